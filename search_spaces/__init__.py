@@ -1,0 +1,1 @@
+"""What may be tuned, and over which range: one plain function of a trial per method."""

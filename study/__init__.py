@@ -1,0 +1,1 @@
+"""The study itself: budgets, the search, confirmation, result files, and the doctor of the installation."""

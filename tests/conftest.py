@@ -1,0 +1,15 @@
+"""One thread a process, no display, no accelerator: the suite means the same thing on every machine."""
+
+import os
+
+# Before torch, numpy or matplotlib is imported, here and in every process that a test starts.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+# `CUDA_VISIBLE_DEVICES=0 make test` lets the tests see a GPU.
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+from hypothesis import settings
+
+# The same examples in every run, and no time limit for one: a shared machine is slow now and then.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")

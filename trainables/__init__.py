@@ -1,0 +1,1 @@
+"""The training core: data, networks, methods, one loop and its measurements; it knows nothing of the study."""
