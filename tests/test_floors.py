@@ -1,0 +1,96 @@
+"""What may be imported where: the training core needs neither Ray nor Optuna, and a list of names not even torch."""
+
+import ast
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("trainables", "search_spaces", "study", "analysis")
+# Who may import whom; a folder is read by a person in this order.
+MAY_IMPORT = {
+    "trainables": set(),
+    "search_spaces": set(),
+    "study": {"trainables", "search_spaces"},
+    "analysis": {"trainables", "study"},
+}
+CORE_NEEDS = {"torch", "torchvision", "numpy", "scipy", "sklearn", "PIL"}
+OPTIONAL = {"pyautoattack", "timm"}  # extras of pyproject.toml that are not locked, imported where they are used
+ORACLES = {"imagecorruptions", "captum", "foolbox", "hypothesis", "pytest"}
+HEAVY = {"torch", "torchvision", "numpy", "scipy", "sklearn", "pandas", "matplotlib", "ray", "optuna"}
+
+# None in sys.modules is Python's own mark of a module that cannot be imported, for import and find_spec alike.
+IMPORT_WITHOUT = """
+import importlib, sys
+
+sys.modules.update(dict.fromkeys(["ray", "optuna", "pandas", "matplotlib"]))
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+    except Exception as error:
+        print(f"{name}: {error!r}")
+"""
+
+
+def modules_of(package):
+    """A package and everything in it, by name; nothing is imported."""
+    names = [package]
+    for found in pkgutil.iter_modules([str(ROOT / package.replace(".", "/"))]):
+        name = f"{package}.{found.name}"
+        names += modules_of(name) if found.ispkg else [name]
+    return names
+
+
+def imports_of(package):
+    """(file, imported top-level name) for every import statement of a package, at any depth."""
+    for path in sorted((ROOT / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                yield from ((str(path.relative_to(ROOT)), alias.name.partition(".")[0]) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                yield str(path.relative_to(ROOT)), node.module.partition(".")[0]
+
+
+def run_python(code, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+LIGHT = [
+    name
+    for name in modules_of("trainables")
+    if name in {"trainables", "trainables.config", "trainables.data", "trainables.models"}
+    or name.startswith("trainables.methods")
+]
+
+
+def test_training_core_imports_without_ray_optuna_pandas_and_matplotlib():
+    assert run_python(IMPORT_WITHOUT, *modules_of("trainables")) == ""
+
+
+@pytest.mark.parametrize("name", [*LIGHT, *modules_of("search_spaces"), "study.doctor"])
+def test_light_modules_load_nothing_heavy(name):
+    loaded = set(run_python(f"import sys, {name}; print(*sys.modules)").split())
+    assert loaded & HEAVY == set()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_packages_import_each_other_one_way(package):
+    others = set(PACKAGES) - {package} - MAY_IMPORT[package]
+    assert [(path, name) for path, name in imports_of(package) if name in others] == []
+
+
+def test_training_core_imports_only_what_the_floor_environment_has():
+    allowed = CORE_NEEDS | OPTIONAL | {"trainables"} | sys.stdlib_module_names
+    assert [(path, name) for path, name in imports_of("trainables") if name not in allowed] == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_product_imports_no_oracle_of_its_tests(package):
+    assert [(path, name) for path, name in imports_of(package) if name in ORACLES] == []

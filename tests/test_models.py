@@ -1,0 +1,82 @@
+"""Every network of the list builds, classifies and can be trained."""
+
+import pytest
+import torch
+from torch import nn
+
+from trainables.models import MODELS, model_entry
+from trainables.networks import PixelNet
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_a_network_gives_a_logit_per_class(name):
+    with torch.device("meta"):  # shapes without the work: the larger ones take seconds a forward pass on a CPU
+        net = MODELS[name].build(7, 32, True, False)
+        assert net(torch.empty(2, 3, 32, 32)).shape == (2, 7)
+
+
+@pytest.mark.parametrize(
+    ("name", "millions"),
+    [("resnet8", 0.078), ("resnet18", 11.17), ("preact_resnet18", 11.17), ("wrn_28_10", 36.48), ("wrn_34_10", 46.16)],
+)
+def test_sizes_are_the_known_ones(name, millions):
+    with torch.device("meta"):
+        net = MODELS[name].build(10, 32, True, False)
+    assert sum(p.numel() for p in net.parameters()) / 1e6 == pytest.approx(millions, rel=0.01)
+
+
+def test_small_images_get_the_cifar_stem():
+    with torch.device("meta"):
+        small, large = MODELS["resnet18"].build(10, 32, True, False), MODELS["resnet18"].build(10, 224, True, False)
+    assert (small.conv1.kernel_size, small.conv1.stride, type(small.maxpool)) == ((3, 3), (1, 1), nn.Identity)
+    assert (large.conv1.kernel_size, large.conv1.stride, type(large.maxpool)) == ((7, 7), (2, 2), nn.MaxPool2d)
+
+
+@pytest.mark.parametrize("name", sorted(set(MODELS) - {"vit_b_16"}))
+def test_norms_can_be_switched_off(name):
+    with torch.device("meta"):
+        net = MODELS[name].build(10, 32, False, False)
+    assert not any(isinstance(module, nn.BatchNorm2d | nn.LayerNorm) for module in net.modules())
+
+
+@pytest.mark.parametrize("name", ["resnet8", "preact_resnet18"])
+def test_a_network_without_norms_starts_with_logits_of_ordinary_size(name):
+    torch.manual_seed(0)
+    net = MODELS[name].build(10, 32, False, False)
+    with torch.no_grad():
+        logits = net(torch.randn(16, 3, 32, 32))
+    assert 0.01 < logits.std() < 30
+
+
+def test_a_vision_transformer_needs_its_norms():
+    with pytest.raises(ValueError, match="without norms"):
+        MODELS["vit_b_16"].build(10, 32, False, False)
+
+
+def test_own_networks_have_no_pretrained_weights():
+    with pytest.raises(ValueError, match="pretrained"):
+        MODELS["resnet8"].build(10, 32, True, True)
+
+
+def test_an_unknown_network_is_answered_with_the_nearest():
+    with pytest.raises(ValueError, match="unknown model 'resnet81'; did you mean 'resnet8'\\? known: preact_resnet18,"):
+        model_entry("resnet81")
+
+
+def test_images_are_normalised_inside():
+    net = PixelNet(nn.Flatten(), mean=(0.1, 0.2, 0.3), std=(0.5, 0.25, 0.1), dual=False, bf16=False)
+    x = torch.rand(2, 3, 4, 4)
+    expected = (x - torch.tensor([0.1, 0.2, 0.3]).view(1, 3, 1, 1)) / torch.tensor([0.5, 0.25, 0.1]).view(1, 3, 1, 1)
+    assert torch.allclose(net(x), expected.flatten(1), atol=1e-6)
+
+
+def test_bf16_keeps_weights_and_logits_in_fp32():
+    torch.manual_seed(0)
+    net = PixelNet(MODELS["resnet8"].build(10, 32, True, False), (0.5,) * 3, (0.25,) * 3, dual=True, bf16=True)
+    x = torch.rand(4, 3, 32, 32)
+    logits = net(x)
+    exact = PixelNet(net.body, (0.5,) * 3, (0.25,) * 3, dual=False, bf16=False)
+    assert logits.dtype == torch.float32
+    assert all(parameter.dtype == torch.float32 for parameter in net.parameters())
+    assert not torch.equal(logits, exact(x))
+    assert torch.allclose(logits, exact(x), atol=0.1)

@@ -1,0 +1,271 @@
+"""Attacks as values and by name: everything about an attack but the network, the images and the random numbers.
+
+    FGSM4                    one step of 4/255
+    PGD20-8                  20 steps that raise the cross-entropy, at most 8/255 away
+    CW40-8                   40 steps that raise the margin of the best other class, on logits
+    TRADES20-8               20 steps that raise KL(clean ‖ perturbed)
+    RS10000-8                the best of 10,000 random perturbations
+    AA-8                     AutoAttack, standard version (needs the package pyautoattack)
+
+A name is a family, the steps, a dash and epsilon in 1/255; options follow a colon, divided by commas:
+
+    PGD20-8:step=2,restarts=1,start=none      PGD50-128:norm=l2      PGD20-8:target=1      FGSM25.5:norm=l2
+    PGD20-2:entprop          PGD-20 of the EntProp paper: from the image itself, steps of 2.5·ε/20, one run (A19)
+    PGD20-8:ceb,target=1     as the CEB paper: from the image itself, steps of 4/3·ε/n, one run
+    PGD20-8:smoothing=0.3    cross-entropy against labels smoothed by γ = 0.3
+    PGD20-8:adaptive         of γ = 0, 0.1, … 1 the one that lowers accuracy most
+
+Without options PGD, CW and TRADES are those of the uncertainty paper: steps of ε/10 in the L∞ ball from the image plus
+gaussian noise, five runs, and the worst of them for each image. The fields of `Attack` from `norm` on are the options.
+Families are written in capitals and options are not, so that commas can divide names as well (`parse_attacks`).
+"""
+
+import dataclasses
+import importlib.util
+import itertools
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from trainables.options import check_options, option, read_flags, unknown
+
+GRADIENT_KINDS = ("pgd", "cw", "trades")
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One attack. Lengths (epsilon, step) are in 1/255, in the L2 norm too (A44)."""
+
+    kind: str = option(
+        "pgd",
+        "what it does: raise the cross-entropy, the margin or TRADES' divergence; try at random; AutoAttack",
+        one_of=(*GRADIENT_KINDS, "random_search", "autoattack"),
+    )
+    epsilon: float = option(8.0, "radius of the ball around the image", above=0)
+    steps: int | None = option(20, "gradient steps, or random draws; unset for autoattack", low=1)
+    norm: str = option("linf", "norm of the ball", one_of=("linf", "l2"))
+    step: float | None = option(None, "length of a step; unset: by `reach`", above=0)
+    reach: float | None = option(None, "length of all steps together, in ε; unset: each step is ε/10", above=0)
+    start: str = option(
+        "gaussian",
+        "where it begins: at the image, anywhere in the ball, beside the image",
+        one_of=("none", "uniform", "gaussian"),
+    )
+    noise: float | None = option(
+        None, "standard deviation of the gaussian start in pixel values of [0, 1]; unset: 0.005, trades 0.001", above=0
+    )
+    restarts: int = option(5, "runs, of which the worst one counts for each image (A56)", low=1)
+    target: int | None = option(None, "class to be taken for; unset: any wrong one", low=0)
+    smoothing: float = option(0.0, "γ of the smoothed labels in the cross-entropy", low=0, high=1)
+    adaptive: bool = option(False, "take the smoothing that lowers accuracy most")
+    seed: int = option(0, "seed of its random numbers", low=0, high=2**31 - 1)
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        if self.norm == "linf" and self.epsilon > 255:
+            raise ValueError(f"epsilon must be a number in (0, 255] for norm linf, got {self.epsilon!r}")
+        if (self.steps is None) != (self.kind == "autoattack"):
+            must = "a whole number" if self.steps is None else "unset"
+            raise ValueError(f"steps must be {must} for {self.kind}, got {self.steps!r}")
+        self._check_options_of_kind()
+        if self.step is not None and self.reach is not None:
+            raise ValueError(f"one of step and reach must be unset, got step {self.step:g} and reach {self.reach:g}")
+        if self.adaptive and self.smoothing:
+            raise ValueError(f"smoothing must be unset for an adaptive attack, which tries all, got {self.smoothing:g}")
+        if self.noise is not None and self.start != "gaussian":
+            raise ValueError(f"noise must be unset unless start is gaussian, got noise {self.noise:g} for {self.start}")
+        if self.kind == "trades" and self.start == "none":
+            raise ValueError("start must not be none for trades, whose gradient is zero at the image")
+
+    def _check_options_of_kind(self) -> None:
+        """An option that an attack does not have must be left alone."""
+        foreign: tuple[str, ...] = ()
+        if self.kind != "pgd":
+            foreign += ("smoothing", "adaptive")
+        if self.kind not in GRADIENT_KINDS:
+            foreign += ("step", "reach", "start", "noise", "restarts")
+        if self.kind in ("trades", "autoattack"):
+            foreign += ("target",)
+        for name in foreign:
+            value, default = getattr(self, name), _DEFAULTS[name]
+            if value != default:
+                raise ValueError(f"{name} must be left alone for {self.kind}, which has no such option, got {value!r}")
+
+    @property
+    def alpha(self) -> float:
+        """The length of a step in 1/255."""
+        if self.step is not None:
+            return self.step
+        return self.epsilon / 10 if self.reach is None else self.reach * self.epsilon / (self.steps or 1)
+
+    @property
+    def sigma(self) -> float:
+        """The standard deviation of the gaussian start (A55, A64)."""
+        return self.noise or (0.001 if self.kind == "trades" else 0.005)
+
+    @property
+    def runs(self) -> int:
+        """How often it begins afresh: once where every run would be the same."""
+        return self.restarts if self.kind in GRADIENT_KINDS and self.start != "none" else 1
+
+
+_DEFAULTS = {field.name: field.default for field in dataclasses.fields(Attack)}
+_OPTIONS = [name for name in _DEFAULTS if name not in ("kind", "epsilon", "steps")]
+
+
+@dataclass(frozen=True)
+class Family:
+    """What the capitals at the beginning of a name stand for."""
+
+    example: str
+    meaning: str
+    kind: str
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+FAMILIES: dict[str, Family] = {
+    "FGSM": Family("FGSM4", "one step of 4/255", "pgd", {"steps": 1, "start": "none", "restarts": 1, "reach": 1.0}),
+    "PGD": Family("PGD20-8", "20 gradient steps within 8/255", "pgd"),
+    "CW": Family("CW20-8", "20 steps on the margin within 8/255", "cw"),
+    "TRADES": Family("TRADES20-8", "20 steps on the divergence within 8/255", "trades"),
+    "RS": Family("RS10000-8", "10,000 random draws within 8/255", "random_search"),
+    "AA": Family("AA-8", "AutoAttack within 8/255", "autoattack", {"steps": None}),
+}
+
+# What a paper does otherwise than the defaults.
+PROTOCOLS: dict[str, Mapping[str, Any]] = {
+    "entprop": {"start": "none", "reach": 2.5, "restarts": 1},
+    "ceb": {"start": "none", "reach": 4 / 3, "restarts": 1},
+}
+
+
+def parse_attack(text: str) -> Attack:
+    """The attack of that name."""
+    head, _, options = text.partition(":")
+    family = "".join(itertools.takewhile(str.isupper, head))
+    if family not in FAMILIES:
+        raise ValueError(_unknown_family(text))
+    try:
+        given = {**_steps_and_epsilon(family, head.removeprefix(family)), **_given_options(options, ":" in text)}
+        if family == "FGSM" and set(given) & {"step", "reach", *PROTOCOLS}:
+            raise ValueError(f"the step of FGSM is epsilon; write PGD1-{given['epsilon']} with options for another")
+        base = {"kind": FAMILIES[family].kind, **FAMILIES[family].settings, **_protocol(given)}
+        if "step" in given and "reach" not in given:
+            base["reach"] = None
+        return Attack(**{**base, **read_flags(given, Attack)})
+    except ValueError as error:
+        raise ValueError(f"attack {text!r}: {error}") from None
+
+
+def _unknown_family(text: str) -> str:
+    if text.partition(":")[0].upper().startswith(tuple(FAMILIES)) and not text[:1].isupper():
+        return f"attack {text!r}: families are written in capitals: {', '.join(FAMILIES)}"
+    return unknown("attack", text, [family.example for family in FAMILIES.values()])
+
+
+def parse_attacks(text: str) -> list[Attack]:
+    """The attacks of several names divided by commas."""
+    return [parse_attack(name) for name in re.split(r",(?=[A-Z])", text)]
+
+
+def _steps_and_epsilon(family: str, numbers: str) -> dict[str, str]:
+    """What stands behind the capitals: epsilon alone, a dash and epsilon, or steps, a dash and epsilon."""
+    example = f"write {FAMILIES[family].example} for {FAMILIES[family].meaning}"
+    steps, dash, epsilon = numbers.partition("-")
+    if family == "FGSM":
+        steps, dash, epsilon = "", "-", numbers
+    if not dash or not epsilon:
+        raise ValueError(f"epsilon must be named, got none; {example}")
+    if family in ("FGSM", "AA"):
+        if steps:
+            raise ValueError(f"steps cannot be chosen, got {steps!r}; {example}")
+        return {"epsilon": epsilon}
+    if not re.fullmatch("[0-9]+", steps) or int(steps) == 0:
+        raise ValueError(f"steps must be a whole number of at least 1, got {steps!r}; {example}")
+    return {"steps": steps, "epsilon": epsilon}
+
+
+def _given_options(text: str, any_given: bool) -> dict[str, Any]:
+    """The options as texts; a word alone is a protocol's name or `adaptive`."""
+    given: dict[str, Any] = {}
+    words, keys = ["adaptive", *PROTOCOLS], [name for name in _OPTIONS if name != "adaptive"]
+    for part in text.split(",") if any_given else ():
+        name, sign, value = part.partition("=")
+        if name not in (keys if sign else words):
+            raise ValueError(unknown("option", part, [*words, *(f"{key}=" for key in keys)]))
+        if name in given or (name in PROTOCOLS and set(given) & set(PROTOCOLS)):
+            raise ValueError(f"an option must be given once, got {name} again")
+        given[name] = value if sign else True
+    return given
+
+
+def _protocol(given: dict[str, Any]) -> Mapping[str, Any]:
+    """The settings of the protocol among the options, which is taken out of them."""
+    return next((PROTOCOLS[name] for name in PROTOCOLS if given.pop(name, False)), {})
+
+
+def attack_name(attack: Attack) -> str:
+    """The shortest name of an attack; `parse_attack` gives the attack back."""
+    protocols = [name for name, settings in PROTOCOLS.items() if _agrees(attack, settings)]
+    names = [
+        _name(attack, family, protocol)
+        for family in FAMILIES
+        if attack.kind == FAMILIES[family].kind and _agrees(attack, FAMILIES[family].settings, ("steps", "reach"))
+        for protocol in ([None] if family == "FGSM" else [None, *protocols])
+    ]
+    return min(names, key=lambda name: (name.count(","), len(name)))
+
+
+def _agrees(attack: Attack, settings: Mapping[str, Any], fields: Iterable[str] | None = None) -> bool:
+    """Whether the attack has these settings, or those of them that are named."""
+    fields = settings if fields is None else set(fields) & set(settings)
+    return all(getattr(attack, field) == settings[field] for field in fields)
+
+
+def _name(attack: Attack, family: str, protocol: str | None) -> str:
+    """The name that begins with this family and this protocol, both of which the attack agrees with."""
+    base = {**_DEFAULTS, **FAMILIES[family].settings, **(PROTOCOLS[protocol] if protocol else {})}
+    differing = {name: getattr(attack, name) for name in _OPTIONS if getattr(attack, name) != base[name]}
+    words = [protocol] if protocol else []
+    words += [name if value is True else f"{name}={_number(value)}" for name, value in differing.items()]
+    steps = "" if "steps" in FAMILIES[family].settings else str(attack.steps)
+    dash = "" if family == "FGSM" else "-"
+    return f"{family}{steps}{dash}{_number(attack.epsilon)}" + (":" + ",".join(words) if words else "")
+
+
+def _number(value: Any) -> str:
+    """A number without needless digits, from which the same number can be read."""
+    if not isinstance(value, float):
+        return str(value)
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
+
+
+def check_installed(attack: Attack) -> None:
+    """ValueError if the attack needs a package that is not there."""
+    if attack.kind == "autoattack" and importlib.util.find_spec("pyautoattack") is None:
+        raise ValueError(
+            f"{attack_name(attack)} needs the package pyautoattack; install it with "
+            ".venv/bin/python -m pip install 'pyautoattack>=0.2'"
+        )
+
+
+def smoothings(attack: Attack) -> list[Attack]:
+    """The attacks of which an adaptive one is the most harmful: γ from 0 to 1 in steps of 0.1."""
+    return [dataclasses.replace(attack, adaptive=False, smoothing=tenths / 10) for tenths in range(11)]
+
+
+def with_radii(attack: Attack, radii: Iterable[float]) -> list[Attack]:
+    """The same attack at several epsilons; a step that is not fixed goes with them."""
+    return [dataclasses.replace(attack, epsilon=float(radius)) for radius in radii]
+
+
+def growing_radius(attack: Attack, radii: Iterable[int] = range(10, 151, 10)) -> list[Attack]:
+    """The uncertainty paper's perturbation curve: epsilon k/255 in k steps of 2/255."""
+    return [dataclasses.replace(attack, epsilon=float(k), steps=k, step=2.0, reach=None) for k in radii]
+
+
+def growing_steps(attack: Attack, counts: Iterable[int] = (8, 16, 32, 64, 128, 256, 500)) -> list[Attack]:
+    """The uncertainty paper's curve over steps (A59): k steps of max(1/510, 2ε/k)."""
+    return [dataclasses.replace(attack, steps=k, step=max(0.5, 2 * attack.epsilon / k), reach=None) for k in counts]

@@ -1,0 +1,127 @@
+"""One frozen dataclass that says everything about one training run, and refuses what makes no sense."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from trainables.data import AUGMENTS, dataset_entry
+from trainables.methods import METHODS, Method, Vanilla, method_name
+from trainables.models import model_entry
+from trainables.options import check_options, option, unknown
+
+
+@dataclass(frozen=True)
+class TrialConfig:
+    """One trial, complete: the method with its hyper-parameters, the data, the network and the optimiser's recipe."""
+
+    method: Method = field(default_factory=Vanilla)
+    dataset: str = option("digits", "a data set's name, folder:PATH or npz:PATH")
+    train_images: int | None = option(
+        None, "train on this many images only, every class in its share; unset: all", low=1
+    )
+    model: str = option("resnet8", "the network")
+    norms: bool = option(True, "keep the network's norm layers; only single-norm methods can do without")
+    pretrained: bool = option(
+        False, "start from torchvision's ImageNet weights, auxiliary norms as copies of the main ones"
+    )
+    epochs: int = option(10, "passes through the training images", low=1)
+    batch_size: int = option(64, "images of a step", low=2)
+    optimizer: str = option("sgd", "the optimiser", one_of=("sgd", "adam"))
+    lr: float = option(0.1, "peak learning rate", above=0)
+    momentum: float = option(0.9, "momentum of sgd", low=0, high=1)
+    nesterov: bool = option(False, "Nesterov's form of momentum")
+    weight_decay: float = option(5e-4, "L2 penalty on every parameter (A22)", low=0)
+    schedule: str = option("cosine", "learning rate over time", one_of=("cosine", "milestones", "constant"))
+    milestones: tuple[int, ...] = option((), "epochs at which schedule `milestones` multiplies the rate by `decay`")
+    decay: float = option(0.1, "factor at each milestone", above=0, high=1)
+    warmup: float = option(0.0, "share of all steps during which the rate rises from 0", low=0, high=0.99)
+    augment: str = option("crop", "random crops and flips of the training images", one_of=tuple(AUGMENTS))
+    norm_grad: str = option(
+        "group_mean",
+        "gradient of norm parameters: a mean over the samples that reached them, or over all (A10)",
+        one_of=("group_mean", "global_mean"),
+    )
+    precision: str = option("fp32", "fp32, or bfloat16 autocast", one_of=("fp32", "bf16"))
+    deterministic: bool = option(False, "refuse operations that are not repeatable bit for bit")
+    seed: int = option(0, "seed of initialisation, order, augmentation and every random choice", low=0, high=2**31 - 1)
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        dataset_entry(self.dataset)
+        model_entry(self.model)
+        whole = all(isinstance(epoch, int) and epoch >= 1 for epoch in self.milestones)
+        if not whole or list(self.milestones) != sorted(set(self.milestones)):
+            raise ValueError(f"milestones must be rising epochs of at least 1, got {list(self.milestones)}")
+        if self.schedule == "milestones" and not self.milestones:
+            raise ValueError("milestones must name at least one epoch for schedule 'milestones', got none")
+        if self.nesterov and (self.momentum == 0 or self.optimizer != "sgd"):
+            raise ValueError("nesterov needs optimizer sgd with a momentum above 0")
+        if self.method.dual and not self.norms:
+            raise ValueError(
+                f"norms must be true for {method_name(self.method)}, which needs auxiliary norms, got False"
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; `from_dict` reads them back."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        method = {"name": method_name(self.method), **method_options(self.method)}
+        return {**values, "method": method, "milestones": list(self.milestones)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TrialConfig:
+        """The configuration that `as_dict` wrote."""
+        known = {f.name for f in dataclasses.fields(cls)}
+        for name in values:
+            if name not in known:
+                raise ValueError(unknown("option", name, known))
+        chosen = dict(values)
+        if "method" in chosen:
+            method = dict(chosen["method"])
+            chosen["method"] = make_method(method.pop("name"), method)
+        return cls(**{**chosen, "milestones": tuple(chosen.get("milestones", ()))})
+
+
+def method_options(method: Any) -> dict[str, Any]:
+    """A method's hyper-parameters by name."""
+    return dataclasses.asdict(method)
+
+
+def make_method(name: str, values: Mapping[str, Any]) -> Method:
+    """The method of that name with the given hyper-parameters, its own defaults for the rest."""
+    if name not in METHODS:
+        raise ValueError(unknown("method", name, METHODS))
+    kind: Any = METHODS[name]
+    known = [f.name for f in dataclasses.fields(kind)]
+    for option_name in values:
+        if option_name not in known:
+            has = f"it has {', '.join(known)}" if known else "it has none"
+            raise ValueError(f"method {name} has no option {option_name!r}; {has}")
+    return kind(**values)
+
+
+def with_recipe(method: Method, dataset: str = "digits", **chosen: Any) -> TrialConfig:
+    """A configuration from the data set's own recipe, changed where a value is given."""
+    recipe = dict(dataset_entry(dataset).recipe)
+    if "optimizer" in chosen and chosen["optimizer"] != recipe.get("optimizer", "sgd"):
+        recipe.pop("nesterov", None)  # it belongs to the recipe's optimiser, as its learning rate does
+    return TrialConfig(method=method, dataset=dataset, **{**recipe, **chosen})
+
+
+def differences(ours: TrialConfig, theirs: TrialConfig) -> list[str]:
+    """What two configurations disagree in, as `name: ours, theirs`."""
+    mine, other = _flat(ours), _flat(theirs)
+    return [
+        f"{name}: {mine.get(name, 'absent')} and {other.get(name, 'absent')}"
+        for name in {**mine, **other}
+        if json.dumps(mine.get(name)) != json.dumps(other.get(name))
+    ]
+
+
+def _flat(config: TrialConfig) -> dict[str, Any]:
+    values = config.as_dict()
+    method = values.pop("method")
+    return {"method": method.pop("name"), **method, **values}

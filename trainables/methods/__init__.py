@@ -1,0 +1,32 @@
+"""The training methods: one file, one frozen dataclass each.
+
+These files import torch inside the functions that compute, so that a command line can list methods, check their
+hyper-parameters and add up their cost without waiting for torch.
+"""
+
+from trainables.methods.advprop import AdvProp
+from trainables.methods.cutmix import CutMix
+from trainables.methods.entprop import EntProp
+from trainables.methods.fast_advprop import FastAdvProp
+from trainables.methods.mixprop import MixProp
+from trainables.methods.mixup import Mixup
+from trainables.methods.step import Method, Step
+from trainables.methods.vanilla import Vanilla
+
+METHODS: dict[str, type[Method]] = {
+    "vanilla": Vanilla,
+    "mixup": Mixup,
+    "cutmix": CutMix,
+    "mixprop": MixProp,
+    "advprop": AdvProp,
+    "fast_advprop": FastAdvProp,
+    "entprop": EntProp,
+}
+
+
+def method_name(method: Method) -> str:
+    """The name under which a method is registered."""
+    return next(name for name, kind in METHODS.items() if type(method) is kind)
+
+
+__all__ = ["METHODS", "Method", "Step", "method_name"]

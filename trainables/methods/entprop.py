@@ -1,0 +1,165 @@
+"""EntProp (UAI 2024): the most uncertain samples of each batch go on to the auxiliary norms, mixed and attacked.
+
+The main pass trains on mixed images. Its logits rank the samples, and its gradient with respect to the images is the
+first attack step of the k·|B| most uncertain ones, so that a step costs 1 + kn passes. Every row of the paper's
+ablations is a value of this dataclass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from trainables.methods.step import Step
+from trainables.options import check_options, option
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor, nn
+
+    from trainables.attacks import Objective
+    from trainables.mixing import Mix
+
+
+@dataclass(frozen=True)
+class EntProp:
+    """Mixed images to the main norms, the most uncertain of them, attacked, to the auxiliary norms."""
+
+    k: float = option(0.2, "share of each batch that goes to the auxiliary norms, in [0, 1]", low=0, high=1)
+    n: int = option(1, "attack iterations", low=1)
+    epsilon: float | None = option(None, "radius of the attack in 1/255; unset: `eps_rule`", above=0, high=255)
+    alpha: float = option(1.0, "step of the attack in 1/255", above=0, high=255)
+    metric: str = option(
+        "entropy",
+        "uncertainty that ranks the samples",
+        one_of=("entropy", "cross_entropy", "confidence", "margin"),
+    )
+    mixing: str = option("mixup", "mixture that the main norms train on", one_of=("mixup", "cutmix", "none"))
+    beta: float = option(1.0, "λ of the mixture is drawn from Beta(beta, beta)", above=0)
+    attack: str = option("pgd", "what the attack raises; none: no attack", one_of=("pgd", "cw", "trades", "none"))
+    selection: str = option("top", "take the most uncertain samples, or random ones", one_of=("top", "random"))
+    free_first_step: bool = option(True, "take the first attack step with the gradient of the main pass")
+    weights: str = option(
+        "instance",
+        "loss weights: every sample counts once, every pass counts once, or the plain sum of Algorithm 1 (A9)",
+        one_of=("instance", "pass_mean", "sum"),
+    )
+    aux_target: str = option(
+        "mixed", "labels of the auxiliary pass: the mixture's, or the first image's (A3)", one_of=("mixed", "original")
+    )
+    eps_rule: str = option(
+        "n_plus_1",
+        "epsilon where it is unset: n+1 as printed, or n−1; 1 for n = 1 (A2)",
+        one_of=("n_plus_1", "n_minus_1"),
+    )
+    attack_rule: Literal["pgd", "cumulative"] = option(
+        "pgd", "PGD, or the letter of Algorithm 1 (A1)", one_of=("pgd", "cumulative")
+    )
+    attack_bn: Literal["batch", "running"] = option(
+        "batch", "statistics in attack passes: of the batch, or running ones (A6)", one_of=("batch", "running")
+    )
+
+    dual: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    @property
+    def cost(self) -> float:
+        if self.attack == "none":
+            return 1 + self.k
+        return 1 + self.k * (self.n if self.free_first_step else self.n + 1)
+
+    @property
+    def radius(self) -> float:
+        """The attack's epsilon in 1/255."""
+        if self.epsilon is not None:
+            return self.epsilon
+        return 1.0 if self.n == 1 else self.n + (1.0 if self.eps_rule == "n_plus_1" else -1.0)
+
+    def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> Step:
+        from trainables.dual_norm import aux_norm
+        from trainables.mixing import MIXING
+        from trainables.selection import selected_count
+
+        mix = MIXING[self.mixing](x, y, self.beta, rng)
+        count = selected_count(self.k, len(y))
+        free = self.free_first_step and self.attack != "none" and count > 0
+        images = mix.x.detach().requires_grad_(free)
+
+        logits = net(images)
+        losses = mix.losses(logits)
+        chosen = self._choose(logits.detach(), y, count, rng)
+        main_weights, aux_weight = self._sample_weights(logits, chosen)
+        (main_weights * losses).sum().backward()
+        step = Step(losses.detach().mean(), logits.detach(), y)
+        if count == 0:
+            return step
+
+        batch = mix.take(chosen)
+        gradient = None if images.grad is None else images.grad.index_select(0, chosen)
+        attacked = batch.x if self.attack == "none" else self._attack(net, batch, gradient)
+        with aux_norm(net):
+            aux = net(attacked)
+        (aux_weight * self._aux_losses(batch, aux).sum()).backward()
+        return step._replace(
+            aux=aux.detach(),
+            selected=chosen,
+            main_weight=self._main_share(len(y), count),
+            aux_weight=aux_weight * count,
+        )
+
+    def _choose(self, logits: Tensor, y: Tensor, count: int, rng: Generator) -> Tensor:
+        from trainables.selection import SCORES, random_subset, top
+
+        if self.selection == "random":
+            return random_subset(len(y), count, rng)
+        return top(SCORES[self.metric](logits, y), count)
+
+    def _sample_weights(self, logits: Tensor, chosen: Tensor) -> tuple[Tensor, float]:
+        """The weight of each sample in the main pass, and that of a chosen one in the auxiliary pass (A9)."""
+        batch, count = len(logits), len(chosen)
+        weights = logits.new_full((batch,), 1 / batch)
+        if self.weights == "instance":
+            weights[chosen] = 0.5 / batch  # a sample that is used twice counts half each time
+            return weights, 0.5 / batch
+        if self.weights == "pass_mean":
+            return weights * (batch / (batch + count)), 1 / (batch + count)
+        return weights, 1 / max(count, 1)
+
+    def _main_share(self, batch: int, count: int) -> float:
+        """The sum of the main pass's sample weights."""
+        return {"instance": 1 - 0.5 * count / batch, "pass_mean": batch / (batch + count), "sum": 1.0}[self.weights]
+
+    def _aux_losses(self, batch: Mix, logits: Tensor) -> Tensor:
+        return batch.losses(logits) if self.aux_target == "mixed" else batch.first_losses(logits)
+
+    def _attack(self, net: nn.Module, batch: Mix, gradient: Tensor | None) -> Tensor:
+        """The chosen images after n attack steps against the auxiliary network."""
+        from trainables import attacks
+        from trainables.dual_norm import attack_statistics, aux_norm
+
+        with aux_norm(net), attack_statistics(net, self.attack_bn):
+            objective = self._objective(net, batch)
+            return attacks.ascend(
+                batch.x,
+                lambda images: attacks.input_gradient(net, images, objective),
+                n=self.n,
+                alpha=self.alpha,
+                epsilon=self.radius,
+                first=gradient,
+                rule=self.attack_rule,
+            )
+
+    def _objective(self, net: nn.Module, batch: Mix) -> Objective:
+        """What the attack raises: the training loss, the margin, or the training loss and TRADES' divergence (A25)."""
+        import torch
+
+        from trainables.attacks import divergence_objective, margin_objective
+
+        if self.attack == "cw":
+            return margin_objective(batch.y_a)
+        if self.attack == "trades":
+            with torch.no_grad():
+                divergence = divergence_objective(net(batch.x))
+            return lambda logits: self._aux_losses(batch, logits) + divergence(logits)
+        return lambda logits: self._aux_losses(batch, logits)

@@ -1,0 +1,114 @@
+"""Fast AdvProp (Mei et al., 2022): a share of each batch is attacked and goes to the auxiliary norms.
+
+The rest stays clean. The attack passes run in training mode and their parameter gradients are kept, so that with one
+iteration a step costs 1 + p_adv passes. Each image counts once: an attacked one shares its weight among its attack
+passes and the last pass. The EntProp paper also gives it MixUp (its table 13) and EntProp's choice (its table 14).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from trainables.methods.step import Step
+from trainables.options import check_options, option
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor, nn
+
+    from trainables.mixing import Mix
+
+
+@dataclass(frozen=True)
+class FastAdvProp:
+    """A share of each batch attacked through the auxiliary norms with reused gradients, the rest clean."""
+
+    p_adv: float = option(0.2, "share of each batch that is attacked, in [0, 0.9]", low=0, high=0.9)
+    n: int = option(1, "attack iterations", low=1)
+    epsilon: float = option(1.0, "radius of the attack in 1/255", above=0, high=255)
+    alpha: float = option(1.0, "step of the attack in 1/255", above=0, high=255)
+    start: str = option("none", "where the attack begins (A7)", one_of=("none", "uniform", "occasional"))
+    mixing: str = option(
+        "none", "mixture of the whole batch before it is divided (A26)", one_of=("mixup", "cutmix", "none")
+    )
+    beta: float = option(1.0, "λ of the mixture is drawn from Beta(beta, beta)", above=0)
+    selection: str = option(
+        "random", "which share is attacked: a random one, or the most uncertain samples (A26)", one_of=("random", "top")
+    )
+    metric: str = option(
+        "entropy",
+        "uncertainty that ranks the samples for `selection` top",
+        one_of=("entropy", "cross_entropy", "confidence", "margin"),
+    )
+
+    dual: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    @property
+    def cost(self) -> float:
+        return 1.0 + self.n * self.p_adv
+
+    def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> Step:
+        from trainables.mixing import MIXING
+        from trainables.selection import selected_count
+
+        mix = MIXING[self.mixing](x, y, self.beta, rng)
+        count = min(selected_count(self.p_adv, len(y)), len(y) - 1)  # the main norms need an image
+        chosen, rest = self._divide(net, mix, count, rng)
+
+        share = count / len(y)
+        clean = mix.take(rest)
+        logits = net(clean.x)
+        losses = clean.losses(logits)
+        (losses.sum() / len(y)).backward()
+        step = Step(losses.mean().detach(), logits.detach(), clean.y_a, main_weight=1 - share, aux_weight=share)
+        if count == 0:
+            return step
+        aux = self._attack_and_train(net, mix.take(chosen), len(y), rng)
+        return step._replace(aux=aux, selected=chosen)
+
+    def _divide(self, net: nn.Module, mix: Mix, count: int, rng: Generator) -> tuple[Tensor, Tensor]:
+        """The indices that are attacked, and all others."""
+        import torch
+
+        from trainables.dual_norm import attack_statistics
+        from trainables.selection import SCORES, random_subset, top
+
+        batch = len(mix.y_a)
+        if self.selection == "random":
+            chosen = random_subset(batch, count, rng)
+        else:
+            with torch.no_grad(), attack_statistics(net, "batch"):
+                chosen = top(SCORES[self.metric](net(mix.x), mix.y_a), count)
+        is_chosen = torch.zeros(batch, dtype=torch.bool, device=chosen.device)
+        is_chosen[chosen] = True
+        order = is_chosen.int().argsort(stable=True)  # a fixed split point, so that a GPU is not asked for a count
+        return chosen, order[: batch - count]
+
+    def _attack_and_train(self, net: nn.Module, mix: Mix, batch: int, rng: Generator) -> Tensor:
+        """Attack in training mode with every pass's parameter gradients kept, then train on the result."""
+        from trainables import attacks
+        from trainables.dual_norm import aux_norm
+
+        weight = 1 / (batch * (self.n + 1))
+
+        def train_and_give_input_gradient(images: Tensor) -> Tensor:
+            images = images.detach().requires_grad_()
+            (weight * mix.losses(net(images)).sum()).backward()
+            assert images.grad is not None
+            return images.grad
+
+        with aux_norm(net):
+            attacked = attacks.ascend(
+                mix.x,
+                train_and_give_input_gradient,
+                n=self.n,
+                alpha=self.alpha,
+                epsilon=self.epsilon,
+                start=attacks.STARTS[self.start](mix.x, self.epsilon, rng),
+            )
+            logits = net(attacked)
+        (weight * mix.losses(logits).sum()).backward()
+        return logits.detach()

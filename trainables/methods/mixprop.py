@@ -1,0 +1,49 @@
+"""MixProp (Kim et al., BMVC 2022): clean images through the main norms, their mixup copies through the auxiliary ones.
+
+No attack is needed, so that a step costs two passes. The paper adds the two losses; beside other methods they are
+halved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from trainables.methods.step import Step
+from trainables.options import check_options, option
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor, nn
+
+
+@dataclass(frozen=True)
+class MixProp:
+    """Clean images to the main norms, mixup copies to the auxiliary norms."""
+
+    beta: float = option(1.0, "λ is drawn from Beta(beta, beta), once a batch", above=0)
+    weights: str = option(
+        "half", "loss ½ + ½, on the scale of the other methods, or the published sum (A34)", one_of=("half", "sum")
+    )
+
+    dual: ClassVar[bool] = True
+    cost: ClassVar[float] = 2.0
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> Step:
+        from torch.nn.functional import cross_entropy
+
+        from trainables.dual_norm import aux_norm
+        from trainables.mixing import mixup
+
+        weight = 0.5 if self.weights == "half" else 1.0
+        logits = net(x)
+        loss = cross_entropy(logits, y)
+        (weight * loss).backward()
+
+        mix = mixup(x, y, self.beta, rng)
+        with aux_norm(net):
+            aux = net(mix.x)
+        (weight * mix.losses(aux).mean()).backward()
+        return Step(loss.detach(), logits.detach(), y, aux.detach(), main_weight=weight, aux_weight=weight)

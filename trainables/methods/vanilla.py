@@ -1,0 +1,27 @@
+"""Plain training: cross-entropy on the mini-batch through the main norms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from trainables.methods.step import Step
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor, nn
+
+
+@dataclass(frozen=True)
+class Vanilla:
+    """Plain training, the baseline of everything."""
+
+    dual: ClassVar[bool] = False
+    cost: ClassVar[float] = 1.0
+
+    def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> Step:
+        from torch.nn.functional import cross_entropy
+
+        logits = net(x)
+        loss = cross_entropy(logits, y)
+        loss.backward()
+        return Step(loss.detach(), logits.detach(), y)

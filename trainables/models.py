@@ -1,0 +1,99 @@
+"""The networks a configuration can name; torch is imported when one is built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from trainables.options import unknown
+
+if TYPE_CHECKING:
+    from torch import nn
+
+SMALL = 64  # images up to this many pixels a side get the CIFAR stem: 3×3, stride 1, no max-pool (A20)
+
+
+@dataclass(frozen=True)
+class Model:
+    """One network of the list: what it is and how it is built from (classes, image size, norms, pretrained)."""
+
+    description: str
+    build: Callable[[int, int, bool, bool], nn.Module]
+
+
+def _torchvision_resnet(name: str, classes: int, size: int, norms: bool, pretrained: bool) -> nn.Module:
+    import torchvision
+    from torch import nn
+
+    weights = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"] if pretrained else None
+    without = {} if norms else {"norm_layer": lambda channels: nn.Identity()}
+    net = torchvision.models.get_model(name, weights=weights, **without)
+    if size <= SMALL and not pretrained:
+        net.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+        nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
+        net.maxpool = nn.Identity()
+    net.fc = nn.Linear(net.fc.in_features, classes)
+    return net
+
+
+def _vit(classes: int, size: int, norms: bool, pretrained: bool) -> nn.Module:
+    import torchvision
+    from torch import nn
+
+    if not norms:
+        raise ValueError("vit_b_16 cannot be built without norms; choose a residual net for norms false")
+    weights = torchvision.models.ViT_B_16_Weights.IMAGENET1K_V1 if pretrained else None
+    net = torchvision.models.vit_b_16(weights=weights)
+    net.heads = nn.Linear(net.hidden_dim, classes)
+    if size == 224:
+        return net
+    # its patches are 16 pixels wide and its positions are those of 224 pixels, so smaller pictures are enlarged
+    return nn.Sequential(nn.Upsample(size=(224, 224), mode="bilinear", align_corners=False), net)
+
+
+def _scratch_only(
+    kind: str, settings: dict[str, Any], classes: int, size: int, norms: bool, pretrained: bool
+) -> nn.Module:
+    from trainables import networks
+
+    if pretrained:
+        raise ValueError(
+            "pretrained weights exist for torchvision's networks only; choose one of them or train from scratch"
+        )
+    if kind == "resnet8":
+        return networks.ResNet8(classes, norms)
+    block = networks.PreActBottleneck if kind == "bottleneck" else networks.PreActBasic
+    return networks.PreActResNet(block, classes=classes, norms=norms, **settings)
+
+
+def _preact(kind: str, depths: tuple[int, ...]) -> Callable[[int, int, bool, bool], nn.Module]:
+    return partial(_scratch_only, kind, {"depths": depths, "widths": (64, 128, 256, 512), "stem": 64})
+
+
+def _wide(depth: int, factor: int) -> Callable[[int, int, bool, bool], nn.Module]:
+    blocks = (depth - 4) // 6
+    widths = tuple(factor * width for width in (16, 32, 64))
+    return partial(_scratch_only, "basic", {"depths": (blocks,) * 3, "widths": widths, "stem": 16})
+
+
+MODELS: dict[str, Model] = {
+    "resnet8": Model("0.08 M parameters, stem of stride 2; for CPUs", partial(_scratch_only, "resnet8", {})),
+    "resnet18": Model("torchvision ResNet-18", partial(_torchvision_resnet, "resnet18")),
+    "resnet50": Model("torchvision ResNet-50", partial(_torchvision_resnet, "resnet50")),
+    "wide_resnet50_2": Model("torchvision Wide ResNet-50-2", partial(_torchvision_resnet, "wide_resnet50_2")),
+    "resnext50_32x4d": Model("torchvision ResNeXt-50 32x4d", partial(_torchvision_resnet, "resnext50_32x4d")),
+    "preact_resnet18": Model("pre-activation ResNet-18", _preact("basic", (2, 2, 2, 2))),
+    "preact_resnet50": Model("pre-activation ResNet-50", _preact("bottleneck", (3, 4, 6, 3))),
+    "wrn_28_10": Model("wide ResNet 28-10", _wide(28, 10)),
+    "wrn_34_10": Model("wide ResNet 34-10", _wide(34, 10)),
+    "vit_b_16": Model("torchvision ViT-B/16, images enlarged to 224 pixels; layer norms are doubled", _vit),
+}
+
+
+def model_entry(name: str) -> Model:
+    """The network of that name."""
+    if name not in MODELS:
+        raise ValueError(unknown("model", name, MODELS))
+    return MODELS[name]
