@@ -1,0 +1,152 @@
+"""Training batches of 32-pixel images: ours against torchvision's per-image transforms behind a DataLoader.
+
+    python -m benchmarks.data        # about a minute on one core
+
+All paths do the same to every image: a random crop after 4 black pixels on each side, a mirror image half of the time,
+floats in [0, 1]. One thread, one process, CPU time, the paths in turn within each round; medians over the rounds.
+Writes results/data.json and the table results/data.md. Expect ours well above 90,000 images a second on one core, and
+some fifty times the DataLoader or more.
+"""
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
+
+import numpy as np
+import torch
+import torchvision
+from PIL import Image
+from torch.utils.data import DataLoader
+from torchvision import transforms
+from torchvision.transforms import v2
+
+from trainables.batches import make_batches
+from trainables.data import Images
+
+ROUNDS, BATCH = 15, 128
+RESULTS = Path(__file__).parent / "results"
+
+
+class PerImage:
+    """A map-style data set as torchvision's CIFAR10 is one: a picture from the array, then the transform."""
+
+    def __init__(self, images: Images, transform: Callable[[Image.Image], torch.Tensor]) -> None:
+        self.images, self.transform = images, transform
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, row: int) -> tuple[torch.Tensor, int]:
+        return self.transform(Image.fromarray(self.images.pixels[row])), int(self.images.labels[row])
+
+
+def paths(images: Images) -> dict[str, tuple[int, Callable[[int], Iterator[Any]]]]:
+    """Per name: how many images an epoch shows, and the epoch of a seed. The slow ones get fewer images."""
+    few = images.take(np.arange(1280))
+    classic = transforms.Compose(
+        [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip(), transforms.ToTensor()]
+    )
+    newer = v2.Compose(
+        [
+            v2.RandomCrop(32, padding=4),
+            v2.RandomHorizontalFlip(),
+            v2.ToImage(),
+            v2.ToDtype(torch.float32, scale=True),
+        ]
+    )
+    ours = make_batches(images, "cpu", "crop4_flip")
+    plain = make_batches(images, "cpu")
+
+    def loader(transform: Callable[[Image.Image], torch.Tensor]) -> Callable[[int], Iterator[Any]]:
+        return lambda seed: iter(DataLoader(PerImage(few, transform), BATCH, shuffle=True, drop_last=True))  # type: ignore[arg-type]
+
+    return {
+        "DataLoader, transforms": (len(few), loader(classic)),
+        "DataLoader, transforms.v2": (len(few), loader(newer)),
+        "ours, crop and flip": (len(images), lambda seed: ours.train(BATCH, seed)),
+        "ours, in order and as they are": (len(images), lambda seed: plain.plain(BATCH)),
+    }
+
+
+def images_per_second(count: int, epoch: Iterator[Any]) -> float:
+    start = time.process_time()
+    for _ in epoch:
+        pass
+    return count / (time.process_time() - start)
+
+
+def measure() -> dict[str, list[float]]:
+    random = np.random.RandomState(0)
+    images = Images(random.randint(0, 256, (12_800, 32, 32, 3)).astype(np.uint8), random.randint(0, 10, 12_800))
+    every = paths(images)
+    speeds: dict[str, list[float]] = {name: [] for name in every}
+    for turn in range(ROUNDS + 1):
+        for name, (count, epoch) in every.items():
+            speed = images_per_second(count, epoch(turn))
+            if turn:  # the first round warms up
+                speeds[name].append(speed)
+    return speeds
+
+
+def machine() -> dict[str, Any]:
+    cpu = [line.split(":")[1].strip() for line in _read("/proc/cpuinfo").splitlines() if line.startswith("model name")]
+    git = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return {
+        "cpu": cpu[0] if cpu else platform.processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "load": os.getloadavg()[0],
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "git": git.stdout.strip() if git.returncode == 0 else None,
+    }
+
+
+def _read(file: str) -> str:
+    return Path(file).read_text() if Path(file).exists() else ""
+
+
+def table(speeds: dict[str, list[float]], where: dict[str, Any]) -> str:
+    reference = statistics.median(speeds["DataLoader, transforms"])
+    rows = [
+        f"| {name} | {statistics.median(each):,.0f} | {min(each):,.0f}–{max(each):,.0f} | "
+        f"{statistics.median(each) / reference:.1f} |"
+        for name, each in speeds.items()
+    ]
+    return "\n".join(
+        [
+            "# Training batches of 32-pixel images",
+            "",
+            f"Batch {BATCH}, one thread, CPU time, {ROUNDS} rounds in turn. {where['cpu']}, torch {where['torch']}, "
+            f"torchvision {where['torchvision']}, load {where['load']:.1f} on {where['cores']} cores.",
+            "",
+            "| path | images/s (median) | range | ratio |",
+            "| --- | --- | --- | --- |",
+            *rows,
+            "",
+        ]
+    )
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    speeds, where = measure(), machine()
+    RESULTS.mkdir(exist_ok=True)
+    rounded = {name: [round(speed) for speed in each] for name, each in speeds.items()}
+    result = {"machine": where, "batch": BATCH, "images_per_second": rounded}
+    (RESULTS / "data.json").write_text(json.dumps(result, indent=1) + "\n")
+    (RESULTS / "data.md").write_text(table(speeds, where))
+    print(table(speeds, where))
+
+
+if __name__ == "__main__":
+    main()

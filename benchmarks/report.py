@@ -1,0 +1,62 @@
+"""Where a benchmark leaves its figures: results/NAME.json with machine, versions, commit, and results/NAME.md to read."""
+
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def write_report(name: str, figures: dict[str, Any], table: str, title: str = "") -> None:
+    """Write both files and say where they are."""
+    RESULTS.mkdir(exist_ok=True)
+    machine = describe_machine()
+    (RESULTS / f"{name}.json").write_text(json.dumps({"machine": machine, **figures}, indent=1) + "\n")
+    made = f"{machine['cpu']}, {machine['cores']} cores, GPU: {machine['gpu'] or 'none'}, torch {machine['torch']}"
+    (RESULTS / f"{name}.md").write_text(f"# {title or name}\n\n{table}\n\nMade {machine['date']} on {made}.\n")
+    print(f"\nwritten: {RESULTS / name}.json and .md")
+
+
+def describe_machine() -> dict[str, Any]:
+    """What a figure depends on besides the code, and which code it was."""
+    import torch
+
+    return {
+        "date": datetime.date.today().isoformat(),
+        "cpu": cpu_name(),
+        "cores": os.cpu_count(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        **{name: installed(name) for name in ("torch", "torchvision", "numpy", "scipy", "ray", "optuna")},
+        "commit": commit(),
+    }
+
+
+def installed(package: str) -> str | None:
+    """The version of an installed package."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def cpu_name() -> str:
+    """The processor's own name where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
+
+
+def commit() -> str | None:
+    """The checked-out commit, marked where files differ from it."""
+    command = ["git", "-C", str(RESULTS.parent), "describe", "--always", "--dirty", "--abbrev=12"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or None

@@ -1,0 +1,181 @@
+"""Train one configuration, without Ray: python -m trainables --method entprop --k 0.2 --n 1 --dataset digits
+
+Digits take a few seconds on a laptop. `--list` shows the methods, data sets and networks. With `--out FOLDER` the rows
+and a checkpoint are kept there after every epoch, and the same command goes on from where the folder stopped.
+"""
+
+import argparse
+import dataclasses
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from trainables.config import TrialConfig, make_method, with_recipe
+from trainables.data import DATASETS
+from trainables.methods import METHODS
+from trainables.models import MODELS
+from trainables.options import OneLineParser, add_flag, add_flags, read_flags
+
+Row = dict[str, Any]
+
+
+def build_parser() -> OneLineParser:
+    parser = OneLineParser(
+        prog="python -m trainables",
+        usage="python -m trainables [--method M] [--dataset D] [--out FOLDER] [options]",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--list", action="store_true", help="list methods, data sets and networks, and stop")
+    parser.add_argument("--method", default="entprop", metavar="M", help="training method (default entprop)")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="keep rows and checkpoint here, or go on from them")
+    parser.add_argument("--data-root", type=Path, metavar="FOLDER", help="where data sets lie or are downloaded to")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps; auto takes the fastest there is")
+    parser.add_argument("--quiet", action="store_true", help="print the result alone")
+    add_flags(parser.add_argument_group("the run (defaults: the data set's recipe)"), TrialConfig)
+    group = parser.add_argument_group("the method (each has its own defaults)")
+    for owners in method_options().values():
+        add_flag(group, owners)
+    return parser
+
+
+def method_options() -> dict[str, dict[str, Any]]:
+    """Every hyper-parameter's name, with the methods that have it and their fields of that name."""
+    options: dict[str, dict[str, Any]] = {}
+    for name, kind in METHODS.items():
+        for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+            options.setdefault(field.name, {})[name] = field
+    return options
+
+
+def print_list() -> None:
+    """One line for each method, data set and network."""
+    own_data = {
+        "folder:PATH": "your own pictures: train/CLASS/*.png and test/CLASS/*.png",
+        "npz:PATH": "your own arrays: train_images, train_labels, test_images, test_labels[, classes]",
+    }
+    lists = {
+        "methods": {name: f"{kind.__doc__} ({kind().cost:g}N an epoch by default)" for name, kind in METHODS.items()},
+        "data sets": {name: entry.description for name, entry in DATASETS.items()} | own_data,
+        "models": {name: model.description for name, model in MODELS.items()},
+    }
+    for title, lines in lists.items():
+        print(f"{title}:")
+        for name, line in lines.items():
+            print(f"  {name:16} {line}")
+
+
+def read_config(arguments: dict[str, Any]) -> TrialConfig:
+    """The configuration that the flags name."""
+    name = arguments["method"]
+    if name in METHODS:
+        given = {option: value for option, value in arguments.items() if option in method_options()}
+        method = make_method(name, {**given, **read_flags(given, METHODS[name])})
+    else:
+        method = make_method(name, {})  # raises, and lists the known ones
+    chosen = read_flags({key: value for key, value in arguments.items() if key != "method"}, TrialConfig)
+    return with_recipe(method, chosen.pop("dataset", "digits"), **chosen)
+
+
+class Progress:
+    """One live line in a terminal, one line an epoch in a file."""
+
+    def __init__(self, config: TrialConfig) -> None:
+        self.config = config
+        self.started = time.perf_counter()
+        self.first_epoch: int | None = None
+
+    def show(self, row: Row) -> None:
+        line = self.line(row)
+        if sys.stdout.isatty():
+            end = "\n" if row["epoch"] == self.config.epochs else ""
+            print(f"\r\033[K{line}", end=end, flush=True)
+        else:
+            print(line, flush=True)
+
+    def line(self, row: Row) -> str:
+        epochs = self.config.epochs
+        if self.first_epoch is None:
+            self.first_epoch = row["epoch"] - 1
+        done = row["epoch"] - self.first_epoch
+        left = (time.perf_counter() - self.started) / done * (epochs - row["epoch"])
+        total = self.config.method.cost * epochs
+        return (
+            f"epoch {row['epoch']}/{epochs}  loss {row['loss']:.4f}  train {row['train_accuracy']:.1f} %  "
+            f"validation {row['val_sa']:.1f} %  cost {row['spent']:g}N of {total:g}N  {left:.0f} s left"
+        )
+
+
+def run(arguments: argparse.Namespace, config: TrialConfig) -> list[Row]:
+    """Train, keep what is to be kept, and print."""
+    from trainables.run_folder import RunFolder
+    from trainables.train import TrainState, check_batch_size, load_splits, resolve_device, train
+
+    device = resolve_device(arguments.device)
+    splits = load_splits(config, arguments.data_root)
+    check_batch_size(config, splits)
+    folder = RunFolder(arguments.out, config, splits, device) if arguments.out else None
+    state = (folder and folder.state) or TrainState(config, splits, device)
+    rows = list(folder.rows) if folder else []
+    if folder:
+        folder.begin(config, splits)
+    if not arguments.quiet:
+        print(f"data: {splits.source} ({len(splits.train)} training images); device: {device}", flush=True)
+        if state.epoch:
+            print(f"going on after epoch {state.epoch} of {folder.path}")  # type: ignore[union-attr]
+
+    progress = Progress(config)
+    for row in train(config, splits, state):
+        rows.append(row)
+        if folder:
+            folder.add(row, state)
+        if not arguments.quiet:
+            progress.show(row)
+    print_result(config, rows, state, splits)
+    if folder:
+        print(f"rows and checkpoint: {folder.path}")
+    return rows
+
+
+def print_result(config: TrialConfig, rows: list[Row], state: Any, splits: Any) -> None:
+    """The accuracy on test images, and what it cost in the papers' unit and in passes."""
+    from trainables.batches import make_batches
+    from trainables.evaluate import accuracy
+
+    test = accuracy(state.net, make_batches(splits.test, state.device).plain(256))
+    images, seconds = sum(row["images"] for row in rows), sum(row["seconds"] for row in rows)
+    per_image = {kind: sum(row[f"{kind}_passes"] for row in rows) / images for kind in ("full", "input", "forward")}
+    forward_only = per_image["forward"] - per_image["full"] - per_image["input"]
+    print(f"test accuracy {test:.2f} %, validation {rows[-1]['val_sa']:.2f} %, {seconds:.1f} s")
+    print(
+        f"cost {config.method.cost:g}N an epoch, {rows[-1]['spent']:g}N in all; passes really made per image: "
+        f"{per_image['full']:.3f} full, {per_image['input']:.3f} to the input only, {forward_only:.3f} forward only "
+        f"= {rows[-1]['measured_cost']:.3f}N of work"
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = build_parser()
+    values = parser.parse(arguments)
+    if values.list:
+        print_list()
+        return 0
+    try:
+        config = read_config(vars(values))
+        run(values, config)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except ArithmeticError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        again = "the same command goes on after the last whole epoch" if values.out else "nothing was kept; give --out"
+        print(f"\ninterrupted; {again}", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""The folder of one training run: its configuration, a row per epoch and the last checkpoint.
+
+`config.json` says what runs, `epochs.csv` holds the rows, `checkpoint.pt` the state after the last epoch. Each is
+replaced in one piece. A row is written before its checkpoint, and rows beyond the checkpoint are dropped when a run
+goes on, so that a kill at any moment loses at most the epoch that was running.
+"""
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from trainables.config import TrialConfig, differences
+from trainables.data import Splits
+from trainables.train import Row, TrainState
+
+
+class RunFolder:
+    """Opened for a configuration; `state` is where an earlier run of the same configuration stopped, if any did."""
+
+    def __init__(self, path: Path, config: TrialConfig, splits: Splits, device: str = "cpu") -> None:
+        self.path = path
+        self.rows: list[Row] = []
+        self.state: TrainState | None = None
+        if not (path / "config.json").exists():
+            if path.exists() and (not path.is_dir() or any(path.iterdir())):
+                raise ValueError(f"{path} must be a new folder or a run's own, but it holds something else")
+        else:
+            check_same_run(path, config, splits)
+            self._load(splits, device)
+
+    def _load(self, splits: Splits, device: str) -> None:
+        checkpoint = self.path / "checkpoint.pt"
+        if checkpoint.exists():
+            self.state = TrainState.load(checkpoint, splits, device)
+            self.rows = [row for row in read_rows(self.path / "epochs.csv") if row["epoch"] <= self.state.epoch]
+
+    def begin(self, config: TrialConfig, splits: Splits) -> None:
+        """Make the folder and say in it what will run."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        description = {"config": config.as_dict(), "data": {"source": splits.source, "digest": splits.digest}}
+        write_atomically(self.path / "config.json", json.dumps(description, indent=2) + "\n")
+
+    def add(self, row: Row, state: TrainState) -> None:
+        """Keep an epoch: first its row, then the state after it."""
+        self.rows.append(row)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(row), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_atomically(self.path / "epochs.csv", text.getvalue())
+        state.save(self.path / "checkpoint.pt")
+
+
+def check_same_run(path: Path, config: TrialConfig, splits: Splits) -> None:
+    """ValueError if the folder belongs to another configuration or to other data."""
+    try:
+        description = json.loads((path / "config.json").read_text())
+        theirs, digest = TrialConfig.from_dict(description["config"]), description["data"]["digest"]
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path / 'config.json'} is damaged ({error}); choose another folder") from error
+    differ = differences(config, theirs)
+    if differ:
+        raise ValueError(f"{path} belongs to another configuration ({'; '.join(differ)} there); choose another folder")
+    if digest != splits.digest:
+        raise ValueError(f"{path} was trained on other data than {config.dataset} holds now; choose another folder")
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of an `epochs.csv`, numbers as numbers and empty cells as None."""
+    with open(path, newline="") as file:
+        return [{name: _cell(text) for name, text in row.items()} for row in csv.DictReader(file)]
+
+
+def _cell(text: str) -> Any:
+    if text == "":
+        return None
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a file in one piece."""
+    unfinished = path.with_name(path.name + ".part")
+    with open(unfinished, "w", newline="") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(unfinished, path)

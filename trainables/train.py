@@ -1,0 +1,282 @@
+"""The training loop: one generator that yields a row after every epoch, for every method."""
+
+import contextlib
+import hashlib
+import math
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from trainables.batches import make_batches
+from trainables.config import TrialConfig
+from trainables.data import Splits, load_dataset
+from trainables.dual_norm import norm_groups
+from trainables.evaluate import accuracy
+from trainables.methods import Step
+from trainables.models import model_entry
+from trainables.networks import PixelNet
+from trainables.passes import PassCounter
+from trainables.selection import entropy
+
+Row = dict[str, Any]
+
+
+class Diverged(ArithmeticError):
+    """The loss turned to NaN or infinity."""
+
+
+class TrainState:
+    """Everything that training changes: the network, the optimiser and how far they are."""
+
+    def __init__(self, config: TrialConfig, splits: Splits, device: torch.device | str = "cpu") -> None:
+        self.config = config
+        self.device = torch.device(device)
+        self.net = build_network(config, splits).to(self.device)
+        self.optimizer = build_optimizer(config, self.net)
+        self.epoch = 0
+        self.spent = 0.0  # nominal cost of the epochs done, in N-epochs
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint in one piece: a kill leaves the old file or the new one."""
+        content = {
+            "config": self.config.as_dict(),
+            "net": self.net.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "epoch": self.epoch,
+            "spent": self.spent,
+        }
+        unfinished = path.with_name(path.name + ".part")
+        with open(unfinished, "wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+
+    @classmethod
+    def load(cls, path: Path, splits: Splits, device: torch.device | str = "cpu") -> "TrainState":
+        """The state that `save` wrote."""
+        content = read_checkpoint(path)
+        state = cls(TrialConfig.from_dict(content["config"]), splits, device)
+        state.net.load_state_dict(content["net"])
+        state.optimizer.load_state_dict(content["optimizer"])
+        state.epoch, state.spent = content["epoch"], content["spent"]
+        return state
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """The content of a checkpoint; ValueError if it is damaged or something else."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        missing = {"config", "net", "optimizer", "epoch", "spent"} - set(content)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # torch.load raises whatever unpickling broken bytes happens to raise
+        cause = type(error).__name__
+        raise ValueError(f"{path} is not a readable checkpoint ({cause}); delete it to start afresh") from error
+    if missing:
+        raise ValueError(f"{path} is not a checkpoint of this program: it has no {', '.join(sorted(missing))}")
+    return content
+
+
+def train(config: TrialConfig, splits: Splits, state: TrainState | None = None, device: str = "cpu") -> Iterator[Row]:
+    """Train to the last epoch and yield a row after each; a caller that stops asking stops the training.
+
+    With a `state` it goes on after that state's last epoch, and the rows are those of an unbroken run to the last bit
+    (on a CPU): every random choice is drawn from the seed, its purpose and the epoch, never from what came before.
+    """
+    state = state or TrainState(config, splits, device)
+    check_batch_size(config, splits)
+    training = make_batches(splits.train, state.device, config.augment)
+    validation = make_batches(splits.validation, state.device)
+    counter = PassCounter(state.net)
+    try:
+        while state.epoch < config.epochs:
+            with deterministic_if(config.deterministic):
+                row = train_epoch(state, training, validation, counter, len(splits.train))
+            yield row
+    finally:
+        counter.remove()
+
+
+def train_epoch(state: TrainState, training: Any, validation: Any, counter: PassCounter, images: int) -> Row:
+    """One pass through the training images, then validation."""
+    config, started = state.config, time.perf_counter()
+    rng = torch.Generator(state.device).manual_seed(draw_seed(config.seed, "method", state.epoch))
+    steps = images // config.batch_size
+    parameters = list(state.net.parameters())
+    groups = norm_groups(state.net) if config.norm_grad == "group_mean" else None
+    tally = Tally()
+    counter.reset()
+    state.net.train()
+
+    for i, (x, y, _) in enumerate(training.train(config.batch_size, draw_seed(config.seed, "order", state.epoch))):
+        rate = learning_rate(config, state.epoch * steps + i, config.epochs * steps)
+        for group in state.optimizer.param_groups:
+            group["lr"] = rate
+        step = config.method.accumulate(state.net, x, y, rng)
+        if groups is not None:
+            scale_norm_gradients(*groups, step)
+        state.optimizer.step()
+        for parameter in parameters:
+            parameter.grad = None
+        tally.add(step)
+
+    drawn = steps * config.batch_size
+    passes = {
+        "measured_cost": counter.work / drawn,
+        "images": drawn,
+        "forward_passes": counter.forward,
+        "full_passes": counter.full,
+        "input_passes": counter.input_only,
+    }
+    check_finite(state, tally.losses)
+    state.epoch += 1
+    state.spent += config.method.cost
+    trained = time.perf_counter() - started
+    validation_accuracy = accuracy(state.net, validation.plain(max(config.batch_size, 256)))
+    return {
+        "epoch": state.epoch,
+        "spent": state.spent,
+        "lr": rate,
+        **tally.means(),
+        "val_sa": validation_accuracy,
+        "cost": config.method.cost,
+        **passes,
+        "images_per_s": drawn / trained,
+        "seconds": time.perf_counter() - started,
+    }
+
+
+class Tally:
+    """Sums over an epoch's steps, kept on the device so that no step waits for the host."""
+
+    def __init__(self) -> None:
+        self.losses: list[Tensor] = []
+        self.right: list[Tensor] = []
+        self.entropies: dict[str, list[Tensor]] = {"main": [], "aux": []}
+        self.seen = 0
+
+    def add(self, step: Step) -> None:
+        self.losses.append(step.loss)
+        self.right.append((step.main.argmax(dim=1) == step.targets).sum())
+        self.seen += len(step.targets)
+        for norm, logits in (("main", step.main), ("aux", step.aux)):
+            if logits is not None:
+                self.entropies[norm].append(entropy(logits, step.targets))
+
+    def means(self) -> Row:
+        row: Row = {
+            "loss": float(torch.stack(self.losses).mean()),
+            "train_accuracy": 100 * int(torch.stack(self.right).sum()) / self.seen,
+        }
+        for norm, values in self.entropies.items():
+            joined = torch.cat(values) if values else None
+            row[f"entropy_{norm}"] = None if joined is None else float(joined.mean())
+            row[f"entropy_{norm}_sd"] = None if joined is None else float(joined.std())
+        return row
+
+
+def check_finite(state: TrainState, losses: list[Tensor]) -> None:
+    """Raise if a loss of the epoch, or a weight after it, is not a number, with where it was and at which rate."""
+    config, steps = state.config, len(losses)
+    weights = torch.stack(torch._foreach_norm(list(state.net.parameters()))).sum()
+    finite = torch.isfinite(torch.stack([*losses, weights])).tolist()
+    if all(finite):
+        return
+    step = min(finite.index(False), steps - 1)
+    rate = learning_rate(config, state.epoch * steps + step, config.epochs * steps)
+    raise Diverged(
+        f"the loss is no longer finite at step {step + 1} of epoch {state.epoch + 1} "
+        f"with a learning rate of {rate:.4g}; try a lower one"
+    )
+
+
+def scale_norm_gradients(main: list[nn.Parameter], aux: list[nn.Parameter], step: Step) -> None:
+    """Turn the gradient of each set of norms into a mean over the samples that reached it (A10).
+
+    The other parameters saw every sample; without this, a norm set that saw a fifth of them would learn at a fifth
+    of the rate.
+    """
+    for parameters, weight in ((main, step.main_weight), (aux, step.aux_weight)):
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        if gradients and weight not in (0.0, 1.0):
+            torch._foreach_div_(gradients, weight)
+
+
+def learning_rate(config: TrialConfig, step: int, steps: int) -> float:
+    """The rate of one step: linear warm-up, then the schedule over what is left."""
+    warm = config.warmup * steps
+    if step < warm:
+        return config.lr * (step + 1) / math.ceil(warm)
+    if config.schedule == "cosine":
+        return config.lr * 0.5 * (1 + math.cos(math.pi * (step - warm) / (steps - warm)))
+    if config.schedule == "milestones":
+        epoch = step * config.epochs / steps
+        return config.lr * config.decay ** sum(epoch >= milestone for milestone in config.milestones)
+    return config.lr
+
+
+def build_network(config: TrialConfig, splits: Splits) -> PixelNet:
+    """The network with its initial weights, drawn from the seed and from nothing else."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(draw_seed(config.seed, "init", 0))
+        body = model_entry(config.model).build(len(splits.classes), splits.size, config.norms, config.pretrained)
+    net = PixelNet(body, splits.mean, splits.std, dual=config.method.dual, bf16=config.precision == "bf16")
+    return net.to(memory_format=torch.channels_last)
+
+
+def build_optimizer(config: TrialConfig, net: nn.Module) -> torch.optim.Optimizer:
+    """SGD or Adam over all parameters, with the penalty in the gradient (A22)."""
+    weights, rate, decay = net.parameters(), config.lr, config.weight_decay
+    if config.optimizer == "adam":
+        return torch.optim.Adam(weights, rate, weight_decay=decay, fused=True)
+    return torch.optim.SGD(weights, rate, config.momentum, weight_decay=decay, nesterov=config.nesterov, fused=True)
+
+
+def draw_seed(seed: int, purpose: str, epoch: int) -> int:
+    """A seed of its own for each purpose and epoch, so that draws for one do not disturb another."""
+    digest = hashlib.sha256(f"{seed}/{purpose}/{epoch}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def check_batch_size(config: TrialConfig, splits: Splits) -> None:
+    """A step needs a whole batch."""
+    if config.batch_size > len(splits.train):
+        images = f"{len(splits.train)} training images of {config.dataset}"
+        raise ValueError(f"batch_size must be at most the {images}, got {config.batch_size}")
+
+
+@contextlib.contextmanager
+def deterministic_if(wanted: bool) -> Iterator[None]:
+    """Inside, torch refuses operations whose result may differ from run to run."""
+    before = torch.are_deterministic_algorithms_enabled()
+    if wanted:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+def load_splits(config: TrialConfig, root: Path | None = None) -> Splits:
+    """The data that a configuration names."""
+    return load_dataset(config.dataset, root, limit=config.train_images)
+
+
+def resolve_device(name: str) -> str:
+    """The device of that name, checked; auto is the first of cuda, mps and cpu that is there."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        torch.zeros((), device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        must = "device must be auto, cpu, cuda, cuda:N or mps and be there"
+        raise ValueError(f"{must}, got {name!r} ({reason})") from error
+    return name
