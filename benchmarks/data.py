@@ -8,31 +8,26 @@ Writes results/data.json and the table results/data.md. Expect ours well above 9
 some fifty times the DataLoader or more.
 """
 
-import json
 import os
-import platform
 import statistics
-import subprocess
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
 
 import numpy as np
 import torch
-import torchvision
 from PIL import Image
 from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.transforms import v2
 
+from benchmarks.report import write_report
 from trainables.batches import make_batches
 from trainables.data import Images
 
 ROUNDS, BATCH = 15, 128
-RESULTS = Path(__file__).parent / "results"
 
 
 class PerImage:
@@ -96,26 +91,7 @@ def measure() -> dict[str, list[float]]:
     return speeds
 
 
-def machine() -> dict[str, Any]:
-    cpu = [line.split(":")[1].strip() for line in _read("/proc/cpuinfo").splitlines() if line.startswith("model name")]
-    git = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return {
-        "cpu": cpu[0] if cpu else platform.processor(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "load": os.getloadavg()[0],
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "torchvision": torchvision.__version__,
-        "git": git.stdout.strip() if git.returncode == 0 else None,
-    }
-
-
-def _read(file: str) -> str:
-    return Path(file).read_text() if Path(file).exists() else ""
-
-
-def table(speeds: dict[str, list[float]], where: dict[str, Any]) -> str:
+def table(speeds: dict[str, list[float]]) -> str:
     reference = statistics.median(speeds["DataLoader, transforms"])
     rows = [
         f"| {name} | {statistics.median(each):,.0f} | {min(each):,.0f}–{max(each):,.0f} | "
@@ -124,28 +100,22 @@ def table(speeds: dict[str, list[float]], where: dict[str, Any]) -> str:
     ]
     return "\n".join(
         [
-            "# Training batches of 32-pixel images",
-            "",
-            f"Batch {BATCH}, one thread, CPU time, {ROUNDS} rounds in turn. {where['cpu']}, torch {where['torch']}, "
-            f"torchvision {where['torchvision']}, load {where['load']:.1f} on {where['cores']} cores.",
+            f"Batch {BATCH}, one thread, CPU time, {ROUNDS} rounds in turn.",
             "",
             "| path | images/s (median) | range | ratio |",
             "| --- | --- | --- | --- |",
             *rows,
-            "",
         ]
     )
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    speeds, where = measure(), machine()
-    RESULTS.mkdir(exist_ok=True)
+    speeds = measure()
     rounded = {name: [round(speed) for speed in each] for name, each in speeds.items()}
-    result = {"machine": where, "batch": BATCH, "images_per_second": rounded}
-    (RESULTS / "data.json").write_text(json.dumps(result, indent=1) + "\n")
-    (RESULTS / "data.md").write_text(table(speeds, where))
-    print(table(speeds, where))
+    print(table(speeds))
+    figures = {"batch": BATCH, "images_per_second": rounded}
+    write_report("data", figures, table(speeds), "Training batches of 32-pixel images")
 
 
 if __name__ == "__main__":

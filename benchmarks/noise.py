@@ -7,12 +7,10 @@ seeds) and the paired difference from the first method, and writes every run to 
 """
 
 import argparse
-import statistics
 
 import torch
-from scipy import stats
 
-from benchmarks.report import write_report
+from benchmarks.report import interval, write_report
 from trainables.batches import make_batches
 from trainables.config import make_method, with_recipe
 from trainables.evaluate import accuracy
@@ -45,12 +43,6 @@ def measure(name, seed):
         "clean": accuracy(state.net, test.plain(256)),
         "noisy": accuracy(state.net, noisy(test.plain(256))),
     }
-
-
-def interval(values):
-    """Mean and half the width of its 95 % confidence interval."""
-    half = stats.t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
-    return statistics.mean(values), half
 
 
 def table(rows, methods):

@@ -1,10 +1,11 @@
-"""Where a benchmark leaves its figures: results/NAME.json with machine, versions, commit, and results/NAME.md to read."""
+"""Where a benchmark leaves its figures: results/NAME.json with machine and commit, results/NAME.md to read."""
 
 import datetime
 import importlib.metadata
 import json
 import os
 import platform
+import statistics
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,14 @@ def write_report(name: str, figures: dict[str, Any], table: str, title: str = ""
     made = f"{machine['cpu']}, {machine['cores']} cores, GPU: {machine['gpu'] or 'none'}, torch {machine['torch']}"
     (RESULTS / f"{name}.md").write_text(f"# {title or name}\n\n{table}\n\nMade {machine['date']} on {made}.\n")
     print(f"\nwritten: {RESULTS / name}.json and .md")
+
+
+def interval(values: list[float]) -> tuple[float, float]:
+    """Mean and half the width of its 95 % confidence interval by Student's t."""
+    from scipy import stats
+
+    half = stats.t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
+    return statistics.mean(values), half
 
 
 def describe_machine() -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -227,8 +228,16 @@ def load_dataset(
 
 
 def cache_folder() -> Path:
-    """Where downloads go when nobody says otherwise."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "entprop"
+    """The project's folder in the user's cache; the environment variable ENTPROP_CACHE moves it."""
+    if os.environ.get("ENTPROP_CACHE"):
+        return Path(os.environ["ENTPROP_CACHE"])
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "entprop"
 
 
 def _validation_count(validation: float | int, images: int, classes: int) -> int:

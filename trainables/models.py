@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from trainables.data import SMALL
 from trainables.options import unknown
 
 if TYPE_CHECKING:
     from torch import nn
-
-SMALL = 64  # images up to this many pixels a side get the CIFAR stem: 3×3, stride 1, no max-pool (A20)
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ def _torchvision_resnet(name: str, classes: int, size: int, norms: bool, pretrai
     weights = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"] if pretrained else None
     without = {} if norms else {"norm_layer": lambda channels: nn.Identity()}
     net = torchvision.models.get_model(name, weights=weights, **without)
-    if size <= SMALL and not pretrained:
+    if size <= SMALL and not pretrained:  # the CIFAR stem (A20)
         net.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
         nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
         net.maxpool = nn.Identity()

@@ -1,0 +1,151 @@
+"""PGD-20: our time beside torchattacks and foolbox, with and without dropping the samples that are fooled already.
+
+    python -m benchmarks.attack      # about six minutes on one core
+
+Every contender takes 20 steps of 2.5·ε/20 from the image itself and classifies what comes out, on the same network, in
+one thread and one process, in turn; medians of CPU time over the rounds. torchattacks and foolbox are measured where
+they can be imported; the project does not install them. Expect ours without dropping to cost what torchattacks costs,
+and with dropping the less the weaker the network: half to a third where the attack fools nearly everything.
+"""
+
+import importlib
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.report import installed, write_report
+from trainables.attack_names import Attack, parse_attack
+from trainables.attacks import perturb
+from trainables.batches import make_batches
+from trainables.config import with_recipe
+from trainables.deploy import DeployedNet
+from trainables.methods.vanilla import Vanilla
+from trainables.robustness import robust_correct
+from trainables.train import TrainState, build_network, load_splits, train
+
+ROUNDS = 7
+DIGITS, RESNET18 = 128, 25  # images in a batch
+EPSILONS = (4, 8, 12, 16)
+
+Contender = Callable[[], Tensor]  # gives which images are still right
+
+
+def contenders(net: nn.Module, x: Tensor, y: Tensor, attack: Attack) -> dict[str, Contender]:
+    """All ways to run one attack, by name."""
+
+    def judged(craft: Callable[[], Tensor], judge: nn.Module = net) -> Contender:
+        def run() -> Tensor:
+            images = craft()
+            with torch.no_grad():
+                return judge(images).argmax(1) == y
+
+        return run
+
+    rng = torch.Generator()
+    deployed = DeployedNet(net)  # type: ignore[arg-type]
+    half = DeployedNet(net, bf16=True)  # type: ignore[arg-type]
+    every: dict[str, Contender] = {}
+    if installed("torchattacks"):
+        theirs = importlib.import_module("torchattacks").PGD(
+            net, eps=attack.epsilon / 255, alpha=attack.alpha / 255, steps=attack.steps, random_start=False
+        )
+        every["torchattacks"] = judged(lambda: theirs(x, y))
+    if installed("foolbox"):
+        foolbox = importlib.import_module("foolbox")
+        model = foolbox.PyTorchModel(net, bounds=(0, 1), device="cpu")
+        pgd = foolbox.attacks.LinfPGD(abs_stepsize=attack.alpha / 255, steps=attack.steps, random_start=False)
+        every["foolbox"] = judged(lambda: pgd(model, x, y, epsilons=attack.epsilon / 255)[1])
+    return {
+        **every,
+        "ours, all steps for all": judged(lambda: perturb(net, x, y, attack, rng)),
+        "ours, fooled ones drop out": lambda: robust_correct(net, x, y, attack, rng),
+        "the same, norms folded": lambda: robust_correct(deployed, x, y, attack, rng),
+        "the same, norms folded, bf16": lambda: robust_correct(half, x, y, attack, rng),
+    }
+
+
+def measure(every: dict[str, Contender]) -> dict[str, dict[str, Any]]:
+    """CPU seconds of each contender in each round, in turn, and how many images it left right."""
+    figures: dict[str, dict[str, Any]] = {name: {"seconds": []} for name in every}
+    for turn in range(ROUNDS + 1):
+        for name, run in every.items():
+            start = time.process_time()
+            figures[name]["right"] = int(run().sum())
+            if turn:  # the first round warms up
+                figures[name]["seconds"].append(time.process_time() - start)
+    return figures
+
+
+def digits_case() -> tuple[nn.Module, Tensor, Tensor]:
+    """resnet8 trained on the digits, and test images."""
+    config = with_recipe(Vanilla(), "digits")
+    splits = load_splits(config)
+    state = TrainState(config, splits)
+    for _ in train(config, splits, state):
+        pass
+    x, y, _ = next(iter(make_batches(splits.test, "cpu").plain(DIGITS)))
+    return state.net.eval(), x, y
+
+
+def resnet18_case() -> tuple[nn.Module, Tensor, Tensor]:
+    """resnet18 with its first weights, and the classes that it gives to digits: for the time without dropping."""
+    config = with_recipe(Vanilla(), "digits", model="resnet18")
+    splits = load_splits(config)
+    net = build_network(config, splits).eval()
+    x, _, _ = next(iter(make_batches(splits.test, "cpu").plain(RESNET18)))
+    with torch.no_grad():
+        return net, x, net(x).argmax(1)
+
+
+def lines(case: str, images: int, figures: dict[str, dict[str, Any]]) -> list[str]:
+    """Rows of the table; ratios are to torchattacks, or to ours without dropping where it is not installed."""
+    base = "torchattacks" if "torchattacks" in figures else "ours, all steps for all"
+    against = statistics.median(figures[base]["seconds"])
+    rows = []
+    for name, each in figures.items():
+        seconds = each["seconds"]
+        rows.append(
+            f"| {case} | {name} | {each['right']} of {images} | {statistics.median(seconds):.2f} | "
+            f"{min(seconds):.2f}–{max(seconds):.2f} | {statistics.median(seconds) / against:.2f} |"
+        )
+    return rows
+
+
+def main() -> None:
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    rows, cases = [], {}
+    net, x, y = digits_case()
+    for epsilon in EPSILONS:
+        case = f"resnet8, ε = {epsilon}/255"
+        cases[case] = measure(contenders(net, x, y, parse_attack(f"PGD20-{epsilon}:entprop")))
+        rows += lines(case, len(y), cases[case])
+        print("\n".join(rows[-len(cases[case]) :]), flush=True)
+    net, x, y = resnet18_case()
+    every = contenders(net, x, y, parse_attack("PGD20-8:entprop"))
+    kept = {name: run for name, run in every.items() if "drop" not in name and "same" not in name}
+    cases["resnet18"] = measure(kept)
+    rows += lines("resnet18, untrained", len(y), cases["resnet18"])
+    table = "\n".join(
+        [
+            f"PGD-20, batches of {DIGITS} (resnet8 trained on the digits) and {RESNET18} (resnet18), one thread, CPU time, "
+            f"{ROUNDS} rounds in turn; torchattacks {installed('torchattacks') or 'not installed'}, "
+            f"foolbox {installed('foolbox') or 'not installed'}. Ratios to torchattacks.",
+            "",
+            "| network | attack | right after it | seconds | range | ratio |",
+            "| --- | --- | --- | --- | --- | --- |",
+            *rows,
+        ]
+    )
+    print(f"\n{table}")
+    packages = {name: installed(name) for name in ("torchattacks", "foolbox")}
+    write_report("attack", {"packages": packages, "rounds": ROUNDS, "cases": cases}, table, "PGD-20")
+
+
+if __name__ == "__main__":
+    main()
