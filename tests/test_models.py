@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torchvision
 from torch import nn
 
 from trainables.models import MODELS, model_entry
@@ -56,6 +57,40 @@ def test_a_vision_transformer_needs_its_norms():
 def test_own_networks_have_no_pretrained_weights():
     with pytest.raises(ValueError, match="pretrained"):
         MODELS["resnet8"].build(10, 32, True, True)
+
+
+@pytest.fixture
+def weights_file(tmp_path, monkeypatch):
+    """The file that torchvision would download, with weights that are told apart from fresh ones."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    url = torchvision.models.ResNet18_Weights.IMAGENET1K_V1.url
+    net = torchvision.models.resnet18()
+    net.bn1.running_mean.fill_(0.25)
+    net.bn1.weight.data.fill_(3.0)
+    path = tmp_path / "hub" / "checkpoints" / url.rsplit("/", 1)[1]
+    path.parent.mkdir(parents=True)
+    torch.save(net.state_dict(), path)
+    return path
+
+
+def test_fine_tuning_starts_from_the_weights_with_auxiliary_norms_as_copies(weights_file):
+    net = PixelNet(MODELS["resnet18"].build(37, 224, True, True), (0.5,) * 3, (0.25,) * 3, dual=True, bf16=False)
+    assert net.body.fc.out_features == 37
+    for norm in (net.body.bn1.main, net.body.bn1.aux):
+        assert (norm.running_mean == 0.25).all()
+        assert (norm.weight == 3.0).all()
+
+
+def test_weights_with_norms_do_not_fit_a_net_without(weights_file):
+    with pytest.raises(ValueError, match="norms must be true for pretrained weights of resnet18"):
+        MODELS["resnet18"].build(37, 224, False, True)
+
+
+def test_weights_that_cannot_be_downloaded_are_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nothing listens there, so no network is asked
+    with pytest.raises(OSError, match=r"the pretrained weights of resnet18 must be downloaded or be in .*checkpoints"):
+        MODELS["resnet18"].build(37, 224, True, True)
 
 
 def test_an_unknown_network_is_answered_with_the_nearest():

@@ -26,6 +26,7 @@ import torch
 from trainables import corruptions, image_ops
 from trainables.corruptions import CORRUPTIONS, REPORTED, SEVERITIES, Table, constants_for, corrupt, frost_source
 from trainables.data import cache_folder
+from trainables.files import write_atomically
 
 Key = tuple[str, int]  # corruption, severity
 Progress = Callable[[int, int, str], None]  # images done, images to make, what is being made
@@ -269,7 +270,7 @@ def _make_entry(entry: _Entry, images: np.ndarray, device: str) -> Iterator[int]
             file.flush()
             os.fsync(file.fileno())
         note = {"crc32": checksum, "shape": entry.shape, "corruption": entry.label, "source": entry.source}
-        _replace(entry.note, json.dumps(note, indent=1).encode())
+        write_atomically(entry.note, json.dumps(note, indent=1))
         unfinished.replace(entry.file)
         _sync_folder(entry.folder)
     finally:
@@ -294,19 +295,6 @@ def _blocks(entry: _Entry, images: np.ndarray, device: str) -> Iterator[tuple[by
             frost_dir=entry.frost_dir,
         )
         yield made.cpu().contiguous().numpy().data, start + len(part)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    unfinished = path.with_suffix(path.suffix + ".part")
-    try:
-        with unfinished.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
 
 
 def _sync_folder(folder: Path) -> None:

@@ -22,9 +22,9 @@ from trainables.corruptions import REPORTED, SEVERITIES, VALIDATION
 from trainables.data import Images, Splits, dataset_entry
 from trainables.deploy import DeployedNet
 from trainables.evaluate import Measurement
+from trainables.files import write_atomically
 from trainables.metrics import ALEXNET_ERRORS, by_corruption, by_severity, corruption_errors, mean_corruption_error
 from trainables.options import OneLineParser, read_flags, unknown
-from trainables.run_folder import write_atomically
 from trainables.shift import measure_shift
 from trainables.train import TrainState, load_splits, read_checkpoint, resolve_device
 

@@ -26,9 +26,10 @@ def _torchvision_resnet(name: str, classes: int, size: int, norms: bool, pretrai
     import torchvision
     from torch import nn
 
-    weights = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"] if pretrained else None
     without = {} if norms else {"norm_layer": lambda channels: nn.Identity()}
-    net = torchvision.models.get_model(name, weights=weights, **without)
+    net = torchvision.models.get_model(name, **without)
+    if pretrained:
+        _load_imagenet_weights(net, name)
     if size <= SMALL and not pretrained:  # the CIFAR stem (A20)
         net.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
         nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
@@ -37,14 +38,32 @@ def _torchvision_resnet(name: str, classes: int, size: int, norms: bool, pretrai
     return net
 
 
+def _load_imagenet_weights(net: nn.Module, name: str) -> None:
+    """torchvision's first ImageNet weights, which the papers' fine-tuning starts from; downloaded once."""
+    import torchvision
+    from torch.hub import get_dir
+
+    weights = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
+    try:
+        net.load_state_dict(weights.get_state_dict(progress=False, check_hash=True))
+    except OSError as error:
+        raise OSError(
+            f"the pretrained weights of {name} must be downloaded or be in {get_dir()}/checkpoints, got: {error}; "
+            f"put the file of {weights.url} there, or set pretrained to false"
+        ) from error
+    except RuntimeError as error:  # the net was built without its norms
+        raise ValueError(f"norms must be true for pretrained weights of {name}, which hold them") from error
+
+
 def _vit(classes: int, size: int, norms: bool, pretrained: bool) -> nn.Module:
     import torchvision
     from torch import nn
 
     if not norms:
         raise ValueError("vit_b_16 cannot be built without norms; choose a residual net for norms false")
-    weights = torchvision.models.ViT_B_16_Weights.IMAGENET1K_V1 if pretrained else None
-    net = torchvision.models.vit_b_16(weights=weights)
+    net = torchvision.models.vit_b_16()
+    if pretrained:
+        _load_imagenet_weights(net, "vit_b_16")
     net.heads = nn.Linear(net.hidden_dim, classes)
     if size == 224:
         return net

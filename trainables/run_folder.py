@@ -8,12 +8,12 @@ goes on, so that a kill at any moment loses at most the epoch that was running.
 import csv
 import io
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from trainables.config import TrialConfig, differences
 from trainables.data import Splits
+from trainables.files import write_atomically
 from trainables.train import Row, TrainState
 
 
@@ -83,13 +83,3 @@ def _cell(text: str) -> Any:
         except ValueError:
             continue
     return text
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file in one piece."""
-    unfinished = path.with_name(path.name + ".part")
-    with open(unfinished, "w", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(unfinished, path)

@@ -17,6 +17,7 @@ from trainables.config import TrialConfig
 from trainables.data import Splits, load_dataset
 from trainables.dual_norm import norm_groups
 from trainables.evaluate import accuracy
+from trainables.files import replacing
 from trainables.methods import Step
 from trainables.models import model_entry
 from trainables.networks import PixelNet
@@ -50,12 +51,8 @@ class TrainState:
             "epoch": self.epoch,
             "spent": self.spent,
         }
-        unfinished = path.with_name(path.name + ".part")
-        with open(unfinished, "wb") as file:
+        with replacing(path) as file:
             torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
 
     @classmethod
     def load(cls, path: Path, splits: Splits, device: torch.device | str = "cpu") -> "TrainState":
