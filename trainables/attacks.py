@@ -49,6 +49,7 @@ def ascend(
     `first` is the gradient of the first step where the caller has it already; `start` is the first perturbation.
     The rule "cumulative" is Algorithm 1 of the EntProp paper to the letter: its steps are epsilon long and the running
     perturbation is added again to the already perturbed image, which may drift up to n·epsilon away (A1).
+    Either way the running perturbation keeps what [0, 1] cuts off; that of `next_images` does not.
     """
     ball, step = epsilon * PIXEL, (alpha if rule == "pgd" else epsilon) * PIXEL
     delta = torch.zeros_like(x) if start is None else start

@@ -8,21 +8,25 @@ from typing import BinaryIO
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write that takes the place of `path` when it is complete, and leaves nothing behind when it is not."""
+def replacing(path: Path, to_disk: bool = True) -> Iterator[BinaryIO]:
+    """A file to write that takes the place of `path` when it is complete, and leaves nothing behind when it is not.
+
+    With `to_disk` it also survives a loss of power, which takes some milliseconds.
+    """
     unfinished = path.with_name(path.name + ".part")
     try:
         with open(unfinished, "wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if to_disk:
+                os.fsync(file.fileno())
         os.replace(unfinished, path)
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, text: str, to_disk: bool = True) -> None:
     """Replace a file in one piece."""
-    with replacing(path) as file:
+    with replacing(path, to_disk) as file:
         file.write(text.encode())

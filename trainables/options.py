@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import difflib
+import functools
 import math
 import types
 import typing
@@ -26,10 +27,16 @@ def option(
 
 def check_options(instance: Any) -> None:
     """Raise ValueError for the first field whose value is of the wrong type or outside its limits."""
-    types_of = typing.get_type_hints(type(instance))
+    types_of = field_types(type(instance))
     for field in dataclasses.fields(instance):
         if "help" in field.metadata:
             _check(field.name, getattr(instance, field.name), types_of[field.name], field.metadata)
+
+
+@functools.cache
+def field_types(kind: type) -> dict[str, Any]:
+    """The annotations of a dataclass; reading them takes longer than all checks together, and they do not change."""
+    return typing.get_type_hints(kind)
 
 
 def value_types(annotation: Any) -> tuple[type, ...]:
@@ -121,7 +128,7 @@ def read_flags(values: dict[str, Any], kind: Any) -> dict[str, Any]:
 
     A text that is no number where one is wanted stays a text, and the dataclass says what it must be.
     """
-    types_of = typing.get_type_hints(kind)
+    types_of = field_types(kind)
     return {
         field.name: _value(values[field.name], value_types(types_of[field.name]))
         for field in dataclasses.fields(kind)

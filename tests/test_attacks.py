@@ -1,0 +1,796 @@
+"""Attacks by name, their arithmetic, what they leave behind, and their agreement with other packages."""
+
+import dataclasses
+import functools
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from trainables.attack_names import (
+    FAMILIES,
+    Attack,
+    attack_name,
+    growing_radius,
+    growing_steps,
+    parse_attack,
+    parse_attacks,
+    smoothings,
+    with_radii,
+)
+from trainables.attacks import (
+    attack_objective,
+    first_images,
+    fooled,
+    next_images,
+    perturb,
+    uniform_in_ball,
+    unit,
+)
+from trainables.deploy import DeployedNet
+from trainables.dual_norm import add_aux_norms, aux_norm
+from trainables.models import model_entry
+from trainables.networks import PixelNet
+from trainables.passes import PassCounter
+from trainables.robustness import (
+    attack_accuracies,
+    attack_outcome,
+    epsilon_curve,
+    perturbation_curve,
+    robust_accuracy,
+    robust_correct,
+    steps_curve,
+    worst_smoothing,
+)
+
+STORED = Path(__file__).parent / "stored" / "attacks_digits.npz"
+PIXEL = 1 / 255
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+# ---- names ----------------------------------------------------------------------------------------------------------
+
+NAMES = {
+    "FGSM4": Attack("pgd", 4, 1, start="none", reach=1.0, restarts=1),
+    "FGSM25.5:norm=l2": Attack("pgd", 25.5, 1, start="none", reach=1.0, restarts=1, norm="l2"),
+    "PGD20-8": Attack("pgd", 8, 20, start="gaussian", restarts=5),
+    "PGD20-0.5:seed=3": Attack("pgd", 0.5, 20, seed=3),
+    "CW40-8": Attack("cw", 8, 40),
+    "TRADES20-8": Attack("trades", 8, 20),
+    "RS10000-8": Attack("random_search", 8, 10000),
+    "AA-8:norm=l2": Attack("autoattack", 8, None, norm="l2"),
+    "PGD20-8:entprop": Attack("pgd", 8, 20, start="none", reach=2.5, restarts=1),
+    "PGD50-300:ceb,norm=l2": Attack("pgd", 300, 50, start="none", reach=4 / 3, restarts=1, norm="l2"),
+    "PGD20-8:norm=l2,step=2,start=none,restarts=1,target=1": Attack(
+        "pgd", 8, 20, norm="l2", step=2.0, start="none", restarts=1, target=1
+    ),
+    "PGD20-8:start=uniform": Attack("pgd", 8, 20, start="uniform"),
+    "PGD20-8:noise=0.01": Attack("pgd", 8, 20, noise=0.01),
+    "PGD20-8:smoothing=0.3": Attack("pgd", 8, 20, smoothing=0.3),
+    "PGD20-8:adaptive": Attack("pgd", 8, 20, adaptive=True),
+}
+
+
+@pytest.mark.parametrize(("name", "attack"), NAMES.items(), ids=NAMES)
+def test_a_name_and_its_attack_are_two_forms_of_the_same(name, attack):
+    assert parse_attack(name) == attack
+    assert attack_name(attack) == name
+
+
+@st.composite
+def attacks(draw):
+    kind = draw(st.sampled_from(["pgd", "cw", "trades", "random_search", "autoattack"]))
+    norm = draw(st.sampled_from(["linf", "l2"]))
+    positive = st.floats(1e-6, 255, exclude_min=True)
+    values = {"kind": kind, "norm": norm, "epsilon": draw(positive), "seed": draw(st.integers(0, 9))}
+    values["steps"] = None if kind == "autoattack" else draw(st.sampled_from([1, 7, 20]))
+    if kind in ("pgd", "cw", "trades"):
+        values["start"] = draw(st.sampled_from(["uniform", "gaussian"] + ["none"] * (kind != "trades")))
+        values["restarts"] = draw(st.integers(1, 6))
+        values[draw(st.sampled_from(["step", "reach"]))] = draw(
+            st.none() | positive | st.sampled_from([1.0, 2.5, 4 / 3])
+        )
+        if values["start"] == "gaussian":
+            values["noise"] = draw(st.none() | positive)
+    if kind in ("pgd", "cw", "random_search"):
+        values["target"] = draw(st.none() | st.integers(0, 9))
+    if kind == "pgd":
+        values["adaptive"] = draw(st.booleans())
+        values["smoothing"] = 0.0 if values["adaptive"] else draw(st.floats(0, 1))
+    return Attack(**values)
+
+
+@given(attacks())
+def test_every_attack_has_a_name_that_gives_it_back(attack):
+    assert parse_attack(attack_name(attack)) == attack
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_example_of_every_family_is_a_name(family):
+    assert attack_name(parse_attack(FAMILIES[family].example)) == FAMILIES[family].example
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("PGD20", "attack 'PGD20': epsilon must be named, got none; write PGD20-8 for 20 gradient steps within 8/255"),
+        ("PGDx-8", "attack 'PGDx-8': steps must be a whole number of at least 1, got 'x'; write PGD20-8 for"),
+        ("PGD-8", "steps must be a whole number of at least 1, got ''"),
+        ("PGD0-8", "steps must be a whole number of at least 1, got '0'"),
+        ("FGSM", "attack 'FGSM': epsilon must be named, got none; write FGSM4 for one step of 4/255"),
+        ("AA5-8", "attack 'AA5-8': steps cannot be chosen, got '5'; write AA-8 for AutoAttack within 8/255"),
+        ("PGD20-0", "attack 'PGD20-0': epsilon must be a number above 0, got 0.0"),
+        ("PGD20--3", "epsilon must be a number above 0, got -3.0"),
+        ("PGD20-nan", "epsilon must be a number above 0, got nan"),
+        ("PGD20-x", "epsilon must be a number above 0, got 'x'"),
+        ("PGD20-300", "epsilon must be a number in (0, 255] for norm linf, got 300.0"),
+        ("PGS20-8", "unknown attack 'PGS20-8'; did you mean 'PGD20-8'? known: AA-8, CW20-8, FGSM4,"),
+        ("", "unknown attack ''; known: AA-8"),
+        ("pgd20-8", "attack 'pgd20-8': families are written in capitals: FGSM, PGD, CW, TRADES, RS, AA"),
+        ("PGD20-8:", "unknown option ''; known: adaptive, ceb, entprop, noise=,"),
+        ("PGD20-8:stepp=2", "unknown option 'stepp=2'; did you mean 'step='?"),
+        ("PGD20-8:step", "unknown option 'step'; did you mean 'step='?"),
+        ("PGD20-8:entprop=1", "unknown option 'entprop=1'; did you mean 'entprop'?"),
+        ("PGD20-8:step=", "step must be a number above 0, got ''"),
+        ("PGD20-8:step=1,step=2", "an option must be given once, got step again"),
+        ("PGD20-8:ceb,entprop", "an option must be given once, got entprop again"),
+        ("PGD20-8:step=1,reach=2", "one of step and reach must be unset, got step 1 and reach 2"),
+        ("PGD20-8:norm=l1", "unknown norm 'l1'; known: l2, linf"),
+        ("PGD20-8:restarts=1.5", "restarts must be a whole number of at least 1, got '1.5'"),
+        ("PGD20-8:smoothing=1.1", "smoothing must be a number in [0, 1], got 1.1"),
+        ("PGD20-8:adaptive,smoothing=0.1", "smoothing must be unset for an adaptive attack, which tries all, got 0.1"),
+        ("PGD20-8:start=none,noise=0.1", "noise must be unset unless start is gaussian, got noise 0.1 for none"),
+        ("FGSM4:step=2", "the step of FGSM is epsilon; write PGD1-4 with options for another"),
+        ("RS100-8:restarts=2", "restarts must be left alone for random_search, which has no such option, got 2"),
+        ("AA-8:target=1", "target must be left alone for autoattack, which has no such option, got 1"),
+        ("CW20-8:smoothing=0.1", "smoothing must be left alone for cw, which has no such option, got 0.1"),
+        ("TRADES20-8:start=none", "start must not be none for trades, whose gradient is zero at the image"),
+    ],
+)
+def test_a_wrong_name_is_refused_in_one_line(name, message):
+    with pytest.raises(ValueError) as error:  # noqa: PT011
+        parse_attack(name)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_commas_divide_names_and_options():
+    names = "PGD20-8:step=2,restarts=1,FGSM4,PGD20-2:entprop,target=1"
+    assert [attack_name(attack) for attack in parse_attacks(names)] == [
+        "PGD20-8:step=2,restarts=1",
+        "FGSM4",
+        "PGD20-2:entprop,target=1",
+    ]
+
+
+def test_the_papers_steps_and_starts():
+    for name, alpha, runs, sigma in (
+        ("PGD20-8", 0.8, 5, 0.005),
+        ("PGD100-4", 0.4, 5, 0.005),
+        ("TRADES20-8", 0.8, 5, 0.001),
+        ("FGSM4", 4, 1, None),
+        ("PGD20-2:entprop", 0.25, 1, None),
+        ("PGD20-30:ceb", 2, 1, None),
+        ("PGD20-8:start=none", 0.8, 1, None),  # five runs that are all the same are one
+    ):
+        attack = parse_attack(name)
+        assert attack.alpha == pytest.approx(alpha)
+        assert attack.runs == runs
+        assert sigma is None or attack.sigma == sigma
+
+
+def test_curves_and_smoothings_are_lists_of_attacks():
+    base = parse_attack("PGD20-8")
+    assert [attack_name(attack) for attack in growing_radius(base, (10, 150))] == [
+        "PGD10-10:step=2",
+        "PGD150-150:step=2",
+    ]
+    assert [attack_name(attack) for attack in growing_steps(base, (8, 500))] == ["PGD8-8:step=2", "PGD500-8:step=0.5"]
+    assert [attack.alpha for attack in with_radii(base, (1, 4))] == [0.1, 0.4]
+    assert [attack.smoothing for attack in smoothings(parse_attack("PGD20-8:adaptive"))] == [i / 10 for i in range(11)]
+
+
+def test_names_need_no_torch():
+    code = "import sys, trainables.attack_names; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# ---- one step -------------------------------------------------------------------------------------------------------
+
+
+class Linear(nn.Module):
+    """Logits linear in the pixels."""
+
+    def __init__(self, weight, bias=None):
+        super().__init__()
+        self.weight = nn.Parameter(torch.as_tensor(weight, dtype=torch.float32))
+        self.bias = nn.Parameter(torch.zeros(len(self.weight)) if bias is None else torch.as_tensor(bias))
+
+    def forward(self, x):
+        return F.linear(x.flatten(1), self.weight, self.bias)
+
+
+def pixels(*values):
+    return torch.tensor(values, dtype=torch.float32).view(-1, 1, 1, len(values[0]))
+
+
+def test_a_step_in_the_largest_norm_moves_every_pixel_by_alpha():
+    x = pixels([0.5, 0.5, 0.5])
+    moved = next_images(x, pixels([3.0, -0.1, 0.0]), x, parse_attack("PGD2-51:step=25.5"))
+    assert torch.allclose(moved, pixels([0.6, 0.4, 0.5]))
+    again = next_images(moved, pixels([1.0, 1.0, -1.0]), x, parse_attack("PGD2-25.5:step=25.5"))
+    assert torch.allclose(again, pixels([0.6, 0.5, 0.4]))  # the first pixel is at the edge of the ball
+
+
+def test_a_step_in_l2_has_length_alpha_and_is_drawn_back_to_the_radius():
+    x = pixels([0.5, 0.5])
+    moved = next_images(x, pixels([3e-30, -4e-30]), x, parse_attack("PGD2-51:step=25.5,norm=l2"))
+    assert torch.allclose(moved, pixels([0.56, 0.42]))
+    far = next_images(moved, pixels([3.0, -4.0]), x, parse_attack("PGD2-25.5:step=127.5,norm=l2"))
+    assert torch.allclose(far, pixels([0.56, 0.42]))
+
+
+def test_a_pixel_at_its_limit_turns_round_at_once():
+    """The perturbation is what is left after the clamp: nothing beyond [0, 1] has to be walked back."""
+    x, attack = pixels([1.0, 0.0]), parse_attack("PGD2-51:step=25.5")
+    up = next_images(next_images(x, pixels([1.0, -1.0]), x, attack), pixels([1.0, -1.0]), x, attack)
+    assert torch.equal(up, x)
+    assert torch.allclose(next_images(up, pixels([-1.0, 1.0]), x, attack), pixels([0.9, 0.1]))
+
+
+def test_unit_vectors_of_the_smallest_gradients():
+    v = pixels([3e-38, 4e-38], [0.0, 0.0], [3e30, 4e30])
+    assert torch.allclose(unit(v), pixels([0.6, 0.8], [0.0, 0.0], [0.6, 0.8]))
+
+
+def test_the_ball_is_filled_evenly():
+    delta = uniform_in_ball(torch.zeros(4000, 1, 1, 3), 0.5, generator())
+    lengths = delta.flatten(1).norm(dim=1) / 0.5
+    assert lengths.max() <= 1
+    assert (lengths < 0.5).float().mean() == pytest.approx(1 / 8, abs=0.02)  # the share of the volume
+    assert delta.mean(0).abs().max() < 0.02
+
+
+def test_objectives_are_what_they_say():
+    logits = torch.randn(5, 4, generator=generator(), dtype=torch.float64)
+    y, clean = torch.tensor([0, 1, 2, 3, 0]), torch.randn(5, 4, generator=generator(1), dtype=torch.float64)
+    log_p, rows = logits.log_softmax(1), range(5)
+
+    def objective(name):
+        return attack_objective(parse_attack(name), y, clean)(logits)
+
+    assert torch.allclose(objective("PGD2-8"), -log_p[rows, y])
+    soft = 0.7 * torch.eye(4, dtype=torch.float64)[y] + 0.3 / 4
+    assert torch.allclose(objective("PGD2-8:smoothing=0.3"), -(soft * log_p).sum(1))
+    assert torch.allclose(objective("PGD2-8:target=2"), log_p[:, 2])
+    margins = [max(row[c] for c in range(4) if c != label) - row[label] for row, label in zip(logits, y, strict=True)]
+    assert torch.allclose(objective("CW2-8"), torch.stack(margins))
+    gains = [row[2] - max(row[c] for c in range(4) if c != 2) for row in logits]
+    assert torch.allclose(objective("CW2-8:target=2"), torch.stack(gains))
+    divergence = (clean.softmax(1) * (clean.log_softmax(1) - log_p)).sum(1)
+    assert torch.allclose(objective("TRADES2-8"), divergence)
+    assert attack_objective(parse_attack("CW2-8"), y, None)(100 * logits).max() == 50  # A57
+
+
+def test_fooled_means_wrong_or_the_target():
+    logits, y = torch.eye(3), torch.tensor([0, 0, 2])
+    assert fooled(logits, y, parse_attack("PGD2-8")).tolist() == [False, True, False]
+    assert fooled(logits, y, parse_attack("PGD2-8:target=2")).tolist() == [False, False, True]
+
+
+# ---- runs -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def stored():
+    return np.load(STORED)
+
+
+@pytest.fixture(scope="module")
+def digits(stored):
+    """A trained network with 100 test images of digits and their labels."""
+    net = PixelNet(
+        model_entry("resnet8").build(10, 32, True, False),
+        stored["mean"].tolist(),
+        stored["std"].tolist(),
+        dual=False,
+        bf16=False,
+    )
+    net.load_state_dict({name[4:]: torch.from_numpy(stored[name]) for name in stored.files if name.startswith("net/")})
+    x = torch.from_numpy(stored["pixels"]).float().div(255)[:, None].expand(-1, 3, -1, -1)
+    x = x.contiguous(memory_format=torch.channels_last)
+    return net.to(memory_format=torch.channels_last).eval(), x, torch.from_numpy(stored["labels"])
+
+
+def dual_net(seed=0):
+    """A small network with main and auxiliary norms that differ, in training mode but for one frozen module."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        head = nn.Linear(8 * 16, 4)
+        net = nn.Sequential(
+            *(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU()),
+            *(nn.Conv2d(8, 8, 3), nn.BatchNorm2d(8)),
+            nn.Flatten(),
+            head,
+        )
+        net.route = add_aux_norms(net)
+        for dual in (net[1], net[4]):
+            for norm in (dual.main, dual.aux):
+                nn.init.uniform_(norm.weight, 0.5, 2)
+                nn.init.uniform_(norm.bias, -0.5, 0.5)
+        for _ in range(10):
+            net(torch.rand(64, 3, 8, 8))
+            with aux_norm(net):
+                net(torch.rand(64, 3, 8, 8))
+        with torch.no_grad():
+            head.bias -= net.eval()(torch.rand(64, 3, 8, 8)).mean(0)
+        for parameter in net.parameters():
+            parameter.grad = torch.randn_like(parameter)
+    net.train()
+    net[4].eval()
+    return net
+
+
+def small_images(net, count=12):
+    """Images that the main norms take for all of the classes, with labels that are mostly right."""
+    x = torch.rand(count, 3, 8, 8, generator=generator())
+    modes = [module.training for module in net.modules()]
+    with torch.no_grad():
+        y = net.eval()(x).argmax(1)
+    for module, training in zip(net.modules(), modes, strict=True):
+        module.training = training
+    assert len(set(y.tolist())) > 2
+    y[0] = (y[0] + 1) % 4
+    return x, y
+
+
+def traces(net):
+    """Everything that an attack must leave alone."""
+    tensors = {**net.state_dict(), **{f"grad {name}": p.grad for name, p in net.named_parameters()}}
+    modes = [module.training for module in net.modules()]
+    needed = [p.requires_grad for p in net.parameters()]
+    return {name: t.clone() for name, t in tensors.items()}, modes, needed, net.route.aux, net.route.statistics
+
+
+EVERY_KIND = (
+    *("FGSM8", "PGD3-8", "PGD3-8:norm=l2", "CW3-8:start=uniform", "TRADES3-8", "PGD3-8:target=2"),
+    *("PGD3-8:smoothing=0.5", "RS300-8"),
+)
+
+
+@pytest.mark.parametrize("name", EVERY_KIND)
+@pytest.mark.parametrize("transfer", [False, True])
+def test_an_attack_leaves_no_trace(name, transfer):
+    if transfer and name.startswith("RS"):
+        return
+    net = dual_net()
+    x, y = small_images(net)
+    source = dual_net(1) if transfer else None
+    before = [traces(each) for each in (net, source) if each is not None]
+    images, state = x.clone(), torch.get_rng_state()
+    robust_correct(net, x, y, parse_attack(name), generator(), source)
+    for (tensors, *rest), each in zip(before, (net, source), strict=False):
+        now, *rest_now = traces(each)
+        assert rest == rest_now
+        assert all(torch.equal(tensors[key], now[key]) for key in tensors)
+    assert torch.equal(x, images)
+    assert not x.requires_grad
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_modes_come_back_after_an_error():
+    net = dual_net()
+    x, y = small_images(net)
+    before = [module.training for module in net.modules()]
+    with pytest.raises(ValueError, match="target must be a class below 4, got 9"):
+        robust_correct(net, x, y, parse_attack("PGD3-8:target=9"), generator())
+    assert [module.training for module in net.modules()] == before
+
+
+@functools.cache
+def black_and_white():
+    net = dual_net().eval()
+    x, y = small_images(net)
+    x[0], x[1, :, 2:] = 0, 1
+    return net, x, y
+
+
+@settings(max_examples=25)
+@given(
+    st.sampled_from(["linf", "l2"]),
+    st.sampled_from(["none", "uniform", "gaussian"]),
+    st.floats(0.1, 255),
+    st.floats(0.1, 255),
+    st.sampled_from(["pgd", "cw"]),
+)
+def test_ball_and_range_are_respected(norm, start, epsilon, step, kind):
+    attack = Attack(kind, epsilon, 3, norm=norm, start=start, step=step, noise=0.3 if start == "gaussian" else None)
+    net, x, y = black_and_white()
+    for images in (first_images(x, attack, generator()), perturb(net, x, y, attack, generator())):
+        assert images.min() >= 0
+        assert images.max() <= 1
+        delta = (images - x).flatten(1)
+        size = delta.abs().amax(1) if norm == "linf" else delta.norm(dim=1)
+        assert size.max() <= epsilon * PIXEL * (1 + 1e-5) + 1e-6
+
+
+@pytest.mark.parametrize("name", ["PGD4-20", "PGD4-200:norm=l2", "CW4-20:start=uniform", "PGD4-20:target=1"])
+def test_a_run_is_projected_gradient_ascent(name):
+    """Against plain loops over samples, from the same start."""
+    attack, net = parse_attack(name), dual_net().eval()
+    x, y = small_images(net)
+    net, x = net.double(), x.double()
+    result = perturb(net, x, y, attack, generator(5))
+    starts = first_images(x, attack, generator(5))
+    for i in range(len(x)):
+        image, start = x[i], starts[i]
+        for _ in range(4):
+            start = start.detach().requires_grad_()
+            logits = net(start[None])[0]
+            label = int(y[i])
+            if attack.kind == "cw":
+                gain = max(logits[c] for c in range(4) if c != label) - logits[label]
+            elif attack.target is not None:
+                gain = logits.log_softmax(0)[attack.target]
+            else:
+                gain = -logits.log_softmax(0)[label]
+            (gradient,) = torch.autograd.grad(gain, start)
+            direction = gradient.sign() if attack.norm == "linf" else gradient / gradient.norm()
+            delta = start.detach() + attack.epsilon / 10 / 255 * direction - image
+            radius = attack.epsilon / 255
+            if attack.norm == "linf":
+                delta = delta.clamp(-radius, radius)
+            elif delta.norm() > radius:
+                delta = delta * radius / delta.norm()
+            start = (image + delta).clamp(0, 1)
+        assert torch.allclose(result[i], start, atol=1e-9)
+
+
+def test_only_gradients_of_images_are_computed():
+    net = dual_net()
+    x, y = small_images(net)
+    counter = PassCounter(net)
+    for parameter in net.parameters():
+        parameter.grad = None
+    perturb(net, x, y, parse_attack("PGD5-8:entprop"), generator())
+    assert (counter.forward, counter.backward, counter.full) == (60, 60, 0)
+    assert all(parameter.grad is None for parameter in net.parameters())
+
+
+def worst_of_all(net, x, y, attack, rng):
+    """Every image of every run of every sample, none left out."""
+    robust = net(x).argmax(1) == y
+    for _ in range(attack.runs):
+        images = first_images(x, attack, rng)
+        for step in range(attack.steps + 1):
+            images = images.detach().requires_grad_()
+            logits = net(images)
+            robust &= logits.argmax(1) == y
+            if step < attack.steps:
+                gradient = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)[0]
+                images = next_images(images, gradient, x, attack)
+    return robust
+
+
+@pytest.mark.parametrize("name", ["PGD5-12:restarts=3,step=3", "PGD5-250:norm=l2,restarts=2,start=uniform,step=100"])
+def test_dropping_fooled_samples_changes_nothing_but_the_work(name, digits):
+    (net, x, y), attack = digits, parse_attack(name)
+    counter = PassCounter(net)
+    robust = robust_correct(net, x, y, attack, generator(2))
+    counter.remove()
+    assert torch.equal(robust, worst_of_all(net, x, y, attack, generator(2)))
+    assert 0.1 < robust.float().mean() < 0.9
+    assert counter.forward < 0.9 * len(x) * (1 + attack.runs * (attack.steps + 1))
+
+
+def test_random_numbers_do_not_depend_on_who_dropped_out(digits):
+    net, x, y = digits
+    for name in ("PGD2-12", "RS10-8"):
+        rng, other = generator(), generator()
+        robust_correct(net, x[:8], y[:8], parse_attack(name), rng)
+        robust_correct(net, x[:8], (y[:8] + 1) % 10, parse_attack(name), other)  # every sample is wrong from the start
+        assert torch.equal(rng.get_state(), other.get_state())
+
+
+def test_more_runs_are_never_weaker(digits):
+    net, x, y = digits
+    one, five = (
+        robust_correct(net, x[:40], y[:40], parse_attack(f"PGD3-12:step=4,restarts={runs},start=uniform"), generator())
+        for runs in (1, 5)
+    )
+    assert not (five & ~one).any()
+
+
+def test_attacks_go_through_the_norms_that_the_route_names():
+    net = dual_net().eval()
+    x, _ = small_images(net)
+    with torch.no_grad():
+        main = net(x).argmax(1)
+        with aux_norm(net):
+            aux = net(x).argmax(1)
+    assert (main != aux).any()
+    attack = parse_attack("PGD3-0.001:entprop")  # too weak to change anything: what is left is the clean prediction
+    assert robust_correct(net, x, main, attack, generator()).all()
+    with aux_norm(net):
+        assert robust_correct(net, x, aux, attack, generator()).all()
+        assert not robust_correct(net, x, main, attack, generator()).all()
+
+
+def test_a_targeted_attack_is_measured_on_right_images_of_other_classes():
+    """Four classes by one pixel each; the attack reaches the target where that pixel is nearly as bright."""
+    net = Linear(torch.eye(4))
+    x = pixels(
+        [0.9, 0.8, 0.1, 0.1], [0.9, 0.1, 0.1, 0.1], [0.1, 0.9, 0.1, 0.1], [0.9, 0.1, 0.8, 0.1], [0.2, 0.2, 0.9, 0.8]
+    )
+    y = torch.tensor([0, 0, 1, 2, 2])  # the third is of the target class, the fourth is wrong from the beginning
+    outcome = attack_outcome(net, x, y, parse_attack("PGD5-25.5:target=1,start=none,step=12.75"), generator())
+    assert outcome.counts.tolist() == [True, True, False, False, True]
+    assert outcome.robust.tolist() == [False, True, False, False, True]
+    assert outcome.accuracy == pytest.approx(100 * 2 / 3)
+    with pytest.raises(ValueError, match="at least one image must count"):
+        robust_accuracy(net, [(x[2:4], y[2:4], None)], parse_attack("PGD5-25.5:target=1"))
+
+
+def test_transfer_shows_one_networks_images_to_another():
+    source, blind = Linear([[1.0, 0.0], [-1.0, 0.0]]), Linear([[0.0, 1.0], [0.0, -1.0]], [-0.5, 0.5])
+    x, y = pixels([0.05, 0.9], [0.6, 0.9]), torch.tensor([0, 0])
+    attack = parse_attack("PGD4-51:start=none")
+    assert robust_correct(blind, x, y, attack, generator()).all()
+    assert robust_correct(blind, x, y, attack, generator(), source=source).all()  # it moves what the other does not see
+    weak = Linear([[1.0, 0.0], [-1.0, 0.0]], [-0.03, 0.03])
+    assert robust_correct(weak, x, y, attack, generator(), source=source).tolist() == [False, True]
+
+
+def test_transfer_from_a_network_to_itself_is_the_end_of_each_run(digits):
+    (net, x, y), attack = digits, parse_attack("PGD5-12:entprop")
+    with torch.no_grad():
+        ends = net(perturb(net, x, y, attack, generator())).argmax(1) == y
+        expected = ends & (net(x).argmax(1) == y)
+    assert torch.equal(robust_correct(net, x, y, attack, generator(), source=net), expected)
+    with pytest.raises(ValueError, match="the attack must take gradient steps, got RS10-8"):
+        robust_correct(net, x, y, parse_attack("RS10-8"), generator(), source=net)
+
+
+def test_random_search_finds_what_is_likely_and_stops_there():
+    seen = []
+
+    class Counting(Linear):
+        def forward(self, x):
+            seen.append(len(x))
+            return super().forward(x)
+
+    net = Counting([[1.0, 0.0], [0.0, 1.0]])
+    x, y = pixels([0.55, 0.5], [0.9, 0.2]), torch.tensor([0, 0])
+    assert robust_correct(net, x, y, parse_attack("RS1000-25.5"), generator()).tolist() == [False, True]
+    assert seen == [2, 256, 256, 256, 256, 232]  # clean images; the first image's first draws; all draws of the second
+    seen.clear()
+    alone = robust_correct(net, x[1:], y[1:], parse_attack("RS300-25.5:norm=l2"), generator())
+    assert alone.tolist() == [True]
+
+
+def test_the_adaptive_attack_is_the_worst_smoothing(digits):
+    net, x, y = digits
+    batches = [(x[:30], y[:30], None)]
+    attack = parse_attack("PGD2-12:adaptive,start=none,step=6")
+    each = [robust_accuracy(net, batches, smoothed) for smoothed in smoothings(attack)]
+    gamma, accuracy = worst_smoothing(net, batches, attack)
+    assert accuracy == min(each) == robust_accuracy(net, batches, attack)
+    assert each[round(10 * gamma)] == accuracy
+    assert len(set(each)) > 1
+    with pytest.raises(ValueError, match="an adaptive attack is the worst of several over a data set"):
+        robust_correct(net, x, y, attack, generator())
+
+
+def test_curves_are_accuracies_of_a_list_of_attacks(digits):
+    net, x, y = digits
+    attack = parse_attack("PGD3-12:entprop")
+
+    def batches():
+        yield x[:12], y[:12], None
+        yield x[12:24], y[12:24], None
+
+    curve = list(epsilon_curve(net, batches, attack, (1, 8, 40)))
+    assert [epsilon for epsilon, _ in curve] == [1, 8, 40]
+    assert curve == [(e, robust_accuracy(net, batches(), parse_attack(f"PGD3-{e}:entprop"))) for e in (1, 8, 40)]
+    assert curve[0][1] > curve[1][1] > curve[2][1]
+    growing = dict(perturbation_curve(net, batches, attack, (1, 3)))
+    assert growing[3] == robust_accuracy(net, batches(), parse_attack("PGD3-3:step=2,start=none"))
+    steps = dict(steps_curve(net, batches, attack, (1, 4)))
+    assert steps == {k: robust_accuracy(net, batches(), parse_attack(f"PGD{k}-12:reach=2,start=none")) for k in (1, 4)}
+
+
+def test_the_same_seed_gives_the_same_accuracy_and_several_attacks_do_not_disturb_each_other(digits):
+    net, x, y = digits
+    batches = [(x[:20], y[:20], None), (x[20:40], y[20:40], None)]
+    some = parse_attacks("PGD2-12:step=6,restarts=2,RS20-12")
+    assert attack_accuracies(net, batches, some) == [robust_accuracy(net, batches, attack) for attack in some]
+
+
+def test_bfloat16_networks_can_be_attacked(digits):
+    net, x, y = digits
+    net.bf16 = True
+    try:
+        images = perturb(net, x[:20], y[:20], parse_attack("PGD5-12:entprop"), generator())
+        robust = robust_correct(net, x[:20], y[:20], parse_attack("PGD5-12:entprop"), generator())
+    finally:
+        net.bf16 = False
+    assert images.dtype == torch.float32
+    assert (images - x[:20]).abs().max() == pytest.approx(12 / 255, abs=1e-6)
+    plain = robust_correct(net, x[:20], y[:20], parse_attack("PGD5-12:entprop"), generator())
+    assert abs(int(robust.sum()) - int(plain.sum())) <= 2
+
+
+def test_a_network_with_folded_norms_is_attacked_alike(digits):
+    net, x, y = digits
+    attack = parse_attack("PGD5-12:start=none,step=4")
+    folded = robust_correct(DeployedNet(net), x[:40], y[:40], attack, generator())
+    assert torch.equal(folded, robust_correct(net, x[:40], y[:40], attack, generator()))
+
+
+def test_images_that_were_normalised_before_are_refused():
+    net = dual_net()
+    x, y = small_images(net)
+    with pytest.raises(ValueError, match=r"images must be in \[0, 1\], got values from -"):
+        robust_correct(net, 2 * x - 1, y, parse_attack("PGD3-8"), generator())
+
+
+# ---- AutoAttack -----------------------------------------------------------------------------------------------------
+
+
+def test_autoattack_says_how_to_install_it(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    net = dual_net()
+    x, y = small_images(net)
+    message = r"^AA-8 needs the package pyautoattack; install it with .* -m pip install 'pyautoattack>=0.2'$"
+    with pytest.raises(ValueError, match=message):
+        robust_correct(net, x, y, parse_attack("AA-8"), generator())
+
+
+def test_autoattack_is_given_the_right_images_and_judged_by_the_network(monkeypatch):
+    asked = {}
+
+    class Suite:
+        def __init__(self, _, **settings):
+            asked.update(settings)
+            self.apgd_targeted, self.fab = types.SimpleNamespace(), types.SimpleNamespace()
+
+        def run_standard_evaluation(self, x, y, *, batch_size):
+            torch.manual_seed(0)
+            with torch.enable_grad():
+                net(x.clone().requires_grad_()).sum().backward()  # as one of its attacks does
+            asked.update(images=x, targets=self.apgd_targeted.n_target_classes, batch_size=batch_size)
+            return x.index_fill(0, torch.tensor([0]), 0.0), None
+
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: True)
+    monkeypatch.setitem(sys.modules, "pyautoattack", types.SimpleNamespace(AutoAttack=Suite))
+    net = Linear(torch.eye(4), [-0.1, 0.0, 0.0, 0.0])
+    x, y = pixels([0.9, 0.1, 0.1, 0.1], [0.1, 0.9, 0.1, 0.1], [0.9, 0.1, 0.1, 0.1]), torch.tensor([0, 0, 0])
+    state = torch.get_rng_state()
+    assert robust_correct(net, x, y, parse_attack("AA-8:norm=l2,seed=4"), generator()).tolist() == [False, False, True]
+    assert torch.equal(asked["images"], x[[0, 2]])  # the second one is wrong anyway
+    assert (asked["norm"], asked["seed"], asked["targets"], asked["batch_size"]) == ("L2", 4, 3, 2)
+    assert asked["eps"] == pytest.approx(8 / 255)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert net.weight.grad is None
+    assert net.weight.requires_grad
+    with pytest.raises(ValueError, match="classes must be at least 4 for AA-8, got 3"):
+        robust_correct(Linear(torch.eye(3)), x[..., :3], y, parse_attack("AA-8"), generator())
+
+
+# ---- beside other packages ------------------------------------------------------------------------------------------
+
+OURS = {
+    "PGD20-8": "PGD20-8:entprop",
+    "PGD20-12": "PGD20-12:entprop",
+    "PGD100-8": "PGD100-8:entprop",
+    "PGD20-150:l2": "PGD20-150:entprop,norm=l2",
+    "PGD20-250:l2": "PGD20-250:entprop,norm=l2",
+    "FGSM8": "FGSM8",
+}
+
+
+@pytest.fixture(scope="module")
+def right_under(digits):
+    """How many images stay right under an attack of ours, by name; each is run once."""
+    known = {}
+
+    def count(name):
+        if name not in known:
+            net, x, y = digits
+            known[name] = int(robust_correct(net, x, y, parse_attack(name), generator()).sum())
+        return known[name]
+
+    return count
+
+
+@pytest.mark.parametrize("theirs", OURS)
+@pytest.mark.parametrize("package", ["torchattacks", "foolbox"])
+def test_stored_results_of_other_packages_are_met_within_one_image(package, theirs, stored, right_under):
+    key = f"predicted/{package}/{theirs}"
+    if key not in stored.files:
+        assert (package, theirs) == ("foolbox", "FGSM8")
+        return
+    assert abs(right_under(OURS[theirs]) - int((stored[key] == stored["labels"]).sum())) <= 1
+
+
+def test_our_long_run_is_as_strong_as_adaptive_step_sizes(stored, right_under):
+    for package in ("torchattacks/APGD-8", "pyautoattack/apgd-ce-8"):
+        theirs = int((stored[f"predicted/{package}"] == stored["labels"]).sum())
+        assert abs(right_under("PGD100-8:entprop") - theirs) <= 1
+
+
+def test_a_targeted_run_agrees_with_a_stored_one(digits, stored):
+    net, x, y = digits
+    outcome = attack_outcome(net, x, y, parse_attack("PGD20-12:entprop,target=1"), generator())
+    reached = torch.from_numpy(stored["predicted/torchattacks/PGD20-12:target=1"]) == 1
+    assert abs(int(outcome.robust.sum()) - int((outcome.counts & ~reached).sum())) <= 1
+
+
+def test_the_stored_suite_leaves_no_more_images_than_one_run(digits, stored):
+    """One run overstates robustness a little: the whole of AutoAttack must be at least as strong."""
+    net, x, y = digits
+    theirs = stored["predicted/pyautoattack/standard-8"] == stored["labels"][:16]
+    ours = robust_correct(net, x[:16], y[:16], parse_attack("PGD20-8:entprop"), generator()).numpy()
+    assert theirs.sum() <= ours.sum() <= theirs.sum() + 1
+
+
+class Plain(nn.Module):
+    """Gradients in the layout that packages with `view` in them need."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x):
+        return self.net(x.view(-1).view(x.shape))
+
+
+@pytest.mark.parametrize("name", ["PGD20-8", "PGD20-250:l2"])
+def test_torchattacks_here_and_now(name, digits, right_under):
+    torchattacks = pytest.importorskip("torchattacks")
+    net, x, y = digits
+    attack = parse_attack(OURS[name])
+    kind = torchattacks.PGD if attack.norm == "linf" else torchattacks.PGDL2
+    theirs = kind(
+        Plain(net).eval(), eps=attack.epsilon / 255, alpha=attack.alpha / 255, steps=attack.steps, random_start=False
+    )
+    images = theirs(x.contiguous(), y)
+    with torch.no_grad():
+        assert abs(int((net(images).argmax(1) == y).sum()) - right_under(OURS[name])) <= 1
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_foolbox_here_and_now(digits, right_under):
+    foolbox = pytest.importorskip("foolbox")
+    net, x, y = digits
+    attack = foolbox.attacks.LinfPGD(abs_stepsize=1 / 255, steps=20, random_start=False)
+    images = attack(foolbox.PyTorchModel(net, bounds=(0, 1), device="cpu"), x, y, epsilons=8 / 255)[1]
+    with torch.no_grad():
+        assert abs(int((net(images).argmax(1) == y).sum()) - right_under("PGD20-8:entprop")) <= 1
+
+
+def test_autoattack_here_and_now():
+    pytest.importorskip("pyautoattack")
+    net = dual_net().eval()
+    x, y = small_images(net, 8)
+    before = traces(net)
+    attack = parse_attack("AA-2")
+    robust = robust_correct(net, x, y, attack, generator())
+    assert torch.equal(robust, robust_correct(net, x, y, attack, generator()))
+    run = robust_correct(net, x, y, dataclasses.replace(NAMES["PGD20-8"], epsilon=2), generator())
+    assert not (robust & ~run).any()
+    assert robust.sum() < 7  # of those that are right
+    tensors, *rest = traces(net)
+    assert rest == list(before[1:])
+    assert all(torch.equal(value, before[0][name]) for name, value in tensors.items())
