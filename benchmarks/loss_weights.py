@@ -169,7 +169,8 @@ def main():
     text = table(rows)
     machine = describe_machine()
     about = f"{arguments.data.partition(':')[0]} data {name}, {int(rows[0]['train_images'])} training images, "
-    about += f"{int(rows[0]['epochs'])} epochs, resnet8; mean ± 95 % CI; p: paired t over seeds, Holm-corrected"
+    about += f"{int(rows[0]['epochs'])} epochs, resnet8; mean ± 95 % CI; p: paired t over seeds, Holm-corrected; "
+    about += "train: accuracy on training images, of mixtures against the first of their labels"
     path.with_suffix(".md").write_text(f"# Loss weightings\n\n{about}.\n\n{text}\n\nMade on {machine['cpu']}.\n")
     print(f"\n{about}\n\n{text}\n\nrows: {path}")
 
