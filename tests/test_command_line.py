@@ -89,14 +89,19 @@ def test_a_killed_run_loses_no_finished_epoch(tmp_path):
 def test_an_interrupted_run_exits_with_130(tmp_path):
     command = [sys.executable, "-m", "trainables", "--epochs", "500", "--train-images", "160", "--batch-size", "20"]
     running = subprocess.Popen(
-        [*command, "--out", tmp_path / "run"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, "--out", tmp_path / "run"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # a shell starts what runs in its background with Ctrl-C ignored, and the tests may run there
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     for line in running.stdout:
         if line.startswith("epoch 2/"):
             break
     time.sleep(0.05)
     running.send_signal(signal.SIGINT)
-    _, err = running.communicate(timeout=30)
+    _, err = running.communicate(timeout=60)
     assert running.returncode == 130
     assert err.strip() == "interrupted; the same command goes on after the last whole epoch"
 
