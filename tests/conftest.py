@@ -8,7 +8,13 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 # `CUDA_VISIBLE_DEVICES=0 make test` lets the tests see a GPU.
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
+import importlib.util
+
 from hypothesis import settings
+
+# Without Ray and Optuna, as on a machine that only trains, the tests of what needs them are left out.
+if importlib.util.find_spec("ray") is None or importlib.util.find_spec("optuna") is None:
+    collect_ignore = ["faults", *(f"test_{name}.py" for name in ("confirm", "monitor", "run", "search", "tuner"))]
 
 # The same examples in every run, and no time limit for one: a shared machine is slow now and then.
 settings.register_profile("repeatable", derandomize=True, deadline=None)

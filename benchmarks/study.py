@@ -1,0 +1,82 @@
+"""What a study takes beside training: 50 trivial trials, with actors reused and with a new actor for each.
+
+    python -m benchmarks.study        # about two minutes on two idle cores
+
+A trial is one epoch of 64 digits. Its training and measuring are subtracted; what is left is proposing, starting, the
+checkpoint, all result files, Optuna's copy and the gauges. One worker, so that nothing hides behind another trial.
+Expect at most 0.1 s a trial with reuse, above 1 s without.
+"""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.report import write_report
+from study import tuner
+from study.options import make_study
+from study.results import Results, study_record
+from study.search import Search
+from trainables.train import load_splits
+
+
+class Clock:
+    """Progress that notes when trials ended; `work` is what their workers did of use in between."""
+
+    def __init__(self):
+        self.ends, self.work = [], []
+
+    def started(self, name):
+        self.spent = 0.0
+
+    def epoch(self, name, row):
+        self.spent += row["seconds"] + row["measuring_s"]
+
+    def ended(self, row):
+        self.ends.append(time.perf_counter())
+        self.work.append(self.spent)
+
+    def overheads(self):
+        """Seconds beside the work of each trial but the first, which waits for the actor's first start."""
+        between = [later - earlier for earlier, later in zip(self.ends, self.ends[1:], strict=False)]
+        return [gap - work for gap, work in zip(between, self.work[1:], strict=True)]
+
+
+def run_trials(folder, count, reuse, sampler):
+    study = make_study(
+        budget="2N", trials=count, epochs=1, train_images=64, confirm=0, sampler=sampler, out=str(folder)
+    )
+    results = Results(folder)
+    results.write_study(study_record(study.as_dict(), ["benchmark"]))
+    clock = Clock()
+    worker = tuner.worker_for(load_splits(study.trial), folder.name)
+    source = tuner.Watched(Search(study, results, clock), "search", folder.name, 0.0)
+    tuner.run_jobs(source, worker, name=folder.name, folder=folder / "ray", slots=1, reuse=reuse)
+    assert len(clock.ends) == count
+    return clock.overheads()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=50)
+    count = parser.parse_args().trials
+    variants = {"reused actors, random": (True, "random"), "reused actors, gp": (True, "gp"),
+                "a new actor each, random": (False, "random")}  # fmt: skip
+    figures, lines = {}, ["| variant | median s/trial | mean s/trial |", "|---|---|---|"]
+    with tempfile.TemporaryDirectory() as folder, tuner.ray_session(cpus=2):
+        for name, (reuse, sampler) in variants.items():
+            seconds = run_trials(Path(folder) / f"{sampler}-{reuse}", count, reuse, sampler)
+            figures[name] = {"median": statistics.median(seconds), "mean": statistics.mean(seconds)}
+            lines.append(f"| {name} | {figures[name]['median']:.3f} | {figures[name]['mean']:.3f} |")
+            print(lines[-1], flush=True)
+    title = f"Seconds beside training of {count} trivial trials, one worker"
+    write_report("study", {"trials": count, "seconds_per_trial": figures}, "\n".join(lines), title)
+
+
+if __name__ == "__main__":
+    main()

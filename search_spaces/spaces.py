@@ -1,0 +1,241 @@
+"""What is tuned and over which range: one plain function of `trial` for each method.
+
+A function draws what is searched, takes the rest from `fixed` or leaves it to the method's own default, and returns
+values of the method's fields. Whatever it draws costs at most the budget B, in N per epoch: the share k is drawn as a
+part of the largest share that B pays for, so that nothing is rejected or cut off, every n is drawn equally often, and k
+is even over its whole range for each n. The ranges themselves never move, as models of the space need it.
+
+    method         cost             searched by default      can be searched too
+    vanilla        1                –                        –
+    mixup, cutmix  1                –                        beta
+    mixprop        2                –                        beta
+    fast_advprop   1 + n·p_adv      p_adv, n, epsilon        alpha, beta with a mixture, metric with selection top
+    advprop        2 + n            n, epsilon               alpha
+    entprop        1 + k·n          k, n, epsilon, metric    alpha, beta, weights, aux_target
+
+Epsilon and alpha are in 1/255. Where epsilon is searched and alpha is neither searched nor fixed, the step follows it:
+alpha = max(1, epsilon / (n + 1)). With a step of 1 an epsilon above n could never be reached; this way a larger one
+means a stronger attack, and the EntProp paper's settings (epsilon n + 1, or 1 for n = 1) keep the paper's step of 1.
+"""
+
+from typing import Any, Protocol
+
+
+class Trial(Protocol):
+    """What a space asks of a trial; Optuna's trials answer to it."""
+
+    def suggest_int(self, name: str, low: int, high: int) -> int: ...
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float: ...
+    def suggest_categorical(self, name: str, choices: Any) -> Any: ...
+
+
+Values = dict[str, Any]  # fields of a method
+
+LARGEST_N = 5
+METRICS = ("entropy", "cross_entropy", "confidence", "margin")
+WEIGHTS = ("instance", "pass_mean", "sum")
+AUX_TARGETS = ("mixed", "original")
+EPSILON = (1.0, 8.0)
+ALPHA = (0.5, 4.0)
+BETA = (0.1, 2.0)
+LARGEST_P_ADV = 0.9  # of Fast AdvProp: the main norms need images too
+
+
+def vanilla(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
+    return dict(fixed)
+
+
+def mixup(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
+    return {**fixed, **_beta(trial, "mixup", searched)}
+
+
+def cutmix(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
+    return {**fixed, **_beta(trial, "cutmix", searched)}
+
+
+def mixprop(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
+    return {**fixed, **_beta(trial, "mixprop", searched)}
+
+
+def advprop(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
+    values = dict(fixed)
+    if "n" in searched:
+        values["n"] = trial.suggest_int("advprop/n", 1, largest_n("advprop", budget, searched, values))
+    return {**values, **_radius(trial, "advprop", searched, values, default_n=5)}
+
+
+def fast_advprop(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
+    values = dict(fixed)
+    if "n" in searched:
+        values["n"] = trial.suggest_int("fast_advprop/n", 1, largest_n("fast_advprop", budget, searched, values))
+    if "p_adv" in searched:
+        part = trial.suggest_float("fast_advprop/p_adv_frac", 0.0, 1.0)
+        values["p_adv"] = share(budget, passes("fast_advprop", values), part, LARGEST_P_ADV)
+    values |= _radius(trial, "fast_advprop", searched, values, default_n=1) | _beta(trial, "fast_advprop", searched)
+    return {**values, **_choices(trial, "fast_advprop", searched)}
+
+
+def entprop(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
+    values = dict(fixed)
+    if "n" in searched:
+        values["n"] = trial.suggest_int("entprop/n", 1, largest_n("entprop", budget, searched, values))
+    if "k" in searched:
+        part = trial.suggest_float("entprop/k_frac", 0.0, 1.0)
+        values["k"] = share(budget, passes("entprop", values), part)
+    values |= _radius(trial, "entprop", searched, values, default_n=1) | _beta(trial, "entprop", searched)
+    return {**values, **_choices(trial, "entprop", searched)}
+
+
+SPACES: dict[str, Any] = {
+    "vanilla": vanilla,
+    "mixup": mixup,
+    "cutmix": cutmix,
+    "mixprop": mixprop,
+    "advprop": advprop,
+    "fast_advprop": fast_advprop,
+    "entprop": entprop,
+}
+
+# What each method searches when nobody says otherwise, and what it can search.
+SEARCHED: dict[str, tuple[str, ...]] = {
+    "vanilla": (),
+    "mixup": (),
+    "cutmix": (),
+    "mixprop": (),
+    "advprop": ("n", "epsilon"),
+    "fast_advprop": ("p_adv", "n", "epsilon"),
+    "entprop": ("k", "n", "epsilon", "metric"),
+}
+SEARCHABLE: dict[str, tuple[str, ...]] = {
+    "vanilla": (),
+    "mixup": ("beta",),
+    "cutmix": ("beta",),
+    "mixprop": ("beta",),
+    "advprop": ("n", "epsilon", "alpha"),
+    "fast_advprop": ("p_adv", "n", "epsilon", "alpha", "beta", "metric"),
+    "entprop": ("k", "n", "epsilon", "metric", "alpha", "beta", "weights", "aux_target"),
+}
+
+# Settings that papers report, tried first where the budget pays for them. Epsilon follows the EntProp paper's rule.
+PUBLISHED: dict[str, list[Values]] = {
+    "vanilla": [{}],
+    "mixup": [{"beta": 1.0}],
+    "cutmix": [{"beta": 1.0}],
+    "mixprop": [{"beta": 1.0}],
+    "advprop": [{"n": 5, "epsilon": 4.0, "alpha": 1.0}],
+    "fast_advprop": [{"p_adv": 0.2, "n": 1, "epsilon": 1.0, "alpha": 1.0, "metric": "entropy"}],
+    "entprop": [
+        {"k": k, "n": n, "epsilon": epsilon, "metric": "entropy", "alpha": 1.0, "beta": 1.0}
+        for k, n, epsilon in ((0.2, 1, 1.0), (0.6, 1, 1.0), (0.2, 5, 6.0), (0.6, 5, 6.0))
+    ],
+}
+
+
+def propose(trial: Trial, methods: tuple[str, ...], budget: float, searched: Any, fixed: Values) -> Values:
+    """The method and its values. `searched` and `fixed` hold names and values for each method by its name."""
+    fitting = tuple(method for method in methods if cheapest_cost(method) <= budget + 1e-9)
+    method = fitting[0] if len(fitting) == 1 else trial.suggest_categorical("method", fitting)
+    return {"method": method, **SPACES[method](trial, budget, searched[method], fixed[method])}
+
+
+def parameters_of(method: str, values: Values, methods: tuple[str, ...], budget: float, searched: Any) -> Values | None:
+    """The parameters under which `propose` returns these values, or None where the budget does not reach them.
+
+    Values that are searched but not given are left open for the sampler.
+    """
+    found: Values = {} if len(methods) == 1 else {"method": method}
+    for name in searched[method]:
+        if name not in values:
+            continue
+        if name in ("k", "p_adv"):
+            most = largest_share(budget, passes(method, values), LARGEST_P_ADV if name == "p_adv" else 1.0)
+            if values[name] > most + 1e-9:
+                return None
+            found[f"{method}/{name}_frac"] = min(1.0, values[name] / most) if most > 0 else 0.0
+        else:
+            found[f"{method}/{name}"] = values[name]
+    if "n" in searched[method] and values.get("n", 1) > largest_n(method, budget, searched[method], values):
+        return None
+    return found
+
+
+def cheapest_cost(method: str) -> float:
+    """The least that the method can cost per epoch, in N."""
+    return {"mixprop": 2.0, "advprop": 3.0}.get(method, 1.0)
+
+
+def passes(method: str, values: Values) -> int:
+    """The passes of an image that goes to the auxiliary norm: k or p_adv times this is what comes on top of 1N."""
+    n: int = values.get("n", 1)
+    if method == "fast_advprop":
+        return n
+    if values.get("attack") == "none":
+        return 1
+    return n if values.get("free_first_step", True) else n + 1
+
+
+def largest_share(budget: float, passes: int, most: float = 1.0) -> float:
+    """The largest share that the budget pays for."""
+    return min(most, (budget - 1) / passes)
+
+
+def share(budget: float, passes: int, part: float, most: float = 1.0) -> float:
+    """A part of the largest share, to six places, and never a binary fraction above what the budget pays for."""
+    chosen = round(part * largest_share(budget, passes, most), 6)
+    while 1 + chosen * passes > budget:
+        chosen = round(chosen - 1e-6, 6)
+    return chosen
+
+
+def largest_n(method: str, budget: float, searched: Any, values: Values) -> int:
+    """The most iterations that the budget pays for: with a searched share any number, the share is cut instead."""
+    if method == "advprop":
+        affordable = budget - 2
+    elif {"k", "p_adv"} & set(searched):
+        return LARGEST_N
+    else:
+        part: float = values["k"] if "k" in values else values.get("p_adv", 0.2)
+        paid_first_step = passes(method, {**values, "n": 1}) - 1
+        affordable = (budget - 1) / part - paid_first_step if part > 0 else LARGEST_N
+    return max(1, min(LARGEST_N, int(affordable + 1e-9)))
+
+
+def grid_of(method: str, searched: Any, budget: float, fixed: Values) -> dict[str, list[Any]]:
+    """Five or fewer values of each parameter, for a search that tries them all."""
+    several: dict[str, list[Any]] = {
+        "n": list(range(1, largest_n(method, budget, searched, fixed) + 1)),
+        "k": [0.2, 0.4, 0.6, 0.8, 1.0],
+        "p_adv": [0.2, 0.4, 0.6, 0.8, 1.0],
+        "epsilon": [1.0, 2.0, 4.0, 8.0],
+        "alpha": [0.5, 1.0, 2.0, 4.0],
+        "beta": [0.2, 0.5, 1.0, 2.0],
+        "metric": list(METRICS),
+        "weights": list(WEIGHTS),
+        "aux_target": list(AUX_TARGETS),
+    }
+    return {f"{method}/{name}" + ("_frac" if name in ("k", "p_adv") else ""): several[name] for name in searched}
+
+
+def _radius(trial: Trial, method: str, searched: Any, values: Values, default_n: int) -> Values:
+    """Epsilon and the step that belongs to it, where one of them is searched."""
+    found: Values = {}
+    if "epsilon" in searched:
+        found["epsilon"] = round(trial.suggest_float(f"{method}/epsilon", *EPSILON, log=True), 6)
+    if "alpha" in searched:
+        found["alpha"] = round(trial.suggest_float(f"{method}/alpha", *ALPHA, log=True), 6)
+    elif "epsilon" in searched and "alpha" not in values:
+        found["alpha"] = max(1.0, round(found["epsilon"] / (values.get("n", default_n) + 1), 6))
+    return found
+
+
+def _beta(trial: Trial, method: str, searched: Any) -> Values:
+    return {"beta": round(trial.suggest_float(f"{method}/beta", *BETA, log=True), 6)} if "beta" in searched else {}
+
+
+def _choices(trial: Trial, method: str, searched: Any) -> Values:
+    several = {"metric": METRICS, "weights": WEIGHTS, "aux_target": AUX_TARGETS}
+    return {
+        name: trial.suggest_categorical(f"{method}/{name}", choices)
+        for name, choices in several.items()
+        if name in searched
+    }

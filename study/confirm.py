@@ -1,0 +1,174 @@
+"""The result that is quoted: chosen settings trained anew with fresh seeds, measured once on test images.
+
+After a search these are the best by validation H, vanilla, mixup alone and the published settings within the budget; a
+published table is confirmed row by row. `python study/confirm.py DIR` does it for a study that was searched before:
+
+    python study/confirm.py runs/DIR --confirm 3 --seeds 6
+
+Each row of `confirm.csv` is written when its run ends. Going on after a kill repeats none of them, and a run that was
+cut off goes on after its last epoch.
+"""
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from study.grids import cells
+from study.jobs import Job, Row
+from study.options import Study, control_configs, read_options, trial_config
+from study.results import Results, best, config_id, config_row, method_of
+from trainables.config import TrialConfig, make_method, method_options
+from trainables.options import OneLineParser
+
+PUBLISHED = ((0.2, 1), (0.6, 1), (0.2, 5), (0.6, 5))  # the EntProp paper's k and n
+PUBLISHED_ON_DIGITS = ((0.2, 1), (0.6, 5))  # the cheapest and the dearest: all four would take half as long again
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A configuration to be confirmed, why, and with which seeds."""
+
+    why: str
+    config: TrialConfig
+    seeds: tuple[int, ...]
+    attacks: str = ""
+
+
+def choose(study: Study, trials: Iterable[Row]) -> list[Chosen]:
+    """What is confirmed after a search; a setting that is there for two reasons is trained once."""
+    seeds = fresh_seeds(study)
+    wanted = [(f"best-{rank}", of_trial(row)) for rank, row in enumerate(best(trials, study.confirm or 0), 1)]
+    wanted += [("vanilla", {"method": "vanilla"}), ("mixup", {"method": "mixup"})]
+    wanted += [("published", values) for values in published(study)]
+    named = [(why, trial_config(study, values, seeds[0])) for why, values in wanted]
+    if study.controls:
+        named += control_configs(study)
+    found: dict[str, Chosen] = {}
+    for why, config in named:
+        key = config_id(config)
+        if key in found:
+            found[key] = dataclasses.replace(found[key], why=f"{found[key].why}, {why}")
+        else:
+            found[key] = Chosen(why, config, seeds)
+    return list(found.values())
+
+
+def of_trial(row: Row) -> dict[str, Any]:
+    return {"method": row["method"], **method_options(method_of(row))}
+
+
+def published(study: Study) -> list[dict[str, Any]]:
+    """The EntProp paper's settings within the budget."""
+    pairs = PUBLISHED_ON_DIGITS if study.trial.dataset == "digits" else PUBLISHED
+    settings = [{"method": "entprop", "k": k, "n": n} for k, n in pairs]
+    return [values for values in settings if study.budget and study.budget.allows(cost_of(values))]
+
+
+def cost_of(values: Mapping[str, Any]) -> float:
+    chosen = dict(values)
+    return make_method(chosen.pop("method"), chosen).cost
+
+
+def fresh_seeds(study: Study) -> tuple[int, ...]:
+    """Seeds that no trial of the search was trained with."""
+    return tuple(study.seed + 1 + i for i in range(study.seeds or 6))
+
+
+def choose_table(study: Study) -> list[Chosen]:
+    """The rows of a published table."""
+    assert study.table is not None
+    found = []
+    for cell in cells(study.table, study.changes, study.scale, study.seeds):
+        seeds = tuple(study.seed + i for i in range(cell.seeds))
+        found.append(Chosen(cell.label, cell.config, seeds, cell.attacks))
+    return found
+
+
+class Confirm:
+    """A source of the runs that are still to be done; the dearest first, so that all workers end together."""
+
+    def __init__(self, study: Study, chosen: list[Chosen], results: Results, progress: Any) -> None:
+        self.study, self.results, self.progress = study, results, progress
+        self.chosen = {config_id(each.config): each for each in chosen}
+        done = {(row["config"], row["seed"]) for row in results.confirm if row["h"] is not None}
+        runs = [(each, seed) for each in chosen for seed in each.seeds]
+        runs.sort(key=lambda run: -run[0].config.method.cost)
+        self.waiting = [run for run in runs if (config_id(run[0].config), run[1]) not in done]
+        self.total, self.done = len(runs), len(runs) - len(self.waiting)
+        self.seconds: dict[str, dict[int, float]] = {}
+
+    @property
+    def finished(self) -> bool:
+        return not self.waiting
+
+    def next(self) -> Job | None:
+        if not self.waiting:
+            return None
+        each, seed = self.waiting.pop(0)
+        config = dataclasses.replace(each.config, seed=seed)
+        name = f"confirm-{config_id(config)}-{seed}"
+        self.progress.started(name)
+        base = Path(self.study.storage or f"{self.study.out}/checkpoints").absolute()
+        return Job(name, str(base / name), config.as_dict(), "test", attacks=each.attacks)
+
+    def on_row(self, job: Job, row: Row) -> None:
+        self.seconds.setdefault(job.name, {})[row["epoch"]] = row["seconds"]
+        self.progress.epoch(job.name, row)
+
+    def on_end(self, job: Job, row: Row | None, error: str) -> None:
+        config = TrialConfig.from_dict(job.config)
+        each, last = self.chosen[config_id(config)], row or {}
+        seconds = sum(self.seconds.pop(job.name, {}).values()) + last.get("measuring_s", 0.0)
+        written = {
+            **config_row(config),
+            "why": each.why,
+            "epochs": last.get("epoch"),
+            "measured_cost": last.get("measured_cost"),
+            **{name: last.get(name) for name in ("sa", "ra", "h", "ece")},
+            "seconds": seconds,
+            "error": error or None,
+        }
+        key = {"config": written["config"], "seed": config.seed}
+        self.results.add_corruptions(
+            {**key, "norm": "main", "corruption": name, "severity": severity, "accuracy": value}
+            for name, severity, value in last.get("corruptions", ())
+        )
+        self.results.add_attacks(
+            {**key, "attack": name, "accuracy": value} for name, _, value in last.get("attacks", ())
+        )
+        self.results.put_confirm(written)  # last: a row here says that the others are complete
+        self.done += 1
+        self.progress.ended(written)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Confirm a study that was searched before."""
+    from study.run import confirm_again
+
+    parser = OneLineParser(
+        prog="python study/confirm.py",
+        usage="python study/confirm.py DIR [--confirm C] [--seeds S]",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="the folder of a study")
+    parser.add_argument("--confirm", type=int, metavar="C", help="how many of the best [as the study was told]")
+    parser.add_argument("--seeds", type=int, metavar="S", help="fresh seeds of each [as the study was told]")
+    parser.add_argument("--quiet", action="store_true", help="print the result alone")
+    asked = parser.parse(arguments)
+    try:
+        study = Study.from_dict(read_options(asked.folder))
+        changes = {name: value for name in ("confirm", "seeds") if (value := getattr(asked, name)) is not None}
+        study = dataclasses.replace(study, **changes, out=str(asked.folder), quiet=asked.quiet, resume=True)
+        return confirm_again(study)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

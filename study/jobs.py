@@ -1,0 +1,35 @@
+"""What the parts of a study hand to its workers: a job is one training with what is to be measured of it."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training, as plain values, so that it can travel to another machine."""
+
+    name: str  # of its folder and its label in logs and metrics
+    folder: str  # holds config.json, epochs.csv and checkpoint.pt while it runs and afterwards
+    config: dict[str, Any]  # TrialConfig.as_dict()
+    measure: str  # "validation": what a search may see; "test": what is reported
+    rungs: tuple[float, ...] = ()  # spent costs at which it is measured before its end
+    attacks: str = ""  # names divided by commas, measured with the test images
+
+
+class Source(Protocol):
+    """Where jobs come from and where their rows go; it knows nothing of how they are run."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether no further job will come."""
+
+    def next(self) -> Job | None:
+        """The next job, or None while there is none."""
+
+    def on_row(self, job: Job, row: Row) -> None:
+        """A row arrived: an epoch is done, and measured where it was to be. The same epoch may arrive twice."""
+
+    def on_end(self, job: Job, row: Row | None, error: str) -> None:
+        """The job ended with this last row; `error` is a text if it failed."""

@@ -1,0 +1,334 @@
+"""What a study would do: the space after the budget, runs, nominal cost, time and disk. Runs nothing.
+
+The time comes from a vanilla step that was timed on this machine before (`remember_timing`), if there is one.
+"""
+
+import functools
+import json
+import platform
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from search_spaces import spaces
+from study.budget import LARGEST_N, format_budget, format_cost
+from study.confirm import Chosen, choose, choose_table
+from study.options import EMBEDDED, Study
+from study.progress import duration
+from trainables.config import TrialConfig, make_method
+from trainables.data import cache_folder, dataset_entry
+from trainables.files import write_atomically
+
+# Bytes of a checkpoint: weights and momentum in float32, norms doubled. Of measuring, a run's rows in corruptions.csv.
+PARAMETERS = {
+    "resnet8": 0.08e6, "resnet18": 11.2e6, "resnet50": 23.7e6, "wide_resnet50_2": 67e6, "resnext50_32x4d": 23.2e6,
+    "preact_resnet18": 11.2e6, "preact_resnet50": 23.7e6, "wrn_28_10": 36.5e6, "wrn_34_10": 46.2e6, "vit_b_16": 85.9e6,
+}  # fmt: skip
+ROWS_BYTES = 75 * 60
+
+
+# -------------------------------------------------------------------------------------------------------- timings
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long this machine takes: a vanilla step, and what a run needs beside its steps."""
+
+    step_seconds: float
+    images: int  # training images, so that an epoch has images // batch_size steps
+    validation_seconds: float = 0.0  # measuring a trial on validation images and their corruptions
+    test_seconds: float = 0.0  # measuring a confirmed run on test images and the 15 corruptions
+
+    def epoch_seconds(self, batch_size: int) -> float:
+        return self.step_seconds * (self.images // batch_size)
+
+
+def timings_file() -> Path:
+    return cache_folder() / "timings.json"
+
+
+def remember_timing(config: TrialConfig, device: str, timing: Timing) -> None:
+    """Keep a timing for this machine; a cache that cannot be written is no reason to fail."""
+    known = _read_timings()
+    known[_timing_key(config, device)] = {**asdict(timing), "when": time.time()}
+    try:
+        timings_file().parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(timings_file(), json.dumps(known, indent=1) + "\n")
+    except OSError:
+        return
+
+
+def known_timing(config: TrialConfig, device: str = "auto") -> Timing | None:
+    """The timing of this machine; for device auto the last one that was kept on any of its devices."""
+    begin = _timing_key(config, "")
+    found = [
+        entry
+        for key, entry in _read_timings().items()
+        if (key.startswith(begin) if device == "auto" else key == _timing_key(config, device))
+    ]
+    if not found:
+        return None
+    last = max(found, key=lambda entry: entry.get("when", 0.0))
+    try:
+        return Timing(**{name: value for name, value in last.items() if name != "when"})
+    except TypeError:
+        return None  # written by another version
+
+
+def _timing_key(config: TrialConfig, device: str) -> str:
+    """What decides a step's time; the device stands last, so that a key without it begins those of all devices."""
+    parts = (platform.node(), config.dataset, config.model, config.batch_size, config.precision, config.train_images)
+    return "|".join([*map(str, parts), device])
+
+
+def _read_timings() -> dict[str, Any]:
+    try:
+        known = json.loads(timings_file().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+# ----------------------------------------------------------------------------------------------------------- the plan
+
+
+@dataclass(frozen=True)
+class Part:
+    """Runs of one kind, with what they cost in N-epochs: at most, and if proposals are drawn evenly."""
+
+    name: str
+    runs: int
+    most: float
+    likely: float
+    measured_on: str  # validation or test images
+    note: str = ""
+
+
+@functools.lru_cache(maxsize=4)
+def _rows(study: Study) -> list[Chosen]:
+    """The rows of a table, made once for all the questions about them."""
+    return choose_table(study)
+
+
+def parts_of(study: Study) -> list[Part]:
+    """The phases of a study."""
+    if study.table is not None:
+        return [_table_part(study)]
+    per_trial = study.per_epoch * study.trial.epochs
+    trials = study.trials or 0
+    total = study.total_budget or float("inf")
+    most = min(trials * per_trial, total)
+    likely = min(trials * mean_cost(study) * study.trial.epochs, total)
+    note = f"each at most {format_cost(study.per_epoch)} × {study.trial.epochs} epochs"
+    if study.total_budget is not None:
+        note += f", stops at {format_cost(study.total_budget)}"
+    if study.scheduler == "asha":
+        note += "; asha stops the worse ones early"
+    parts = [Part("search", trials, most, likely, "validation", note)]
+    return [*parts, _confirm_part(study)] if study.confirm else parts
+
+
+def mean_cost(study: Study) -> float:
+    """The mean cost per epoch of proposals that are drawn evenly over methods, n and k."""
+    return fmean(_mean_cost(study, method) for method in study.methods)
+
+
+def _mean_cost(study: Study, method: str) -> float:
+    searched, fixed, per_epoch = study.searched[method], study.fixed[method], study.per_epoch
+    largest = spaces.largest_n(method, per_epoch, searched, fixed)
+    numbers = range(1, largest + 1) if "n" in searched else None
+    if method == "advprop" and numbers:
+        return 2 + fmean(numbers)
+    if not {"k", "p_adv"} & set(searched):
+        return make_method(method, fixed).cost if not numbers else fmean(_cost(method, fixed, n) for n in numbers)
+    most = spaces.LARGEST_P_ADV if method == "fast_advprop" else 1.0
+    passes = [spaces.passes(method, {**fixed, "n": n}) for n in numbers or [fixed.get("n", 1)]]
+    return 1 + 0.5 * fmean(count * spaces.largest_share(per_epoch, count, most) for count in passes)
+
+
+def _cost(method: str, fixed: Mapping[str, Any], n: int) -> float:
+    return make_method(method, {**fixed, "n": n}).cost
+
+
+def _confirm_part(study: Study) -> Part:
+    chosen = choose(study, [])
+    top, seeds = study.confirm or 0, study.seeds or 0
+    known = sum(len(each.seeds) * each.config.method.cost * each.config.epochs for each in chosen)
+    most = top * seeds * study.per_epoch * study.trial.epochs
+    names: dict[str, int] = {}
+    for each in chosen:
+        names[each.why] = names.get(each.why, 0) + 1
+    listed = ", ".join(f"{count} {why}" if count > 1 else why for why, count in names.items())
+    best = "the best" if top == 1 else f"the best {top}"
+    runs = top * seeds + sum(len(each.seeds) for each in chosen)
+    likely = top * seeds * mean_cost(study) * study.trial.epochs
+    return Part("confirm", runs, known + most, known + likely, "test", f"{best}, {listed}, with {seeds} fresh seeds")
+
+
+def _table_part(study: Study) -> Part:
+    chosen = _rows(study)
+    cost = sum(len(each.seeds) * each.config.method.cost * each.config.epochs for each in chosen)
+    return Part("table", sum(len(each.seeds) for each in chosen), cost, cost, "test", f"{len(chosen)} settings")
+
+
+def space_lines(study: Study) -> list[str]:
+    """The space after the budget, for each method: what is searched over which range."""
+    lines = []
+    for method in study.methods:
+        searched, fixed = study.searched[method], study.fixed[method]
+        held = "".join(f", {name}={value}" for name, value in fixed.items())
+        if not searched:
+            lines.append(f"{method}: one setting of {format_cost(spaces.cheapest_cost(method))}{held}")
+            continue
+        lines.append(f"{method}: {', '.join(searched)} searched{held}")
+        lines += [f"  {line}" for line in _method_lines(study, method)]
+    return lines
+
+
+def _method_lines(study: Study, method: str) -> list[str]:
+    searched, fixed, per_epoch = study.searched[method], study.fixed[method], study.per_epoch
+    lines = []
+    limits = _share_limits(study, method)
+    if limits:
+        share_name = "p_adv" if method == "fast_advprop" else "k"
+        lines.append(f"{'n':<7}" + "".join(f"{n:>8}" for n in limits))
+        lines.append(f"{share_name + ' ≤':<7}" + "".join(f"{limit:>8.4g}" for limit in limits.values()))
+        if per_epoch == 1:
+            lines.append(
+                f"1N pays for {share_name} = 0 alone: nothing reaches the auxiliary norms, all proposals are one"
+            )
+        elif study.budget and study.budget.unconstrained:
+            lines.append("the budget binds nowhere")
+    elif "n" in searched:
+        lines.append(f"n from 1 to {spaces.largest_n(method, per_epoch, searched, fixed)}")
+    ranges = {"epsilon": spaces.EPSILON, "alpha": spaces.ALPHA, "beta": spaces.BETA}
+    units = {"epsilon": " (1/255, log)", "alpha": " (1/255, log)", "beta": " (log)"}
+    for name, (low, high) in ranges.items():
+        if name in searched:
+            tied = name == "epsilon" and "alpha" not in searched and "alpha" not in fixed
+            lines.append(
+                f"{name} from {low:g} to {high:g}{units[name]}"
+                + (", alpha = max(1, epsilon / (n + 1))" if tied else "")
+            )
+    choices = {"metric": spaces.METRICS, "weights": spaces.WEIGHTS, "aux_target": spaces.AUX_TARGETS}
+    return lines + [f"{name}: {', '.join(values)}" for name, values in choices.items() if name in searched]
+
+
+def space_record(study: Study) -> dict[str, Any] | None:
+    """The space as study.json keeps it."""
+    if study.table is not None:
+        return None
+    return {
+        method: {
+            "searched": list(study.searched[method]),
+            "fixed": study.fixed[method],
+            "largest_share": _share_limits(study, method),
+        }
+        for method in study.methods
+    }
+
+
+def _share_limits(study: Study, method: str) -> dict[str, float]:
+    """The largest k or p_adv for each n, where one of them is searched."""
+    if not {"k", "p_adv"} & set(study.searched[method]):
+        return {}
+    fixed = study.fixed[method]
+    numbers = range(1, LARGEST_N + 1) if "n" in study.searched[method] else (fixed.get("n", 1),)
+    most = spaces.LARGEST_P_ADV if method == "fast_advprop" else 1.0
+    passes = {n: spaces.passes(method, {**fixed, "n": n}) for n in numbers}
+    return {str(n): round(spaces.largest_share(study.per_epoch, count, most), 6) for n, count in passes.items()}
+
+
+def estimated_seconds(study: Study, slots: int = 1) -> float | None:
+    """How long it takes with so many runs at once, drawn evenly; None if no step was timed here."""
+    if study.table is not None:
+        total = 0.0
+        for each in _rows(study):
+            timing = known_timing(each.config, study.device)
+            if timing is None:
+                return None
+            epochs = each.config.method.cost * each.config.epochs
+            total += len(each.seeds) * (epochs * timing.epoch_seconds(each.config.batch_size) + timing.test_seconds)
+        return total / slots
+    timing = known_timing(study.trial, study.device)
+    if timing is None:
+        return None
+    epoch = timing.epoch_seconds(study.trial.batch_size)
+    measuring = {"validation": timing.validation_seconds, "test": timing.test_seconds}
+    return sum(part.likely * epoch + part.runs * measuring[part.measured_on] for part in parts_of(study)) / slots
+
+
+def estimated_bytes(study: Study) -> float:
+    """What the folder holds at most: a checkpoint for each run, and the rows."""
+    configs = [study.trial] if study.table is None else [each.config for each in _rows(study)]
+    runs = sum(part.runs for part in parts_of(study))
+    checkpoint = fmean(8 * PARAMETERS.get(config.model, 25e6) for config in configs)
+    return runs * (checkpoint + ROWS_BYTES + 200 * configs[0].epochs)
+
+
+def plan_text(study: Study, slots: int | None = None) -> str:
+    """The plan that `--dry-run` prints; `slots` runs at once, by default what the study asks for, or one."""
+    at_once = slots or study.concurrency or 1
+    parts = parts_of(study)
+    lines = _what(study) + [f"{part.name:<9}{_amount([part])}; {part.note}" for part in parts]
+    lines += [f"{'in all':<9}{_amount(parts)}"] if len(parts) > 1 else []
+    lines.append(_time_line(study, at_once))
+    lines.append(f"{'disk':<9}at most {_size(estimated_bytes(study))} in {study.out}, checkpoints with it")
+    return "\n".join([*lines, *(f"{'note':<9}{note}" for note in _notes(study))])
+
+
+def _amount(parts: list[Part]) -> str:
+    """Runs, and their cost where it is known, else what is likely and the most."""
+    runs, likely, most = (sum(getattr(part, name) for part in parts) for name in ("runs", "likely", "most"))
+    cost = f"{most:,.0f} N-epochs"
+    return f"{runs} runs, " + (cost if most - likely < 0.5 else f"about {likely:,.0f}, at most {cost}")
+
+
+def _what(study: Study) -> list[str]:
+    if study.table is not None:
+        from study.grids import GRIDS
+
+        chosen = _rows(study)
+        where = dict.fromkeys(f"{each.config.dataset} with {each.config.model}" for each in chosen)
+        lines = [f"table {study.table}: {GRIDS[study.table].title}", f"on {', '.join(where)}"]
+        for each in chosen[: len(GRIDS[study.table].rows)]:
+            lines.append(f"  {each.why}: {format_cost(each.config.method.cost)} × {each.config.epochs} epochs")
+        return lines
+    trial = study.trial
+    budget = format_budget(study.budget) if study.budget else ""
+    goal = "validation H" if study.objective == "h" else "validation H against cost"
+    return [
+        f"budget {budget} per epoch; {trial.dataset}, {trial.model}, {trial.epochs} epochs, batch {trial.batch_size}",
+        *space_lines(study),
+        f"sampler {study.sampler}, scheduler {study.scheduler}, objective {goal}",
+    ]
+
+
+def _time_line(study: Study, slots: int) -> str:
+    seconds = estimated_seconds(study, slots)
+    if seconds is None:
+        return f"{'time':<9}unknown: no step of this kind was timed on this machine yet; a first study does it"
+    return f"{'time':<9}about {duration(seconds)} with {slots} at once, from a vanilla step timed on this machine"
+
+
+def _notes(study: Study) -> Iterable[str]:
+    if study.table is None and not any(study.searched.values()) and len(study.methods) == 1:
+        yield f"{study.methods[0]} has one setting: every proposal is the same; --trials 1 is enough"
+    datasets = {study.trial.dataset} if study.table is None else {e.config.dataset for e in _rows(study)}
+    for dataset in sorted(datasets):
+        if dataset == EMBEDDED or ":" in dataset:
+            continue
+        entry = dataset_entry(dataset)
+        yield f"{dataset} " + (
+            "must lie in the data folder" if entry.folder_only else "is downloaded if it is not there"
+        )
+
+
+def _size(count: float) -> str:
+    for unit, size in (("GB", 1e9), ("MB", 1e6)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count / 1e3:.0f} kB"

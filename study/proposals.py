@@ -1,0 +1,129 @@
+"""What to try next: Optuna's samplers over a space, told what became of each proposal.
+
+The study that the sampler learns from is held in memory and rebuilt from the result files whenever a study goes on;
+what lies on disk for optuna-dashboard is a copy of its finished trials. Each proposal has a sampler of its own, seeded
+by the study's seed and the proposal's number: it depends on the results so far and on nothing else, so that a study
+that was interrupted proposes what it would have proposed.
+"""
+
+import itertools
+import random
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import optuna
+from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from study.options import Space
+
+Direction = Literal["maximize", "minimize"]
+STATES = {"finished": TrialState.COMPLETE, "stopped": TrialState.PRUNED, "failed": TrialState.FAIL}
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)  # it advises packages, on stderr
+warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+
+
+class Proposals:
+    """Numbered proposals; a number is asked for once and told once."""
+
+    def __init__(
+        self, space: Space, sampler: str, seed: int, directions: tuple[Direction, ...] = ("maximize",)
+    ) -> None:
+        self.space, self.sampler, self.seed, self.directions = space, sampler, seed, directions
+        self.study = optuna.create_study(directions=list(directions), sampler=RandomSampler(seed))
+        self.asked: dict[int, optuna.Trial] = {}
+
+    def ask(self, number: int, parameters: dict[str, Any] | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The values of a proposal and its parameters; given parameters are kept, open ones are drawn."""
+        drawn = self._draw(number, parameters)
+        self.study.enqueue_trial(drawn)
+        trial = self.asked[number] = self.study.ask()
+        values = self.space(trial)
+        for name, value in {"trial": number, **values}.items():
+            trial.set_user_attr(name, value)
+        return values, dict(trial.params)
+
+    def _draw(self, number: int, parameters: dict[str, Any] | None) -> dict[str, Any]:
+        """The parameters that stand for the values of a draw.
+
+        Values are rounded, so that files can hold them; the sampler learns from what the files will tell it when the
+        study goes on. Hence a draw from a copy of the study, of which only the values are kept.
+        """
+        sampler = make_sampler(self.sampler, (self.seed + 7919 * (number + 1)) % 2**32)
+        copy = optuna.create_study(directions=list(self.directions), sampler=sampler)
+        copy.add_trials(self.study.get_trials(deepcopy=False))
+        if parameters is not None:
+            copy.enqueue_trial(parameters)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of given values that the space does not hold: seen later
+            trial = copy.ask()
+            values = self.space(trial)
+        return self.space.parameters(values) or trial.params
+
+    def report(self, number: int, step: int, value: float) -> None:
+        """A value on the way; told twice, the first counts."""
+        trial = self.asked.get(number)
+        if trial is not None and len(self.directions) == 1:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)
+                trial.report(value, step)
+
+    def tell(self, number: int, status: str, values: Iterable[float] | None) -> FrozenTrial:
+        """How the proposal ended: finished with its values, stopped early, or failed."""
+        state = STATES[status]
+        # Of a trial that was stopped the last report counts, and of a failed one nothing.
+        told = list(values) if values is not None and state is TrialState.COMPLETE else None
+        return self.study.tell(self.asked.pop(number), told, state=state)
+
+    def replay(
+        self, number: int, parameters: dict[str, Any], status: str, values: Any, reports: dict[int, float]
+    ) -> FrozenTrial | None:
+        """Take in an earlier result; None if the space of this study does not hold its parameters."""
+        _, drawn = self.ask(number, parameters)
+        if any(drawn.get(name) != value for name, value in parameters.items()):
+            self.tell(number, "failed", None)
+            return None
+        for step, value in sorted(reports.items()):
+            self.report(number, step, value)
+        return self.tell(number, status, values)
+
+
+def make_sampler(name: str, seed: int) -> BaseSampler:
+    """Optuna's sampler of that name; the points of a grid are handed out one by one, so nothing is drawn for it."""
+    if name == "gp":
+        return GPSampler(seed=seed)
+    if name == "tpe":
+        return TPESampler(seed=seed)
+    return RandomSampler(seed=seed)
+
+
+def grid_points(grids: Iterable[dict[str, list[Any]]], seed: int) -> list[dict[str, Any]]:
+    """All combinations of each grid, in an order that the seed decides, so that a part of them is an even part."""
+    points = [dict(zip(grid, point, strict=True)) for grid in grids for point in itertools.product(*grid.values())]
+    random.Random(seed).shuffle(points)
+    return points
+
+
+class Mirror:
+    """A copy of the finished trials on disk: `optuna-dashboard optuna.log` shows it while the study runs."""
+
+    def __init__(self, path: Path, name: str, directions: tuple[Direction, ...]) -> None:
+        self.study = optuna.create_study(
+            storage=JournalStorage(JournalFileBackend(str(path))),
+            study_name=name,
+            directions=list(directions),
+            load_if_exists=True,
+        )
+        self.held = {trial.user_attrs.get("trial") for trial in self.study.get_trials(deepcopy=False)}
+
+    def add(self, trial: FrozenTrial) -> None:
+        """Copy a trial that has ended, once."""
+        number = trial.user_attrs["trial"]
+        if number not in self.held:
+            self.study.add_trial(trial)
+            self.held.add(number)

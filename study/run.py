@@ -1,0 +1,328 @@
+"""Run a study: python study/run.py --budget 4N
+
+Searches for the training recipe with the highest H that a compute budget allows, then confirms it with fresh seeds on
+test images. On the embedded digits this takes under 6 minutes on two CPU cores and ends with a table in which the best
+setting found beats plain training by about 3 points of H. `--help` tells all options, `--dry-run` the plan.
+
+In a notebook: `import study; study.run(budget="4N", trials=8)`.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from study.options import Command, Study, make_study, read_study
+
+if TYPE_CHECKING:
+    from study.results import Results
+
+DONE, WRONG_INPUT, INTERRUPTED, FAILED = 0, 2, 130, 1
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; an exit code."""
+    asked = read_study(arguments)
+    try:
+        if isinstance(asked, Command):
+            print(answer(asked))
+            return DONE
+        if asked.dry_run:
+            from study.plan import plan_text
+
+            print(plan_text(asked))
+            return DONE
+        return conduct(asked)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return WRONG_INPUT
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def run(**options: Any) -> "Results":
+    """A study in a notebook or a program: options as on the command line, the results as an object.
+
+    `run(budget="4N", trials=8)`, `run(resume="runs/DIR")`. What is wrong raises ValueError; Ctrl-C or the stop button
+    ends it early, and `run(resume=…)` goes on.
+    """
+    from study.results import Results
+
+    study = make_study(**options)
+    code = conduct(study)
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
+    return Results(study.out or "")
+
+
+def answer(asked: Command) -> str:
+    """What a command prints that runs nothing."""
+    if asked.name == "tables":
+        from study.grids import list_tables
+
+        return list_tables()
+    from study.show import list_studies, show_study
+
+    assert asked.folder is not None
+    return show_study(asked.folder) if asked.name == "show" else list_studies(asked.folder)
+
+
+def conduct(study: Study) -> int:
+    """The whole study: search and confirmation, or a table; an exit code."""
+    return Conductor(study).run(searching=study.table is None)
+
+
+def confirm_again(study: Study) -> int:
+    """The confirmation alone, of a study that was searched before; an exit code."""
+    return Conductor(study).run(searching=False)
+
+
+class Conductor:
+    """Leads a study from its options to its final text; everything heavy is imported here, after the input is known
+    to be right."""
+
+    def __init__(self, study: Study) -> None:
+        from study.progress import Progress
+
+        self.study, self.progress = study, Progress(quiet=study.quiet)
+        assert study.out is not None
+        self.folder = Path(study.out)
+        self.workers: dict[Any, Any] = {}
+        self.splits: Any = None
+
+    def run(self, searching: bool) -> int:
+        # What can be wrong with the input is found before anything is written: the address, the data, the batch size.
+        from study import tuner
+        from study.confirm import choose, choose_table
+        from study.results import Results, best
+
+        study = self.study
+        if study.storage and "://" in study.storage:
+            raise ValueError(f"storage must be a folder that all machines see, got {study.storage}")
+        tuner.check_reachable(study.address or os.environ.get("RAY_ADDRESS") or "local")
+        self.cpus, self.gpus = resources(study)
+        data = Data(study)
+        first = choose_table(study)[0].config if study.table else study.trial
+        self.splits = data.of(first)
+        with self.lock(), tuner.ray_session(study.address) as url:
+            self.slots = min(study.concurrency or sys.maxsize, tuner.slots_of(self.cpus, self.gpus))
+            self.results = Results(self.folder)
+            self.begin(self.splits)
+            self.say_dashboard(url)
+            if searching and not self.search(data):
+                return self.interrupted()
+            if searching and study.confirm and not best(self.results.trials):
+                return self.failed("no trial came to its end; the reasons stand in trials.csv")
+            chosen = choose_table(study) if study.table else choose(study, self.results.trials)
+            if (study.confirm or study.table) and not self.confirm(chosen, data):
+                return self.interrupted()
+        return self.end()
+
+    # -------------------------------------------------------------------------------------------------- phases
+
+    def search(self, data: "Data") -> bool:
+        """Whether the search came to its end."""
+        from study import tuner
+        from study.results import spent
+        from study.search import Search, rungs_so_far
+
+        study, config = self.study, self.study.trial
+        splits = data.of(config)
+        self.corrupt(config, splits, "validation")
+        rungs = tuner.rung_costs(study.per_epoch, config.epochs) if study.scheduler == "asha" else ()
+        earlier = rungs_so_far(self.results, rungs)
+        log = self.folder / "rungs.csv"
+        scheduler = tuner.CostRungs(study.per_epoch, config.epochs, earlier, log) if rungs else None
+        trials = self.results.trials
+        self.progress.begin("search", study.trials or 0, trials, study.total_budget)
+        source = tuner.Watched(Search(study, self.results, self.progress, rungs), "search", self.name, spent(trials))
+        if not source.finished:
+            self.run_jobs(source, self.worker(data, config), scheduler)
+        self.progress.end()
+        return source.complete
+
+    def confirm(self, chosen: list[Any], data: "Data") -> bool:
+        """Whether all chosen configurations were measured; data set by data set, so that each is loaded once."""
+        from study import tuner
+        from study.confirm import Confirm
+
+        phase = "table" if self.study.table else "confirm"
+        planned = sum(len(each.seeds) * each.config.method.cost * each.config.epochs for each in chosen)
+        groups: dict[Any, list[Any]] = {}
+        for each in chosen:
+            groups.setdefault(data_key(each.config), []).append(each)
+        total = sum(len(each.seeds) for each in chosen)
+        self.progress.begin(phase, total, self.results.confirm, planned)
+        for group in groups.values():
+            source = tuner.Watched(Confirm(self.study, group, self.results, self.progress), phase, self.name, 0.0)
+            if source.finished:
+                continue
+            config = group[0].config
+            self.corrupt(config, data.of(config), "test")
+            self.run_jobs(source, self.worker(data, config), None)
+            if not source.complete:
+                self.progress.end()
+                return False
+        self.progress.end()
+        return True
+
+    def run_jobs(self, source: Any, worker: Any, scheduler: Any) -> None:
+        from study import tuner
+
+        study = self.study
+        tuner.run_jobs(
+            source, worker, name=self.name, folder=self.folder / "ray", slots=self.slots,
+            max_failures=study.max_failures, scheduler=scheduler, tensorboard=study.tensorboard,
+        )  # fmt: skip
+
+    def worker(self, data: "Data", config: Any) -> Any:
+        from study import tuner
+
+        key = data_key(config)
+        if key not in self.workers:
+            self.workers[key] = tuner.worker_for(data.of(config), self.name, self.cpus, self.gpus)
+        return self.workers[key]
+
+    def corrupt(self, config: Any, splits: Any, part: str) -> None:
+        """Make the corrupted images once, before workers ask for them; they lie in the user's cache."""
+        from study.worker import make_corrupted
+
+        def show(done: int, total: int, what: str) -> None:
+            if sys.stdout.isatty() and not self.study.quiet:
+                print(f"\r\033[Kmaking corrupted images {done:,} of {total:,}: {what}", end="", flush=True)
+
+        make_corrupted(config, splits, part, show)
+        self.progress.end()
+
+    # ------------------------------------------------------------------------------------------- begin and end
+
+    @property
+    def name(self) -> str:
+        return self.folder.resolve().name
+
+    def begin(self, splits: Any) -> None:
+        """Write what the study is, or that it goes on."""
+        from study.plan import space_record
+        from study.results import study_record
+
+        study = self.study
+        if (self.folder / "study.json").exists():
+            self.results.update_study(options=study.as_dict(), state="running", end=None)
+            return
+        record = study_record(study.as_dict(), sys.argv, space_record(study))
+        record["device"] = "GPU" if self.gpus else "CPU"
+        record["data"] = {"source": splits.source, "digest": splits.digest}
+        record["seeds"] = seeds_of(study)
+        self.results.write_study(record)
+
+    def say_dashboard(self, url: str) -> None:
+        if self.study.dashboard:
+            where = f"http://{url}" if url else "not there; install the extra `cluster`"
+            self.progress.say(f"Ray dashboard: {where}   token: ray get-auth-token")
+            self.progress.say(f"trials: optuna-dashboard {self.folder / 'optuna.log'}")
+
+    def interrupted(self) -> int:
+        from study.options import PROGRAM
+
+        self.finish("interrupted")
+        print(f"interrupted; go on with: {PROGRAM} --resume {self.folder}", file=sys.stderr)
+        return INTERRUPTED
+
+    def failed(self, why: str) -> int:
+        self.finish("failed")
+        print(f"error: {why}", file=sys.stderr)
+        return FAILED
+
+    def end(self) -> int:
+        from study.progress import final_text
+
+        self.finish("finished")
+        self.remember_timing()
+        print(final_text(self.folder, self.results.trials, self.results.confirm))
+        return DONE
+
+    def remember_timing(self) -> None:
+        """Keep what a vanilla epoch took here, so that the next plan can say how long it takes."""
+        from study.plan import Timing, remember_timing
+
+        if self.splits is None or self.study.table:
+            return
+        trial, images = self.study.trial, len(self.splits.train)
+        steps = images // trial.batch_size
+        trials = [row for row in self.results.trials if row["status"] == "finished" and row["images_per_s"]]
+        plain = [row for row in self.results.confirm if row["method"] == "vanilla" and row["h"] is not None]
+        if not trials or not plain or not steps:
+            return
+        # A step of cost c takes about c vanilla steps.
+        step = median(trial.batch_size / row["images_per_s"] / row["cost"] for row in trials)
+        whole = step * steps * trial.epochs
+        test = max(0.0, median(row["seconds"] for row in plain) - whole)
+        remember_timing(trial, "cuda" if self.gpus else "cpu", Timing(step, images, 0.1 * test, test))
+
+    def finish(self, state: str) -> None:
+        from study.results import now
+
+        self.progress.end()
+        self.results.update_study(state=state, end=now())
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Two programs that write the same folder would spoil it; the lock goes with its process."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if os.name != "posix":
+            yield
+            return
+        import fcntl
+
+        with open(self.folder / ".lock", "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise ValueError(f"{self.folder} must not be in use, but another program runs this study") from None
+            yield
+
+
+class Data:
+    """The data sets of a study, each loaded once."""
+
+    def __init__(self, study: Study) -> None:
+        self.root = Path(study.data_root) if study.data_root else None
+        self.splits: dict[Any, Any] = {}
+
+    def of(self, config: Any) -> Any:
+        from trainables.train import check_batch_size, load_splits
+
+        key = data_key(config)
+        if key not in self.splits:
+            self.splits[key] = load_splits(config, self.root)
+        check_batch_size(config, self.splits[key])
+        return self.splits[key]
+
+
+def data_key(config: Any) -> tuple[Any, ...]:
+    return config.dataset, config.train_images
+
+
+def resources(study: Study) -> tuple[float, float]:
+    """CPUs and GPUs of a trial."""
+    import torch
+
+    gpus = study.gpus_per_trial
+    if gpus is None:
+        wanted = study.device.startswith("cuda") or (study.device == "auto" and torch.cuda.is_available())
+        gpus = 1 / study.trials_per_gpu if wanted else 0.0
+    return study.cpus_per_trial, gpus
+
+
+def seeds_of(study: Study) -> dict[str, Any]:
+    from study.confirm import fresh_seeds
+
+    return {"trials": study.seed, "proposals": study.seed, "confirm": list(fresh_seeds(study))}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,375 @@
+# ruff: noqa: E402  the settings must stand in the environment before Ray is imported
+"""How jobs are run: Ray Tune's actors around `Worker`, fed from a `Source`. Nothing else of a study knows Ray.
+
+An actor serves one job after the other (`reuse_actors`), so that a trial costs some hundredths of a second beyond its
+training instead of a second. Ray's own record of an experiment is not used: the folder of a study and the folders of
+its jobs are complete after any kill, and a study that goes on is a new experiment that starts from them.
+"""
+
+import contextlib
+import logging
+import math
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+SETTINGS = {
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # under `uv run`, workers use this environment instead of building their own
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # trials stay where the study was started, so that relative paths mean the same
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # their files are not read
+    "TUNE_GLOBAL_CHECKPOINT_S": "86400",
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # `Feed` holds jobs back; all that it hands out may start at once
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # between rungs, and of a failure, a row holds no H
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+}
+for _name, _value in SETTINGS.items():
+    os.environ.setdefault(_name, _value)
+
+import ray
+from ray import tune
+from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from study.jobs import Job, Row, Source
+from study.monitor import StudyGauges, TrialGauges
+from study.worker import Worker, as_values, prepare_device
+from trainables.data import Splits
+
+logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what fails is said in our own lines, once
+LONGEST_FOLDER = 40  # of Ray's temporary folder: the paths of its sockets must stay below 107 bytes
+REACHABLE_S = 5.0  # a cluster that does not answer for so long is not there
+
+
+def worker_for(splits: Splits, study: str, cpus: float = 1, gpus: float = 0) -> Any:
+    """What Tune starts: a `StudyTrial` with its share of the machine.
+
+    The data lie once in the memory that all processes of a node share (arrays are read there, not copied), so one of
+    these serves all phases of a study.
+    """
+    trainable = tune.with_parameters(StudyTrial, splits=splits, study=study, gpus=gpus)
+    return tune.with_resources(trainable, {"cpu": cpus, "gpu": gpus})
+
+
+# ---------------------------------------------------------------------------------------------------------- workers
+
+
+class StudyTrial(tune.Trainable):
+    """A worker as an actor of Ray Tune. The dashboard's list of actors shows this name and `repr`."""
+
+    def setup(self, config: Row, splits: Splits, study: str, gpus: float) -> None:  # type: ignore[override]
+        self.worker = Worker(splits, prepare_device(gpus))
+        self.gauges = TrialGauges(study)
+        self.label = f"{study}: worker {os.getpid()} on {socket.gethostname()}"
+        self.reset_config(config)
+
+    def reset_config(self, new_config: Row) -> bool:
+        self.job = job_of(new_config)
+        self.worker.begin(self.job)
+        return True
+
+    def step(self) -> Row:
+        row = self.worker.step()
+        self.gauges.show(self.job.name, row)
+        return row
+
+    def __repr__(self) -> str:
+        return getattr(self, "label", "StudyTrial")
+
+
+def job_of(config: Row) -> Job:
+    """The job in a trial's configuration."""
+    values = config["job"]
+    return Job(**{**values, "rungs": tuple(values["rungs"])})
+
+
+# ------------------------------------------------------------------------------------- between Tune and the source
+
+
+class Feed(Searcher):
+    """Hands a source's jobs to Tune, never one more than can run now: a proposal should know all results so far."""
+
+    def __init__(self, source: Source, slots: int) -> None:
+        super().__init__()
+        self.source, self.slots = source, slots
+        self.live: set[str] = set()
+
+    def suggest(self, trial_id: str) -> Any:
+        if len(self.live) >= self.slots:
+            return None
+        job = self.source.next()
+        if job is None:
+            return Searcher.FINISHED if self.source.finished else None
+        self.live.add(trial_id)
+        return {"job": as_values(job)}
+
+    def on_trial_complete(self, trial_id: str, result: Row | None = None, error: bool = False) -> None:
+        self.live.discard(trial_id)
+
+    def __getstate__(self) -> Row:
+        """Nothing: Tune writes down what it is given, and a source holds streams and locks."""
+        return {}
+
+    def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
+        """Nothing: the study's own files hold it all."""
+
+
+class Record(tune.Callback):
+    """Passes rows and endings on to the source."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.last: dict[str, Row] = {}
+
+    def __getstate__(self) -> Row:
+        """Nothing, as for `Feed`."""
+        return {}
+
+    def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: Row, **info: Any) -> None:
+        job = job_of(trial.config)
+        if not result.get("error"):
+            self.last[job.name] = result
+            self.source.on_row(job, result)
+
+    def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        job = job_of(trial.config)
+        self.source.on_end(job, self.last.pop(job.name, None), trial.last_result.get("error", ""))
+
+    def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        job = job_of(trial.config)
+        self.source.on_end(job, self.last.pop(job.name, None), error_text(trial))
+
+
+def error_text(trial: Any) -> str:
+    """Why a trial was given up: what happened in a line, then the traceback."""
+    path = Path(trial.local_path or "") / "error.txt"
+    text = path.read_text().strip() if path.is_file() else ""
+    first = text.splitlines()[-1].strip() if text else "the worker ended without a word"
+    if "OutOfMemoryError" in text:
+        first = f"out of memory: {first}; take a smaller batch or fewer trials at once"
+    return f"{first}\n{text}".strip()
+
+
+class Watched:
+    """A source whose figures are shown to Prometheus as they change; `complete` once all its jobs have ended."""
+
+    def __init__(self, source: Any, phase: str, study: str, spent: float) -> None:
+        self.source, self.phase, self.gauges = source, phase, StudyGauges(study)
+        self.before, self.spent = spent, dict[str, float]()
+        self.running: set[str] = set()
+        self.ended = self.failed = 0
+        self.best = -math.inf
+
+    @property
+    def finished(self) -> bool:
+        return self.source.finished
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is nothing left to do; after an interruption there is."""
+        return self.source.finished and not self.running
+
+    def next(self) -> Job | None:
+        job = self.source.next()
+        if job is not None:
+            self.running.add(job.name)
+        return job
+
+    def on_row(self, job: Job, row: Row) -> None:
+        self.spent.setdefault(job.name, 0.0)
+        self.spent[job.name] = row["spent"]
+        self.source.on_row(job, row)
+        self.show()
+
+    def on_end(self, job: Job, row: Row | None, error: str) -> None:
+        self.running.discard(job.name)
+        self.ended += 1
+        self.failed += bool(error)
+        self.best = max(self.best, (row or {}).get("val_h") or -math.inf)
+        self.source.on_end(job, row, error)
+        self.show()
+
+    def show(self) -> None:
+        values = {
+            "spent": self.before + sum(self.spent.values()),
+            "finished": self.ended,
+            "failed": self.failed,
+            "running": len(self.running),
+        }
+        self.gauges.show(self.phase, values | ({"best_h": self.best} if math.isfinite(self.best) else {}))
+
+
+class CostRungs(AsyncHyperBandScheduler):
+    """Asynchronous halving by spent cost: at each rung, a trial goes on if it is in the better part of those before it.
+
+    A rung lies at least one epoch's budget above the one before, so that every trial is measured at every rung. Trials
+    are known by their names, so that rungs can be filled again from the rows of an interrupted study.
+    """
+
+    def __init__(self, budget: float, epochs: int, earlier: list[tuple[str, float, float]], log: Path) -> None:
+        settings: Any = {"max_t": budget * epochs, "grace_period": budget, "reduction_factor": 2}
+        super().__init__("spent", "val_h", "max", stop_last_trials=False, **settings)
+        self.log = log
+        for name, spent, h in earlier:
+            self.compare(SimpleNamespace(trial_id=name), spent, h)
+
+    def compare(self, trial: Any, spent: float, h: float) -> str:
+        return self._brackets[0].on_result(trial, spent, h)  # type: ignore[arg-type]
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        """Nothing: trials are known by their names, and there is one bracket."""
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: Row) -> str:
+        if result.get("val_h") is None:
+            return TrialScheduler.CONTINUE
+        name, spent, h = job_of(trial.config).name, result["spent"], result["val_h"]
+        decision = self.compare(SimpleNamespace(trial_id=name), spent, h)
+        self.write_down(name, spent, h, decision)
+        return decision
+
+    def write_down(self, name: str, spent: float, h: float, decision: str) -> None:
+        """A line for each comparison, for people: which rung, who, and whether it went on."""
+        rung = max((cost for cost, _ in self._brackets[0]._rungs if cost <= spent), default=0.0)
+        new = not self.log.exists()
+        with open(self.log, "a", encoding="utf-8") as file:
+            file.write("rung,trial,spent,val_h,decision\n" if new else "")
+            file.write(f"{rung:g},{name},{spent!r},{h!r},{'stop' if decision == self.STOP else 'continue'}\n")
+
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: Row) -> None:
+        """Nothing: the last rung lies before the end."""
+
+    def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
+        """Nothing, as for `on_trial_add`."""
+
+
+def rung_costs(budget: float, epochs: int) -> tuple[float, ...]:
+    """Spent costs at which trials are compared: one epoch's budget, then double, below the cost of a full trial."""
+    return tuple(budget * 2**i for i in range(int(math.log2(epochs)) + 1) if 2**i < epochs)
+
+
+# --------------------------------------------------------------------------------------------------------- running
+
+
+def run_jobs(
+    source: Source,
+    worker: Any,
+    *,
+    name: str,
+    folder: Path,
+    slots: int = 1,
+    max_failures: int = 2,
+    scheduler: Any = None,
+    tensorboard: bool = False,
+    reuse: bool = True,
+) -> None:
+    """Run a source's jobs to their end, or until Ctrl-C; the source knows which."""
+    callbacks: list[Any] = [Record(source)]
+    if tensorboard:
+        callbacks.append(tune.logger.TBXLoggerCallback())
+    tuner = tune.Tuner(
+        worker,
+        tune_config=tune.TuneConfig(
+            search_alg=Feed(source, slots),
+            scheduler=scheduler or FIFOScheduler(),
+            num_samples=-1,
+            reuse_actors=reuse,
+            trial_name_creator=trial_name,
+            trial_dirname_creator=trial_name,
+        ),
+        run_config=tune.RunConfig(
+            name=name,
+            storage_path=str(folder.absolute()),
+            verbose=0,
+            failure_config=tune.FailureConfig(max_failures=max_failures),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # a job's folder holds its state
+            callbacks=callbacks,
+        ),
+    )
+    with silenced():
+        tuner.fit()
+
+
+def trial_name(trial: Any) -> str:
+    return job_of(trial.config).name
+
+
+def slots_of(cpus: float, gpus: float) -> int:
+    """How many jobs the cluster holds at once; ValueError if not even one."""
+    there = ray.cluster_resources()
+    counts = [there.get("CPU", 0) / cpus] + ([there.get("GPU", 0) / gpus] if gpus else [])
+    slots = int(min(counts) + 1e-9)
+    if slots < 1:
+        has = f"{there.get('CPU', 0):g} CPUs and {there.get('GPU', 0):g} GPUs"
+        raise ValueError(f"a trial must fit into the cluster of {has}, got {cpus:g} CPUs and {gpus:g} GPUs a trial")
+    return slots
+
+
+@contextlib.contextmanager
+def silenced() -> Iterator[None]:
+    """Inside, Tune's own lines (its banner, boxes and hints) stay out of the terminal."""
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        yield
+
+
+@contextlib.contextmanager
+def ray_session(address: str | None = None, *, cpus: int | None = None, gpus: int | None = None) -> Iterator[str]:
+    """A connection to the given cluster, that of RAY_ADDRESS, or a local one; yields the dashboard's URL, if any.
+
+    A bare `ray.init()` would join whatever cluster happens to run on this machine.
+    """
+    address = address or os.environ.get("RAY_ADDRESS") or "local"
+    check_reachable(address)
+    settings: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    if address == "local":
+        settings |= {"num_cpus": cpus, "num_gpus": gpus, **short_folder()}
+    elif not os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR"):  # a submitted job brings its code along
+        settings |= {"runtime_env": code_of_the_project()}
+    try:
+        context = ray.init(address, **settings)
+    except Exception as error:  # Ray raises ConnectionError, RuntimeError and plain Exception
+        reason = str(error).splitlines()[0]
+        if address == "local":
+            raise OSError(f"Ray did not start on this machine, try again ({reason})") from error
+        raise ValueError(unreachable(address, reason)) from error
+    try:
+        yield getattr(context, "dashboard_url", "") or ""
+    finally:
+        ray.shutdown()
+
+
+def check_reachable(address: str) -> None:
+    """ValueError if nothing listens at HOST:PORT: Ray itself would try for a minute."""
+    if address.startswith("ray://"):
+        instead = "submit the study with ray job submit, so that it lives on the cluster"
+        raise ValueError(f"address must be auto or HOST:PORT, got {address!r}; {instead}")
+    host, _, port = address.rpartition(":")
+    if address in ("local", "auto") or not host:
+        if address not in ("local", "auto"):
+            raise ValueError(f"address must be auto or HOST:PORT, got {address!r}")
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=REACHABLE_S).close()
+    except (OSError, ValueError) as error:
+        raise ValueError(unreachable(address, str(error))) from error
+
+
+def unreachable(address: str, reason: str) -> str:
+    return f"address must be that of a running Ray cluster, got {address!r} ({reason})"
+
+
+def short_folder() -> dict[str, str]:
+    """Where Ray puts its sockets, if its own choice would be too long a path for them."""
+    usual = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
+    if os.name != "posix" or len(usual) <= LONGEST_FOLDER:
+        return {}
+    return {"_temp_dir": f"/tmp/ray-{os.getuid()}"}
+
+
+def code_of_the_project() -> dict[str, Any]:
+    """What a cluster needs to run this code: the packages' folders, shipped with the job."""
+    root = Path(__file__).resolve().parents[1]
+    return {"py_modules": [str(root / package) for package in ("trainables", "search_spaces", "study", "analysis")]}

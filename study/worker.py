@@ -1,0 +1,142 @@
+"""One job at a time, epoch by epoch: trains, keeps the state after each epoch and measures what the job asks for.
+
+The folder of a job is that of a single run (`python -m trainables.evaluate FOLDER` reads it). A job that was cut off
+goes on after the last epoch that its folder holds, wherever it is started again.
+"""
+
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from study.jobs import Job, Row
+from trainables.attack_names import parse_attacks
+from trainables.config import TrialConfig
+from trainables.corrupted_sets import corrupted_sets
+from trainables.corruptions import REPORTED, SEVERITIES, VALIDATION
+from trainables.data import Splits, dataset_entry
+from trainables.evaluate import Measurement
+from trainables.evaluate_command import VALIDATION_SEVERITIES, Evaluation, Trained, corruption_images, measure
+from trainables.run_folder import RunFolder
+from trainables.train import Diverged, TrainState, train
+
+SUMMARY = ("sa", "ra", "h", "ece")
+
+
+class Worker:
+    """Holds the data and a device; `begin` takes a job and each `step` does one epoch of it."""
+
+    def __init__(self, splits: Splits, device: str = "cpu") -> None:
+        self.splits, self.device = splits, device
+        self.broken = ""
+
+    def begin(self, job: Job) -> None:
+        """Start the job, or go on with it; what is wrong with it is said by the first step."""
+        self.job, self.broken = job, ""
+        try:
+            self._open(job)
+        except Exception as error:
+            self.broken = describe(error)
+
+    def _open(self, job: Job) -> None:
+        self.config = TrialConfig.from_dict(job.config)
+        (Path(job.folder) / "config.json.part").unlink(missing_ok=True)  # of a kill right after the folder was made
+        self.folder = RunFolder(Path(job.folder), self.config, self.splits, self.device)
+        self.folder.begin(self.config, self.splits)
+        # The last row is handed out again: whoever asked for it may have been killed before writing it down.
+        self.again = self.folder.rows[-1:]
+        self.state = self.folder.state or TrainState(self.config, self.splits, self.device)
+        self.epochs = train(self.config, self.splits, self.state, self.device)
+
+    def step(self) -> Row:
+        """The row of the next epoch. A failure is a row too, so that the process serves the next job."""
+        if self.broken:
+            return {"done": True, "error": self.broken}
+        try:
+            return self._step()
+        except Exception as error:
+            text = describe(error)
+            if not isinstance(error, torch.OutOfMemoryError) and "CUDA" in text:
+                raise  # a process whose device failed is of no further use
+            self.release()
+            return {"done": True, "error": text}
+
+    def _step(self) -> Row:
+        if self.again:
+            row = self.again.pop()
+        else:
+            row = next(self.epochs)
+            self.folder.add(row, self.state)
+        done = row["epoch"] == self.config.epochs
+        started = time.perf_counter()
+        measured = self.measured() if done or self.at_rung(row) else {}
+        return {**row, **measured, "measuring_s": time.perf_counter() - started, "done": done}
+
+    def at_rung(self, row: Row) -> bool:
+        """Whether this epoch's cost took the job to a rung."""
+        before = row["spent"] - row["cost"]
+        return any(before < rung <= row["spent"] for rung in self.job.rungs)
+
+    def measured(self) -> Row:
+        """RA and H of the validation images, or everything that is reported of the test images."""
+        on_test = self.job.measure == "test"
+        asked = Evaluation(
+            self.folder.path,
+            corruptions="all" if on_test else "validation",
+            attacks=tuple(parse_attacks(self.job.attacks)) if self.job.attacks else (),
+        )
+        trained = Trained(self.config, self.splits, self.state)
+        rows = [row for row, _, _ in measure(asked, trained, lambda done, total, what: None)]
+        summary = {row.measure: row.value for row in rows if row.measure in SUMMARY}
+        if not on_test:
+            return {"val_ra": summary["ra"], "val_h": summary["h"]}
+        return {**summary, "corruptions": named(rows, "corruption"), "attacks": named(rows, "attack")}
+
+    def release(self) -> None:
+        """Let go of the network, so that the next job has the memory."""
+        self.epochs = self.state = None  # type: ignore[assignment]
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def named(rows: list[Measurement], kind: str) -> list[tuple[str, int | None, float]]:
+    return [(row.name, row.severity, row.value) for row in rows if row.measure == kind]
+
+
+def describe(error: BaseException) -> str:
+    """What went wrong, first in a line, then the traceback; memory is named where it ran out."""
+    if isinstance(error, Diverged):
+        return str(error)
+    kind = type(error).__name__
+    first = f"{kind}: {error}".splitlines()[0] if str(error) else kind
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        first = f"out of memory: {first}; take a smaller batch or fewer trials at once"
+    return first + "\n" + "".join(traceback.format_exception(error)).rstrip()
+
+
+def make_corrupted(config: TrialConfig, splits: Splits, part: str, progress: Any) -> None:
+    """Make the corrupted images that `measured` will open, in the cache of this machine.
+
+    A worker elsewhere makes its own machine's copy, once, under the cache's lock.
+    """
+    on_test = part == "test"
+    limit = dataset_entry(config.dataset).corrupted
+    pixels, _ = corruption_images(splits.test if on_test else splits.validation, limit)
+    types, severities = (REPORTED, SEVERITIES) if on_test else (VALIDATION, VALIDATION_SEVERITIES)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    corrupted_sets(pixels, types=types, severities=severities, progress=progress, device=device)
+
+
+def prepare_device(gpus: float) -> str:
+    """The device of this process; a share of a GPU is given that share of its memory."""
+    if gpus <= 0 or not torch.cuda.is_available():
+        return "cpu"
+    torch.cuda.set_per_process_memory_fraction(min(1.0, gpus))
+    return "cuda"
+
+
+def as_values(job: Job) -> dict[str, Any]:
+    """The job as a plain dictionary."""
+    return {**vars(job), "rungs": list(job.rungs)}

@@ -1,0 +1,113 @@
+"""What is confirmed, with which seeds, and that a confirmation goes on where it was cut off."""
+
+import dataclasses
+
+import pytest
+
+from study.confirm import Confirm, choose, choose_table, fresh_seeds
+from study.options import Study, make_study
+from study.results import Results, config_row
+from study.search import Search
+from tests.study_helpers import Silent, finish, row_of, tiny_study
+
+MEASURED = {"sa": 97.0, "ra": 90.0, "h": 93.0, "ece": 2.0, "corruptions": [("fog", 3, 80.0)], "attacks": []}
+
+
+def searched(folder, **options):
+    study, results = tiny_study(folder, trials=6, **{"confirm": 2, "seeds": 2, **options})
+    search = Search(study, results, Silent())
+    while (job := search.next()) is not None:
+        finish(search, job, 70.0 + job.config["method"]["n"])
+    return study, results
+
+
+def confirm_of(study, results):
+    return Confirm(study, choose(study, results.trials), results, Silent())
+
+
+def end(source, job):
+    row = {**row_of(job, 2), **MEASURED}
+    source.on_row(job, row)
+    source.on_end(job, row, "")
+
+
+def test_the_best_vanilla_mixup_and_published_settings_are_confirmed_with_fresh_seeds(tmp_path):
+    study, results = searched(tmp_path / "s")
+    chosen = choose(study, results.trials)
+    why = [each.why for each in chosen]
+    # The published (0.6, 5) and (0.2, 5) have the largest n; equals are ranked by cost.
+    assert why[:4] == ["best-1", "best-2, published", "vanilla", "mixup"]
+    assert {seed for each in chosen for seed in each.seeds} == {1, 2}
+    assert study.seed not in fresh_seeds(study)
+
+
+def test_published_settings_above_the_budget_are_left_out(tmp_path):
+    cheap = make_study(budget="1.2N", out=str(tmp_path / "s"))
+    assert [each.config.method.cost for each in choose(cheap, []) if each.why == "published"] == [pytest.approx(1.2)]
+    assert [each.why for each in choose(make_study(budget="1N", out=str(tmp_path / "t")), [])] == ["vanilla", "mixup"]
+
+
+def test_trials_stopped_early_are_never_confirmed(tmp_path):
+    study, results = tiny_study(tmp_path / "s", confirm=1)
+    search = Search(study, results, Silent())
+    job = search.next()
+    search.on_row(job, row_of(job, 1, 99.0))
+    search.on_end(job, row_of(job, 1, 99.0), "")
+    finish(search, other := search.next(), 50.0)
+    assert choose(study, results.trials)[0].config.method.k == other.config["method"]["k"]
+
+
+def test_other_data_sets_come_with_controls_of_rate_and_cost(tmp_path):
+    study = make_study(budget="4N", dataset="cifar10", out=str(tmp_path / "s"))
+    assert {"lr × 1/3", "lr × 3", "equal cost"} <= {each.why for each in choose(study, [])}
+
+
+def test_each_run_is_written_as_it_ends_and_none_is_repeated(tmp_path):
+    study, results = searched(tmp_path / "s")
+    source = confirm_of(study, results)
+    total = source.total
+    for _ in range(3):
+        end(source, source.next())
+    cut_off = source.next()  # and here the program was killed
+    assert len(Results(tmp_path / "s").confirm) == 3
+    source = confirm_of(study, Results(tmp_path / "s"))
+    assert source.next() == cut_off
+    end(source, cut_off)
+    while (job := source.next()) is not None:
+        end(source, job)
+    rows = Results(tmp_path / "s").confirm
+    assert len(rows) == total == len({(row["config"], row["seed"]) for row in rows})
+    assert len(Results(tmp_path / "s").corruptions) == total
+    assert source.finished
+
+
+def test_a_failed_run_keeps_its_reason_and_is_tried_again_when_the_study_goes_on(tmp_path):
+    study, results = searched(tmp_path / "s")
+    source = confirm_of(study, results)
+    job = source.next()
+    source.on_end(job, None, "out of memory: …\nTraceback")
+    (row,) = results.confirm
+    assert row["error"].startswith("out of memory")
+    assert row["h"] is None
+    assert confirm_of(study, Results(tmp_path / "s")).next() == job
+
+
+def test_the_dearest_runs_begin_first(tmp_path):
+    study, results = searched(tmp_path / "s")
+    costs = [each.config.method.cost for each, _ in confirm_of(study, results).waiting]
+    assert costs == sorted(costs, reverse=True)
+
+
+def test_a_table_is_confirmed_row_by_row(tmp_path):
+    study = make_study(table="entprop/17", scale="demo", seeds=2, epochs=1, out=str(tmp_path / "s"))
+    chosen = choose_table(study)
+    assert [each.why for each in chosen] == ["n=1", "n=2", "n=3", "n=4", "n=5", "Vanilla", "Mixup alone"]
+    assert all(each.seeds == (0, 1) and each.config.epochs == 1 for each in chosen)
+
+
+def test_the_configuration_of_a_row_survives_the_files(tmp_path):
+    study, results = searched(tmp_path / "s")
+    best = choose(study, Results(tmp_path / "s").trials)[0].config
+    (trial,) = [row for row in results.trials if row["config"] == config_row(best)["config"]]
+    assert dataclasses.replace(best, seed=trial["seed"]).method.cost == trial["cost"]
+    assert isinstance(Study.from_dict(results.read_study()["options"]), Study)

@@ -1,0 +1,93 @@
+"""A worker without Ray: jobs end, go on after a kill, and fail with a reason that a person can use."""
+
+import pytest
+import torch
+
+from study.jobs import Job
+from study.worker import Worker, describe
+from trainables.config import TrialConfig, make_method, with_recipe
+from trainables.train import load_splits
+
+CONFIG = with_recipe(make_method("entprop", {}), epochs=3, train_images=128, seed=3)
+MEASURED = ("seconds", "images_per_s", "measuring_s")  # differ from run to run
+
+
+@pytest.fixture(scope="module")
+def splits():
+    return load_splits(CONFIG)
+
+
+def job_in(folder, config: TrialConfig = CONFIG, **options):
+    return Job("trial-0000", str(folder), config.as_dict(), **{"measure": "validation", **options})
+
+
+def rows_of(worker, job, count=100):
+    worker.begin(job)
+    rows = []
+    while len(rows) < count and not (rows and rows[-1]["done"]):
+        rows.append(worker.step())
+    return rows
+
+
+def plain(row):
+    return {name: value for name, value in row.items() if name not in MEASURED}
+
+
+def test_a_job_is_measured_at_its_end_and_at_rungs(tmp_path, splits):
+    cost = CONFIG.method.cost
+    rows = rows_of(Worker(splits), job_in(tmp_path / "a", rungs=(1.5 * cost,)))
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert ["val_h" in row for row in rows] == [False, True, True]
+    assert [row["done"] for row in rows] == [False, False, True]
+
+
+def test_a_job_cut_off_goes_on_after_its_last_epoch_with_the_same_numbers(tmp_path, splits):
+    whole = rows_of(Worker(splits), job_in(tmp_path / "a"))
+    before = rows_of(Worker(splits), job_in(tmp_path / "b"), count=2)
+    after = rows_of(Worker(splits), job_in(tmp_path / "b"))  # another process, as it were
+    assert [row["epoch"] for row in after] == [2, 3]  # the last row again: its reader may have been killed
+    assert [plain(row) for row in [*before[:1], *after]] == [plain(row) for row in whole]
+
+
+def test_a_job_that_had_ended_is_measured_again_and_not_trained(tmp_path, splits):
+    whole = rows_of(Worker(splits), job_in(tmp_path / "a"))
+    again = rows_of(Worker(splits), job_in(tmp_path / "a"))
+    assert [plain(row) for row in again] == [plain(whole[-1])]
+
+
+def test_a_diverging_job_says_so_and_the_next_job_runs(tmp_path, splits):
+    worker = Worker(splits)
+    wild = with_recipe(make_method("vanilla", {}), epochs=3, train_images=128, lr=1e20)
+    (last,) = rows_of(worker, job_in(tmp_path / "a", wild))
+    assert last["done"]
+    assert last["error"].startswith("the loss is no longer finite at step")
+    assert "val_h" in rows_of(worker, job_in(tmp_path / "b"))[-1]
+
+
+def test_memory_that_runs_out_is_named(tmp_path, splits, monkeypatch):
+    worker = Worker(splits)
+    worker.begin(job_in(tmp_path / "a"))
+    monkeypatch.setattr(
+        worker, "_step", lambda: (_ for _ in ()).throw(torch.OutOfMemoryError("tried to allocate 9 GiB"))
+    )
+    assert worker.step()["error"].startswith("out of memory: OutOfMemoryError: tried to allocate 9 GiB; take a smaller")
+
+
+def test_what_cannot_begin_fails_with_its_traceback(tmp_path, splits):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "something").write_text("else")
+    (row,) = rows_of(Worker(splits), job_in(tmp_path / "a"))
+    assert row["error"].splitlines()[0].startswith("ValueError: ")
+    assert "Traceback" in row["error"]
+
+
+def test_test_images_are_measured_with_all_corruptions_and_attacks(tmp_path, splits):
+    config = with_recipe(make_method("vanilla", {}), epochs=1, train_images=128)
+    (row,) = rows_of(Worker(splits), job_in(tmp_path / "a", config, measure="test", attacks="FGSM4"))
+    assert {"sa", "ra", "h", "ece"} <= set(row)
+    assert len(row["corruptions"]) == 75
+    assert [name for name, _, _ in row["attacks"]] == ["FGSM4"]
+
+
+def test_an_error_begins_with_what_went_wrong():
+    assert describe(KeyError("x")).startswith("KeyError: 'x'\n")
