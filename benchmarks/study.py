@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks.report import write_report
 from study import tuner
-from study.options import make_study
+from study.command_line import make_study
 from study.results import Results, study_record
 from study.search import Search
 from trainables.train import load_splits

@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from study.command_line import read_options
 from study.grids import cells
 from study.jobs import Job, Row
-from study.options import Study, control_configs, read_options, trial_config
+from study.options import Study
 from study.results import Results, best, config_id, config_row, method_of
+from study.space import control_configs, trial_config
 from trainables.config import TrialConfig, make_method, method_options
 from trainables.options import OneLineParser
 

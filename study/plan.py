@@ -17,7 +17,7 @@ from search_spaces import spaces
 from study.budget import LARGEST_N, format_budget, format_cost
 from study.confirm import Chosen, choose, choose_table
 from study.options import EMBEDDED, Study
-from study.progress import duration
+from study.row_text import duration
 from trainables.config import TrialConfig, make_method
 from trainables.data import cache_folder, dataset_entry
 from trainables.files import write_atomically

@@ -15,7 +15,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from study.options import Command, Study, make_study, read_study
+from study.command_line import Command, make_study, read_study
+from study.options import Study
 
 if TYPE_CHECKING:
     from study.results import Results
@@ -238,7 +239,7 @@ class Conductor:
         return FAILED
 
     def end(self) -> int:
-        from study.progress import final_text
+        from study.summary import final_text
 
         self.finish("finished")
         self.remember_timing()

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from study.jobs import Job, Row
-from study.options import Study, first_proposals, space_of, trial_config
+from study.options import Study
 from study.proposals import Direction, Mirror, Proposals, grid_points
 from study.results import Results, config_row, finished, method_of
+from study.space import first_proposals, space_of, trial_config
 from trainables.config import TrialConfig, method_options
 
 DIRECTIONS: dict[str, tuple[Direction, ...]] = {"h": ("maximize",), "pareto": ("maximize", "minimize")}

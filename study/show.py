@@ -5,18 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from study.options import PROGRAM
-from study.progress import (
-    confirmed,
-    confirmed_table,
-    counts_line,
-    duration,
-    ended_line,
-    first_line,
-    front_table,
-    setting,
-    verdict,
-)
 from study.results import Results, Row, best
+from study.row_text import duration, ended_line, first_line, setting
+from study.summary import confirmed, confirmed_table, counts_line, front_table, verdict
 
 
 def show_study(folder: Path | str) -> str:

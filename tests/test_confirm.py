@@ -4,8 +4,9 @@ import dataclasses
 
 import pytest
 
+from study.command_line import make_study
 from study.confirm import Confirm, choose, choose_table, fresh_seeds
-from study.options import Study, make_study
+from study.options import Study
 from study.results import Results, config_row
 from study.search import Search
 from tests.study_helpers import Silent, finish, row_of, tiny_study

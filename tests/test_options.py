@@ -12,17 +12,10 @@ from pathlib import Path
 import pytest
 
 from study.budget import Budget
-from study.options import (
-    Command,
-    Study,
-    build_parser,
-    control_configs,
-    default_out,
-    make_study,
-    read_study,
-    trial_config,
-)
+from study.command_line import Command, build_parser, default_out, make_study, read_study
+from study.options import Study
 from study.results import Results, study_record
+from study.space import control_configs, trial_config
 from trainables.config import TrialConfig
 from trainables.methods import METHODS
 
@@ -287,7 +280,7 @@ def test_help_names_every_option_and_its_examples_are_right():
 
 def test_reading_a_command_line_loads_nothing_heavy_and_is_quick():
     code = (
-        "import sys; from study.options import read_study; import study.plan, study.show;"
+        "import sys; from study.command_line import read_study; import study.plan, study.show;"
         "read_study(['--budget', '4N']);"
         "heavy = {'torch', 'numpy', 'ray', 'optuna', 'pandas', 'scipy', 'matplotlib'} & set(sys.modules);"
         "sys.exit(str(heavy) if heavy else 0)"

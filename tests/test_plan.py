@@ -5,7 +5,8 @@ import json
 import pytest
 
 from study.budget import Budget
-from study.options import Study, make_study
+from study.command_line import make_study
+from study.options import Study
 from study.plan import (
     Timing,
     estimated_seconds,

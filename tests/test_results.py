@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from study.budget import Budget
-from study.options import Study, trial_config
+from study.options import Study
 from study.results import (
     COLUMNS,
     KEYS,
@@ -31,6 +31,7 @@ from study.results import (
     spent,
     study_record,
 )
+from study.space import trial_config
 from trainables.config import make_method
 from trainables.methods import METHODS
 

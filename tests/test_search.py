@@ -6,7 +6,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from study.options import make_study
+from study.command_line import make_study
 from study.results import Results
 from study.search import Search, rungs_so_far
 from tests.study_helpers import Silent, finish, row_of, tiny_study

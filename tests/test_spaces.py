@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from search_spaces import spaces
 from study.budget import parse_budget
-from study.options import Study, first_proposals, published_values, space_of, trial_config
+from study.options import Study
+from study.space import first_proposals, published_values, space_of, trial_config
 from trainables.config import make_method
 from trainables.methods import METHODS
 

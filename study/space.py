@@ -1,0 +1,129 @@
+"""From a study to its trials: the space that it proposes from, and settings that stand in it beside the proposals."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from search_spaces import spaces
+from trainables.config import TrialConfig, make_method, method_options
+
+if TYPE_CHECKING:
+    from study.options import Study
+
+
+def trial_config(study: Study, values: Mapping[str, Any], seed: int) -> TrialConfig:
+    """The complete configuration of a proposal: `values` holds the method and values of its fields."""
+    chosen = dict(values)
+    method = make_method(chosen.pop("method"), chosen)
+    return dataclasses.replace(study.trial, method=method, seed=seed)
+
+
+@dataclass(frozen=True)
+class Space:
+    """What a study proposes, as a function of a trial; it can be sent to other processes."""
+
+    methods: tuple[str, ...]
+    per_epoch: float
+    searched: dict[str, tuple[str, ...]]
+    fixed: dict[str, dict[str, Any]]
+
+    def __call__(self, trial: Any) -> dict[str, Any]:
+        """The method and the values of its fields; never above the budget."""
+        return spaces.propose(trial, self.methods, self.per_epoch, self.searched, self.fixed)
+
+    def parameters(self, values: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The parameters under which these values are proposed; None where they are not in the space."""
+        chosen = dict(values)
+        method = chosen.pop("method")
+        if method not in self.methods:
+            return None
+        standing = {**method_options(make_method(method, {})), **self.fixed[method]}
+        known = {name: value for name, value in standing.items() if name not in self.searched[method]} | chosen
+        found = spaces.parameters_of(method, known, self.methods, self.per_epoch, self.searched)
+        if found is None:
+            return None
+        proposed = self(_Given(found))
+        del proposed["method"]
+        agree = _agree(make_method(method, proposed), make_method(method, {**proposed, **chosen}))
+        return found if agree else None
+
+
+def _agree(one: Any, other: Any) -> bool:
+    """Whether two methods are the same but for rounding; a radius that a rule gives is the number that it gives."""
+    first, second = (
+        {**method_options(method), **({"epsilon": method.radius} if hasattr(method, "radius") else {})}
+        for method in (one, other)
+    )
+    return all(
+        math.isclose(value, second[name], rel_tol=1e-5, abs_tol=2e-6)
+        if isinstance(value, float)
+        else value == second[name]
+        for name, value in first.items()
+    )
+
+
+def space_of(study: Study) -> Space:
+    """The space of a search."""
+    return Space(study.methods, study.per_epoch, study.searched, study.fixed)
+
+
+def published_values(study: Study) -> list[dict[str, Any]]:
+    """The published settings of the study's methods that its budget pays for, each complete with its method.
+
+    What the study fixes holds for them too, unless the setting itself says otherwise.
+    """
+    found = []
+    for method in study.methods:
+        for setting in spaces.PUBLISHED[method]:
+            values = {"method": method, **study.fixed[method], **setting}
+            if study.budget and study.budget.allows(trial_config(study, values, 0).method.cost):
+                found.append(values)
+    return found
+
+
+def first_proposals(study: Study) -> list[dict[str, Any]]:
+    """The parameters of the published settings that lie in the study's space: they are tried first."""
+    space = space_of(study)
+    several = [space.parameters(values) for values in published_values(study)]
+    return [parameters for parameters in several if parameters is not None]
+
+
+def control_configs(study: Study) -> list[tuple[str, TrialConfig]]:
+    """Plain training at a third and three times the learning rate, and for as long as the dearest trial may cost.
+
+    A gap between two methods can be an artefact of the rate, or of the passes that one of them had more.
+    """
+    plain = trial_config(study, {"method": "vanilla"}, 0)
+    found = [
+        (f"lr × {name}", dataclasses.replace(plain, lr=float(f"{plain.lr * factor:.3g}")))
+        for name, factor in (("1/3", 1 / 3), ("3", 3.0))
+    ]
+    longer = round(study.per_epoch * plain.epochs)
+    if longer > plain.epochs:
+        found.append(("equal cost", dataclasses.replace(plain, epochs=longer)))
+    return found
+
+
+def cheapest_trial(study: Study, method: str) -> TrialConfig:
+    """The cheapest configuration of a method that the search can propose."""
+    return trial_config(study, spaces.propose(_Given({}), (method,), 1e9, study.searched, study.fixed), 0)
+
+
+class _Given:
+    """A trial that answers with given parameters, else with the lowest value or the first choice."""
+
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        self.parameters = parameters
+
+    def suggest_int(self, name: str, low: int, high: int) -> int:
+        return self.parameters.get(name, low)
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
+        return self.parameters.get(name, low)
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        return self.parameters.get(name, choices[0])

@@ -1,0 +1,243 @@
+"""What stands at the end of a study: confirmed settings with their intervals, the front, and the answer in words.
+
+Standard library only, so that `show` answers at once; `analysis` has the rest of the statistics.
+"""
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import NamedTuple
+
+from study.budget import format_cost
+from study.options import PROGRAM
+from study.results import Row, finished, front
+from study.row_text import points, setting, spent_of
+
+CONTROLS = ("lr ×", "equal cost")  # plain training that is not like the others in rate or length
+
+
+# ------------------------------------------------------------------------------------------- means and differences
+
+
+class Interval(NamedTuple):
+    """A mean over seeds with its 95 % confidence interval, which needs two seeds."""
+
+    mean: float
+    half: float | None
+    seeds: int
+
+    @property
+    def low(self) -> float:
+        return self.mean - (self.half or 0.0)
+
+    @property
+    def high(self) -> float:
+        return self.mean + (self.half or 0.0)
+
+    @property
+    def excludes_zero(self) -> bool:
+        return self.half is not None and (self.low > 0 or self.high < 0)
+
+
+def interval(values: list[float]) -> Interval:
+    """Student's interval of the mean."""
+    count = len(values)
+    half = t_quantile(count - 1) * stdev(values) / math.sqrt(count) if count > 1 else None
+    return Interval(fmean(values), half, count)
+
+
+def t_quantile(freedom: int, level: float = 0.95) -> float:
+    """The t between whose negative and itself Student's distribution holds that much, by bisection.
+
+    For whole degrees of freedom the distribution is a finite sum, so that no library is needed for a quick look.
+    """
+    low, high = 0.0, 1e6
+    while high - low > 1e-12 * high:
+        middle = (low + high) / 2
+        low, high = (middle, high) if _student(middle, freedom) < level else (low, middle)
+    return (low + high) / 2
+
+
+def _student(t: float, freedom: int) -> float:
+    """The probability that |T| is below t."""
+    angle = math.atan(t / math.sqrt(freedom))
+    cosine = math.cos(angle)
+    term, total = (cosine, 0.0) if freedom % 2 else (1.0, 0.0)
+    for i in range(1 if freedom % 2 else 0, freedom - 1, 2):
+        total += term
+        term *= cosine**2 * (i + 1) / (i + 2)
+    if freedom % 2:
+        return 2 / math.pi * (angle + math.sin(angle) * total)
+    return math.sin(angle) * total
+
+
+class Confirmed(NamedTuple):
+    """A configuration over its seeds."""
+
+    row: Row  # of one seed: method, why, data set, network
+    h: dict[int, float]  # by seed
+    sa: Interval
+    ra: Interval
+    failed: int
+
+    @property
+    def interval(self) -> Interval:
+        return interval(list(self.h.values()))
+
+
+def confirmed(rows: Iterable[Row]) -> list[Confirmed]:
+    """The confirmed configurations in the order of their first rows; a failed seed is counted, not averaged."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row["config"], []).append(row)
+    found = []
+    for group in groups.values():
+        done = [row for row in group if row["h"] is not None]
+        if done:
+            sa, ra = (interval([row[name] for row in done]) for name in ("sa", "ra"))
+            h = {row["seed"]: row["h"] for row in done}
+            found.append(Confirmed(done[0], h, sa, ra, len(group) - len(done)))
+    return found
+
+
+def difference(one: Confirmed, other: Confirmed) -> Interval | None:
+    """The paired difference in H over the seeds that both have."""
+    seeds = [seed for seed in one.h if seed in other.h]
+    return interval([one.h[seed] - other.h[seed] for seed in seeds]) if seeds else None
+
+
+def reference(groups: list[Confirmed], method: str, beside: Confirmed) -> Confirmed | None:
+    """Plain `method` on the same data, with the same network, rate and epochs."""
+    same = ("dataset", "model", "lr", "epochs")
+    return next(
+        (
+            group
+            for group in groups
+            if group.row["method"] == method and all(group.row[name] == beside.row[name] for name in same)
+        ),
+        None,
+    )
+
+
+# --------------------------------------------------------------------------------------------------- the final text
+
+
+def confirmed_table(rows: Iterable[Row]) -> str:
+    """Mean ± 95 % confidence interval over seeds, and paired differences to vanilla and to mixup alone."""
+    groups = confirmed(rows)
+    if not groups:
+        return "nothing confirmed yet"
+    several = len({(group.row["dataset"], group.row["model"]) for group in groups}) > 1
+    lines: list[tuple[str, ...]] = [("setting", "cost", "seeds", "SA", "RA", "H", "− vanilla", "− mixup")]
+    for group in sorted(groups, key=_order):
+        name = f"{group.row['why']}: {setting(group.row)}"
+        if group.row["why"].startswith(CONTROLS):
+            name += f" lr={group.row['lr']:g} epochs={group.row['epochs']}"
+        if several:
+            name += f" ({group.row['dataset']}, {group.row['model']})"
+        seeds = f"{len(group.h)}" + (f" ({group.failed} failed)" if group.failed else "")
+        measured = [_with_interval(each) for each in (group.sa, group.ra, group.interval)]
+        differences = [_difference_cell(groups, method, group) for method in ("vanilla", "mixup")]
+        lines.append((name, format_cost(round(group.row["cost"], 3)), seeds, *measured, *differences))
+    return _aligned(lines)
+
+
+def _order(group: Confirmed) -> tuple[str, str, bool]:
+    """Data sets and networks together, the best first; else as confirmed."""
+    return group.row["dataset"], group.row["model"], not group.row["why"].startswith("best")
+
+
+def _difference_cell(groups: list[Confirmed], method: str, group: Confirmed) -> str:
+    other = reference(groups, method, group)
+    if other is None or other is group:
+        return ""
+    found = difference(group, other)
+    return "" if found is None else _with_interval(found, signed=True)
+
+
+def _with_interval(found: Interval, signed: bool = False) -> str:
+    mean = f"{found.mean:+.2f}" if signed else f"{found.mean:.2f}"
+    return mean if found.half is None else f"{mean} ± {found.half:.2f}"
+
+
+def _aligned(lines: list[tuple[str, ...]]) -> str:
+    """Columns divided by two blanks, the first flush left, the others flush right."""
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in lines
+    )
+
+
+def verdict(rows: Iterable[Row]) -> list[str]:
+    """In plain words: whether the best setting beats vanilla, and whether it beats mixup alone."""
+    groups = confirmed(rows)
+    top = next((group for group in groups if group.row["why"].startswith("best-1")), None)
+    if top is None:
+        return []
+    named = [("vanilla", reference(groups, "vanilla", top)), ("mixup alone", reference(groups, "mixup", top))]
+    named += [(f"vanilla, {group.row['why']}", group) for group in groups if group.row["why"].startswith(CONTROLS)]
+    return [_compared(top, name, other) for name, other in named]
+
+
+def _compared(top: Confirmed, name: str, other: Confirmed | None) -> str:
+    if other is top:
+        return f"The best setting found is {name} itself."
+    found = difference(top, other) if other is not None else None
+    return _in_words(found, name) if found else f"{name} was not confirmed beside the best setting."
+
+
+def _in_words(found: Interval, name: str) -> str:
+    if found.half is None:
+        return f"The best setting differs from {name} by {found.mean:+.2f} H with one seed, which shows nothing."
+    numbers = f"{found.mean:+.2f} H, 95 % CI {found.low:+.2f} to {found.high:+.2f}, {found.seeds} paired seeds"
+    if not found.excludes_zero:
+        return f"The best setting does not beat {name}: {numbers}, which holds 0."
+    return f"The best setting {'beats' if found.mean > 0 else 'is worse than'} {name}: {numbers}."
+
+
+def front_table(trials: Iterable[Row]) -> str:
+    """The best H for each cost, of trials at full length."""
+    rows = front(trials)
+    if not rows:
+        return "no trial has finished yet"
+    lines: list[tuple[str, ...]] = [("validation H by cost", "cost", "H", "SA", "RA")]
+    lines += [
+        (
+            setting(row),
+            format_cost(round(row["cost"], 3)),
+            *(points(row[name]) for name in ("val_h", "val_sa", "val_ra")),
+        )
+        for row in rows
+    ]
+    return _aligned(lines)
+
+
+def counts_line(trials: Iterable[Row]) -> str:
+    """How many trials there are of each status, and what they have cost."""
+    rows = list(trials)
+    found = {
+        status: sum(row["status"] == status for row in rows) for status in ("finished", "stopped", "failed", "running")
+    }
+    named = ", ".join(f"{count} {status}" for status, count in found.items() if count)
+    return f"{len(rows)} trials: {named or 'none'}; spent {format_cost(round(sum(spent_of(row) for row in rows), 1))}"
+
+
+def final_text(folder: Path | str, trials: list[Row], confirm: list[Row]) -> str:
+    """What stands at the end of a study: the confirmed table, the front, where things lie, what to do next."""
+    parts = []
+    if confirm:
+        parts.append(
+            "On test images and the 15 corruptions, mean ± 95 % CI over seeds; differences in H, paired by seed:"
+        )
+        parts.append(confirmed_table(confirm))
+        parts += ["\n".join(verdict(confirm))] if verdict(confirm) else []
+    if trials:
+        parts += [front_table(trials), counts_line(trials)]
+        short = len([row for row in trials if row["status"] == "finished"]) - len(finished(trials))
+        parts += [f"{short} finished trials were shorter than the others and are not ranked"] if short else []
+    parts.append(f"everything lies in {folder}: study.json, trials.csv, epochs.csv, confirm.csv, corruptions.csv")
+    parts.append(
+        f"next: {PROGRAM} show {folder}" + (f"   or: {PROGRAM} --resume {folder} --extend 24" if trials else "")
+    )
+    return "\n\n".join(parts)
