@@ -20,7 +20,8 @@ from pathlib import Path
 from benchmarks.report import write_report
 from study import tuner
 from study.command_line import make_study
-from study.results import Results, study_record
+from study.record import study_record
+from study.results import Results
 from study.search import Search
 from trainables.train import load_splits
 

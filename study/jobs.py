@@ -6,6 +6,10 @@ from typing import Any, Protocol
 Row = dict[str, Any]
 
 
+class ClusterError(RuntimeError):
+    """Ray did not start, or was lost on the way."""
+
+
 @dataclass(frozen=True)
 class Job:
     """One training, as plain values, so that it can travel to another machine."""

@@ -32,7 +32,9 @@ class Study:
     methods: tuple[str, ...] = ("entprop",)
     search: tuple[str, ...] = ()
     fix: tuple[tuple[str, Any], ...] = ()
-    trials: int | None = option(None, "proposals [24; grid: all; with total-budget: as many as it pays for]", low=1)
+    trials: int | None = option(
+        None, f"proposals [{EMBEDDED} 12, else 24; grid: all; with total-budget: as many as it pays for]", low=1
+    )
     total_budget: float | None = None
     scheduler: str = option(
         "none", "every trial to its end, or asha: stop the worse half at rungs of spent cost", one_of=("none", "asha")
@@ -125,7 +127,7 @@ class Study:
         elif self.trials is None and self.total_budget is not None:
             self._set(trials=int(self.total_budget / self.trial.epochs + 1e-9))  # no trial is cheaper than vanilla
         elif self.trials is None:
-            self._set(trials=24)
+            self._set(trials=12 if self.trial.dataset == EMBEDDED else 24)
 
     @property
     def per_epoch(self) -> float:

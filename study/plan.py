@@ -5,6 +5,7 @@ The time comes from a vanilla step that was timed on this machine before (`remem
 
 import functools
 import json
+import os
 import platform
 import time
 from collections.abc import Iterable, Mapping
@@ -269,9 +270,19 @@ def estimated_bytes(study: Study) -> float:
     return runs * (checkpoint + ROWS_BYTES + 200 * configs[0].epochs)
 
 
+def slots_here(study: Study) -> int:
+    """How many runs at once this machine has room for; of a cluster, a plan knows nothing and says one."""
+    if study.address or os.environ.get("RAY_ADDRESS"):
+        return study.concurrency or 1
+    if study.gpus_per_trial or study.device.startswith("cuda"):
+        return study.concurrency or study.trials_per_gpu
+    cores = max(1, int((os.cpu_count() or 1) / study.cpus_per_trial))
+    return min(study.concurrency or cores, cores)
+
+
 def plan_text(study: Study, slots: int | None = None) -> str:
-    """The plan that `--dry-run` prints; `slots` runs at once, by default what the study asks for, or one."""
-    at_once = slots or study.concurrency or 1
+    """The plan that `--dry-run` prints, with so many runs at once, by default as many as this machine has room for."""
+    at_once = slots or slots_here(study)
     parts = parts_of(study)
     lines = _what(study) + [f"{part.name:<9}{_amount([part])}; {part.note}" for part in parts]
     lines += [f"{'in all':<9}{_amount(parts)}"] if len(parts) > 1 else []

@@ -16,6 +16,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from study.command_line import Command, make_study, read_study
+from study.jobs import ClusterError
 from study.options import Study
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return WRONG_INPUT
+    except ClusterError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return INTERRUPTED
@@ -98,8 +102,8 @@ class Conductor:
     def run(self, searching: bool) -> int:
         # What can be wrong with the input is found before anything is written: the address, the data, the batch size.
         from study import tuner
-        from study.confirm import choose, choose_table
-        from study.results import Results, best
+        from study.confirm import choose_table
+        from study.results import Results
 
         study = self.study
         if study.storage and "://" in study.storage:
@@ -109,18 +113,30 @@ class Conductor:
         data = Data(study)
         first = choose_table(study)[0].config if study.table else study.trial
         self.splits = data.of(first)
-        with self.lock(), tuner.ray_session(study.address) as url:
+        with tuner.ray_session(study.address, self.name) as url:
             self.slots = min(study.concurrency or sys.maxsize, tuner.slots_of(self.cpus, self.gpus))
-            self.results = Results(self.folder)
-            self.begin(self.splits)
-            self.say_dashboard(url)
-            if searching and not self.search(data):
-                return self.interrupted()
-            if searching and study.confirm and not best(self.results.trials):
-                return self.failed("no trial came to its end; the reasons stand in trials.csv")
-            chosen = choose_table(study) if study.table else choose(study, self.results.trials)
-            if (study.confirm or study.table) and not self.confirm(chosen, data):
-                return self.interrupted()
+            with self.lock():
+                self.results = Results(self.folder)
+                try:
+                    self.begin(self.splits)
+                    self.say_dashboard(url)
+                    return self.phases(searching, data)
+                except (OSError, ClusterError) as error:  # a full disk, a lost cluster
+                    return self.failed(str(error))
+
+    def phases(self, searching: bool, data: "Data") -> int:
+        """Search, then confirmation, or the rows of a table; an exit code."""
+        from study.confirm import choose, choose_table
+        from study.results import best
+
+        study = self.study
+        if searching and not self.search(data):
+            return self.interrupted()
+        if searching and study.confirm and not best(self.results.trials):
+            return self.failed("no trial came to its end; the reasons stand in trials.csv")
+        chosen = choose_table(study) if study.table else choose(study, self.results.trials)
+        if (study.confirm or study.table) and not self.confirm(chosen, data):
+            return self.interrupted()
         return self.end()
 
     # -------------------------------------------------------------------------------------------------- phases
@@ -208,7 +224,7 @@ class Conductor:
     def begin(self, splits: Any) -> None:
         """Write what the study is, or that it goes on."""
         from study.plan import space_record
-        from study.results import study_record
+        from study.record import study_record
 
         study = self.study
         if (self.folder / "study.json").exists():
@@ -234,8 +250,13 @@ class Conductor:
         return INTERRUPTED
 
     def failed(self, why: str) -> int:
-        self.finish("failed")
-        print(f"error: {why}", file=sys.stderr)
+        from study.options import PROGRAM
+
+        print(f"error: {why}; go on with: {PROGRAM} --resume {self.folder}", file=sys.stderr)
+        try:
+            self.finish("failed")
+        except OSError as error:  # a full disk holds no word of it either; what had ended is there all the same
+            print(f"error: study.json still says running ({error})", file=sys.stderr)
         return FAILED
 
     def end(self) -> int:
@@ -265,7 +286,7 @@ class Conductor:
         remember_timing(trial, "cuda" if self.gpus else "cpu", Timing(step, images, 0.1 * test, test))
 
     def finish(self, state: str) -> None:
-        from study.results import now
+        from study.record import now
 
         self.progress.end()
         self.results.update_study(state=state, end=now())

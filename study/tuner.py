@@ -32,10 +32,13 @@ for _name, _value in SETTINGS.items():
 
 import ray
 from ray import tune
+from ray.exceptions import RayError
+from ray.job_config import JobConfig
+from ray.tune.error import TuneError
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from study.jobs import Job, Row, Source
+from study.jobs import ClusterError, Job, Row, Source
 from study.monitor import StudyGauges, TrialGauges
 from study.worker import Worker, as_values, prepare_device
 from trainables.data import Splits
@@ -52,7 +55,9 @@ def worker_for(splits: Splits, study: str, cpus: float = 1, gpus: float = 0) -> 
     these serves all phases of a study.
     """
     trainable = tune.with_parameters(StudyTrial, splits=splits, study=study, gpus=gpus)
-    return tune.with_resources(trainable, {"cpu": cpus, "gpu": gpus})
+    worker = tune.with_resources(trainable, {"cpu": cpus, "gpu": gpus})
+    worker.__qualname__ = StudyTrial.__name__  # the dashboard and `ps` show this one, not that of Tune's wrapping
+    return worker
 
 
 # ---------------------------------------------------------------------------------------------------------- workers
@@ -289,8 +294,11 @@ def run_jobs(
             callbacks=callbacks,
         ),
     )
-    with silenced():
-        tuner.fit()
+    try:
+        with silenced():
+            tuner.fit()
+    except (TuneError, RayError) as error:
+        raise ClusterError(f"Ray gave up: {str(error).strip().splitlines()[0]}") from error
 
 
 def trial_name(trial: Any) -> str:
@@ -316,14 +324,17 @@ def silenced() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def ray_session(address: str | None = None, *, cpus: int | None = None, gpus: int | None = None) -> Iterator[str]:
+def ray_session(
+    address: str | None = None, name: str = "", *, cpus: int | None = None, gpus: int | None = None
+) -> Iterator[str]:
     """A connection to the given cluster, that of RAY_ADDRESS, or a local one; yields the dashboard's URL, if any.
 
-    A bare `ray.init()` would join whatever cluster happens to run on this machine.
+    A bare `ray.init()` would join whatever cluster happens to run on this machine. The job bears the study's name.
     """
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     check_reachable(address)
     settings: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    settings |= {"job_config": JobConfig(metadata={"job_name": name}), "namespace": name} if name else {}
     if address == "local":
         settings |= {"num_cpus": cpus, "num_gpus": gpus, **short_folder()}
     elif not os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR"):  # a submitted job brings its code along
@@ -333,7 +344,7 @@ def ray_session(address: str | None = None, *, cpus: int | None = None, gpus: in
     except Exception as error:  # Ray raises ConnectionError, RuntimeError and plain Exception
         reason = str(error).splitlines()[0]
         if address == "local":
-            raise OSError(f"Ray did not start on this machine, try again ({reason})") from error
+            raise ClusterError(f"Ray did not start on this machine, try again ({reason})") from error
         raise ValueError(unreachable(address, reason)) from error
     try:
         yield getattr(context, "dashboard_url", "") or ""

@@ -1,7 +1,8 @@
 """A study so small that it ends in seconds, and stand-ins for what watches it."""
 
 from study.command_line import make_study
-from study.results import Results, study_record
+from study.record import study_record
+from study.results import Results
 
 TINY = {"epochs": 2, "train_images": 128, "batch_size": 64, "confirm": 0}
 

@@ -15,22 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from study.budget import Budget
+from study.columns import COLUMNS, KEYS, STATUSES
 from study.options import Study
-from study.results import (
-    COLUMNS,
-    KEYS,
-    STATUSES,
-    STUDY_ENTRIES,
-    Results,
-    best,
-    config_id,
-    config_row,
-    finished,
-    front,
-    method_of,
-    spent,
-    study_record,
-)
+from study.record import STUDY_ENTRIES, study_record
+from study.results import Results, best, config_id, config_row, finished, front, method_of, spent
 from study.space import trial_config
 from trainables.config import make_method
 from trainables.methods import METHODS

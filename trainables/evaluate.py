@@ -103,7 +103,7 @@ def corruption_accuracies(rows: Iterable[Measurement]) -> dict[tuple[str, int], 
 
 
 def plain_batches(
-    pixels: np.ndarray, labels: np.ndarray, device: torch.device | str, batch_size: int = 500
+    pixels: np.ndarray, labels: np.ndarray, device: torch.device | str, batch_size: int = 250
 ) -> Iterator[Batch]:
     """All images of an array, in order; memory-mapped arrays are read a batch at a time."""
     for start in range(0, len(pixels), batch_size):

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -30,3 +31,14 @@ def write_atomically(path: Path, text: str, to_disk: bool = True) -> None:
     """Replace a file in one piece."""
     with replacing(path, to_disk) as file:
         file.write(text.encode())
+
+
+def replace_by_link(source: Path, target: Path) -> None:
+    """Give a file a second name that stays with its present content, in place of the file that had that name."""
+    unfinished = target.with_name(target.name + ".part")
+    unfinished.unlink(missing_ok=True)
+    try:
+        os.link(source, unfinished)
+    except OSError:  # a file system without links
+        shutil.copyfile(source, unfinished)
+    os.replace(unfinished, target)

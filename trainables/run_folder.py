@@ -1,8 +1,9 @@
-"""The folder of one training run: its configuration, a row per epoch and the last checkpoint.
+"""The folder of one training run: its configuration, a row per epoch, the last checkpoint and the best.
 
-`config.json` says what runs, `epochs.csv` holds the rows, `checkpoint.pt` the state after the last epoch. Each is
-replaced in one piece. A row is written before its checkpoint, and rows beyond the checkpoint are dropped when a run
-goes on, so that a kill at any moment loses at most the epoch that was running.
+`config.json` says what runs, `epochs.csv` holds the rows, `checkpoint.pt` the state after the last epoch and `best.pt`
+that after the epoch of the highest validation accuracy. Each is replaced in one piece. A row is written before its
+checkpoint, and rows beyond the checkpoint are dropped when a run goes on, so that a kill at any moment loses at most
+the epoch that was running.
 """
 
 import csv
@@ -13,7 +14,7 @@ from typing import Any
 
 from trainables.config import TrialConfig, differences
 from trainables.data import Splits
-from trainables.files import write_atomically
+from trainables.files import replace_by_link, write_atomically
 from trainables.train import Row, TrainState
 
 
@@ -36,6 +37,7 @@ class RunFolder:
         if checkpoint.exists():
             self.state = TrainState.load(checkpoint, splits, device)
             self.rows = [row for row in read_rows(self.path / "epochs.csv") if row["epoch"] <= self.state.epoch]
+            self._keep_best()  # a kill may have come between the two
 
     def begin(self, config: TrialConfig, splits: Splits) -> None:
         """Make the folder and say in it what will run."""
@@ -52,6 +54,11 @@ class RunFolder:
         writer.writerows(self.rows)
         write_atomically(self.path / "epochs.csv", text.getvalue())
         state.save(self.path / "checkpoint.pt")
+        self._keep_best()
+
+    def _keep_best(self) -> None:
+        if self.rows[-1]["val_sa"] == max(row["val_sa"] for row in self.rows):
+            replace_by_link(self.path / "checkpoint.pt", self.path / "best.pt")
 
 
 def check_same_run(path: Path, config: TrialConfig, splits: Splits) -> None:

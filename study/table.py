@@ -1,0 +1,117 @@
+"""One table of a study: a file of rows that is complete after any kill.
+
+A table is one physical line per row: a new row is appended, a changed one replaces the file in one piece. A line that a
+kill cut short is noticed on loading and dropped, here and by any reader that asks for whole lines.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from study.columns import COLUMNS, KEYS
+from trainables.files import write_atomically
+
+Row = dict[str, Any]
+
+LONGEST_TEXT = 50_000  # of a cell: Python's csv reader gives up at 131,072
+
+
+class Table:
+    """The rows of one file by their key, and the file itself, which is valid at every moment."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.path = folder / f"{name}.csv"
+        self.columns, self.keys = COLUMNS[name], KEYS[name]
+        self.names = [column.name for column in self.columns]
+        self.lines: dict[tuple, str] = {}
+        self.clean = self._load() if self.path.exists() else False  # whether the file holds just what `lines` says
+
+    def rows(self) -> list[Row]:
+        """All rows, with values of the columns' types and None for what is empty."""
+        return [self._row(cells) for cells in csv.reader(self.lines.values())]
+
+    def put(self, rows: Iterable[Mapping[str, Any]], to_disk: bool = False) -> None:
+        """Add rows, or replace those of the same key; the file is whole before and after.
+
+        `to_disk` waits until a changed file is on the disk itself, as a loss of power needs it and a kill does not.
+        """
+        new: list[str] = []
+        changed = False
+        for row in rows:
+            key, line = self._key(row), self._line(row)
+            if key not in self.lines:
+                new.append(line)
+            elif self.lines[key] != line:
+                changed = True
+            self.lines[key] = line
+        if changed or not self.clean:
+            text = "\n".join([self._header(), *self.lines.values(), ""])
+            write_atomically(self.path, text, to_disk=to_disk)
+            self.clean = True
+        elif new:
+            with open(self.path, "a", encoding="utf-8", newline="") as file:
+                file.write("\n".join([*new, ""]))
+
+    def _load(self) -> bool:
+        text = self.path.read_bytes().decode("utf-8", errors="replace")
+        *whole, torn = text.split("\n")
+        if not whole:
+            return False
+        header = next(csv.reader(whole[:1]))
+        if not set(self.keys) <= set(header):
+            raise ValueError(f"{self.path} must have the columns {', '.join(self.keys)}, got {whole[0][:100]!r}")
+        current = whole[0] == self._header()
+        for number, (line, cells) in enumerate(zip(whole[1:], csv.reader(whole[1:]), strict=False), start=2):
+            if len(cells) != len(header):
+                raise ValueError(f"{self.path} line {number} must have {len(header)} cells, got {len(cells)}")
+            row = self._row(cells, header, self.keys if current else None)
+            self.lines[self._key(row)] = line if current else self._line(row)
+        return not torn and current and len(self.lines) == len(whole) - 1
+
+    def _header(self) -> str:
+        return ",".join(self.names)
+
+    def _key(self, row: Mapping[str, Any]) -> tuple:
+        for name in self.keys:
+            if row.get(name) is None:
+                raise ValueError(f"a row of {self.path.name} must have {', '.join(self.keys)}, got none of {name}")
+        return tuple(row[name] for name in self.keys)
+
+    def _line(self, row: Mapping[str, Any]) -> str:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="").writerow([_written(row.get(column.name)) for column in self.columns])
+        return text.getvalue()
+
+    def _row(self, cells: list[str], header: list[str] | None = None, wanted: tuple[str, ...] | None = None) -> Row:
+        given = dict(zip(header or self.names, cells, strict=True))
+        return {
+            column.name: _read(given.get(column.name, ""), column.kind, self.path)
+            for column in self.columns
+            if wanted is None or column.name in wanted
+        }
+
+
+def _written(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        value = value[:LONGEST_TEXT]
+        return value.replace("\\", "\\\\").replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\\n")
+    return repr(value)
+
+
+def _read(text: str, kind: type, path: Path) -> Any:
+    if text == "":
+        return None
+    try:
+        if kind is bool:
+            return {"true": True, "false": False}[text]
+        if kind is str:
+            return "\\".join(part.replace("\\n", "\n") for part in text.split("\\\\"))
+        return kind(text)
+    except (ValueError, KeyError):
+        raise ValueError(f"{path} must hold values of type {kind.__name__}, got {text!r}") from None
