@@ -94,7 +94,11 @@ class Confirm:
     """A source of the runs that are still to be done; the dearest first, so that all workers end together."""
 
     def __init__(self, study: Study, chosen: list[Chosen], results: Results, progress: Any) -> None:
+        from study.storage import base_of
+
+        assert study.out is not None
         self.study, self.results, self.progress = study, results, progress
+        self.base = base_of(study.out, study.storage)
         self.chosen = {config_id(each.config): each for each in chosen}
         done = {(row["config"], row["seed"]) for row in results.confirm if row["h"] is not None}
         runs = [(each, seed) for each in chosen for seed in each.seeds]
@@ -114,8 +118,7 @@ class Confirm:
         config = dataclasses.replace(each.config, seed=seed)
         name = f"confirm-{config_id(config)}-{seed}"
         self.progress.started(name)
-        base = Path(self.study.storage or f"{self.study.out}/checkpoints").absolute()
-        return Job(name, str(base / name), config.as_dict(), "test", attacks=each.attacks)
+        return Job(name, f"{self.base}/{name}", config.as_dict(), "test", attacks=each.attacks)
 
     def on_row(self, job: Job, row: Row) -> None:
         self.seconds.setdefault(job.name, {})[row["epoch"]] = row["seconds"]

@@ -104,10 +104,11 @@ class Conductor:
         from study import tuner
         from study.confirm import choose_table
         from study.results import Results
+        from study.storage import check_writable
 
         study = self.study
-        if study.storage and "://" in study.storage:
-            raise ValueError(f"storage must be a folder that all machines see, got {study.storage}")
+        if study.storage:
+            check_writable(study.storage)
         tuner.check_reachable(study.address or os.environ.get("RAY_ADDRESS") or "local")
         self.cpus, self.gpus = resources(study)
         data = Data(study)

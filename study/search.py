@@ -13,6 +13,7 @@ from study.options import Study
 from study.proposals import Direction, Mirror, Proposals, grid_points
 from study.results import Results, config_row, finished, method_of
 from study.space import first_proposals, space_of, trial_config
+from study.storage import base_of
 from trainables.config import TrialConfig, method_options
 
 DIRECTIONS: dict[str, tuple[Direction, ...]] = {"h": ("maximize",), "pareto": ("maximize", "minimize")}
@@ -26,6 +27,7 @@ class Search:
         assert study.out is not None
         assert study.trials is not None
         self.study, self.results, self.progress, self.rungs = study, results, progress, rungs
+        self.base = base_of(study.out, study.storage)
         self.total = study.trials
         directions = DIRECTIONS[study.objective]
         self.space = space_of(study)
@@ -178,8 +180,7 @@ class Search:
         return f"trial-{number:04d}"
 
     def folder(self, number: int) -> str:
-        base = self.study.storage or f"{self.study.out}/checkpoints"
-        return str(Path(base).absolute() / self.label(number))
+        return f"{self.base}/{self.label(number)}"
 
 
 def number_of(job: Job) -> int:

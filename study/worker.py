@@ -6,12 +6,12 @@ goes on after the last epoch that its folder holds, wherever it is started again
 
 import time
 import traceback
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from study.jobs import Job, Row
+from study.storage import WorkFolder
 from trainables.attack_names import parse_attacks
 from trainables.config import TrialConfig
 from trainables.corrupted_sets import corrupted_sets
@@ -31,10 +31,12 @@ class Worker:
     def __init__(self, splits: Splits, device: str = "cpu") -> None:
         self.splits, self.device = splits, device
         self.broken = ""
+        self.place = WorkFolder("")  # of no job yet
 
     def begin(self, job: Job) -> None:
         """Start the job, or go on with it; what is wrong with it is said by the first step."""
         self.job, self.broken = job, ""
+        self.place.close()
         try:
             self._open(job)
         except Exception as error:
@@ -42,8 +44,10 @@ class Worker:
 
     def _open(self, job: Job) -> None:
         self.config = TrialConfig.from_dict(job.config)
-        (Path(job.folder) / "config.json.part").unlink(missing_ok=True)  # of a kill right after the folder was made
-        self.folder = RunFolder(Path(job.folder), self.config, self.splits, self.device)
+        self.place = WorkFolder(job.folder)
+        path = self.place.path
+        (path / "config.json.part").unlink(missing_ok=True)  # of a kill right after the folder was made
+        self.folder = RunFolder(path, self.config, self.splits, self.device)
         self.folder.begin(self.config, self.splits)
         # The last row is handed out again: whoever asked for it may have been killed before writing it down.
         self.again = self.folder.rows[-1:]
@@ -69,6 +73,7 @@ class Worker:
         else:
             row = next(self.epochs)
             self.folder.add(row, self.state)
+            self.place.send()
         done = row["epoch"] == self.config.epochs
         started = time.perf_counter()
         measured = self.measured() if done or self.at_rung(row) else {}
