@@ -1,10 +1,11 @@
 """What a study takes beside training: 50 trivial trials, with actors reused and with a new actor for each.
 
-    python -m benchmarks.study        # about two minutes on two idle cores
+    python -m benchmarks.study        # about seven minutes on two idle cores
 
 A trial is one epoch of 64 digits. Its training and measuring are subtracted; what is left is proposing, starting, the
 checkpoint, all result files, Optuna's copy and the gauges. One worker, so that nothing hides behind another trial.
-Expect at most 0.1 s a trial with reuse, above 1 s without.
+Expect at most 0.1 s a trial with reuse, and some seconds without: each new actor imports torch and Ray. The
+Gaussian process takes longer to propose than all the rest together; its time does not grow with the length of a trial.
 """
 
 import os

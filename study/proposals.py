@@ -119,6 +119,7 @@ class Mirror:
             directions=list(directions),
             load_if_exists=True,
         )
+        self.study.set_metric_names(["validation H", "cost in N"][: len(directions)])
         self.held = {trial.user_attrs.get("trial") for trial in self.study.get_trials(deepcopy=False)}
 
     def add(self, trial: FrozenTrial) -> None:
