@@ -62,7 +62,7 @@ class Study:
     )
     out: str | None = option(None, "folder of the study, a new one [runs/<date>-<dataset>-<budget>]")
     address: str | None = option(
-        None, "a running Ray cluster: auto, HOST:PORT, ray://HOST:PORT [RAY_ADDRESS, else local]"
+        None, "a running Ray cluster: auto or HOST:PORT; for ray:// use ray job submit [RAY_ADDRESS, else local]"
     )
     storage: str | None = option(None, "shared place for checkpoints on a cluster: PATH or s3://… [the study's folder]")
     cpus_per_trial: float = option(1.0, "CPU cores of a trial", above=0)
