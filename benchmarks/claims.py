@@ -1,0 +1,205 @@
+"""The papers' main claims at the size of two CPU cores: which hold here, which do not, and how sure that is.
+
+    python -m benchmarks.claims --workers 2                                # digits, six seeds, about 20 minutes
+    python -m benchmarks.claims --data npz:cifar10.npz --train-images 1000 --epochs 35 --workers 2
+    python -m benchmarks.claims --table                                    # the table of what is there
+
+A claim is a difference that a paper's text asserts, between two measures of networks of the same seed. It holds if the
+95 % confidence interval of the mean difference lies on the claimed side of 0, fails if on the other, and is open if it
+holds 0. Every measure of every network is a row of results/claims-DATA.csv, written when its network is done; the
+command goes on with what is missing. Test images choose nothing.
+"""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
+
+import argparse
+import csv
+import dataclasses
+import multiprocessing
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.report import RESULTS, interval, write_report
+from trainables.attack_names import parse_attack
+from trainables.batches import make_batches
+from trainables.config import make_method, with_recipe
+from trainables.deploy import DeployedNet
+from trainables.evaluate import accuracy
+from trainables.robustness import robust_accuracy
+from trainables.train import TrainState, load_splits, train
+
+TEST_IMAGES = 300
+SOURCE_SEEDS = 1000  # the network that transferred attacks are made on has the seed of its victim and this
+PAT = {"n": 3, "epsilon": 8.0, "alpha": 4.0}
+NETWORKS = {
+    "vanilla": ("vanilla", {}),
+    "EntM": ("entm", {}),
+    "LS": ("label_smoothing", {}),
+    "PAT": ("pat", PAT),
+    "PAT-EntM": ("pat", {**PAT, "loss": "entm"}),
+    "PAT-LS": ("pat", {**PAT, "loss": "ls"}),
+    "CEB ρ=6": ("ceb", {"rho": 6.0}),
+    "CEB ρ=4": ("ceb", {"rho": 4.0}),
+    "CEB ρ=2": ("ceb", {"rho": 2.0}),
+    "deterministic": ("deterministic", {}),
+    "AdvProp, small steps": ("advprop", {"n": 2, "epsilon": 25.5, "alpha": 2.0}),
+    "AdvProp, wide steps": ("advprop", {"n": 2, "epsilon": 127.5, "alpha": 127.5}),
+}
+WHITE, LARGE, LARGER = "PGD10-8:restarts=1", "PGD10-16:restarts=1", "PGD10-24:restarts=1"
+TARGETED, L2 = "PGD20-8:ceb,target=1", "PGD20-256:ceb,norm=l2"
+ATTACKS = {
+    **dict.fromkeys(("vanilla", "EntM", "LS"), (WHITE,)),
+    **dict.fromkeys(("PAT", "PAT-EntM", "PAT-LS"), (WHITE, LARGE, LARGER)),
+    **dict.fromkeys(("CEB ρ=6", "CEB ρ=4", "CEB ρ=2", "deterministic"), (WHITE, L2, TARGETED)),
+}
+TRANSFERRED = ("vanilla", "EntM", "LS")
+COLUMNS = ("network", "seed", "epochs", "train_images", "cost", "measured_cost", "train_accuracy", "measure", "value")
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """One (network, measure) lies above another, says a paper."""
+
+    paper: str
+    text: str
+    above: tuple[str, str]
+    below: tuple[str, str]
+
+
+TRANSFER = f"transferred {WHITE}"
+CLAIMS = (
+    Claim("uncertainty", "EntM masks gradients: the attack on itself is weaker than a transferred one",
+          ("EntM", WHITE), ("EntM", TRANSFER)),
+    Claim("uncertainty", "LS masks gradients in the same way", ("LS", WHITE), ("LS", TRANSFER)),
+    Claim("uncertainty", "no such thing in plain training: the attack on itself is the stronger",
+          ("vanilla", TRANSFER), ("vanilla", WHITE)),
+    Claim("uncertainty", "EntM stands PGD10-8 better than plain training", ("EntM", WHITE), ("vanilla", WHITE)),
+    Claim("uncertainty", "PAT-EntM above PAT under the radius of training", ("PAT-EntM", WHITE), ("PAT", WHITE)),
+    Claim("uncertainty", "PAT-EntM above PAT at twice that radius", ("PAT-EntM", LARGE), ("PAT", LARGE)),
+    Claim("uncertainty", "PAT-EntM above PAT at three times that radius", ("PAT-EntM", LARGER), ("PAT", LARGER)),
+    Claim("uncertainty", "PAT-LS above PAT at three times that radius", ("PAT-LS", LARGER), ("PAT", LARGER)),
+    Claim("CEB", "CEB ρ=2 above ρ=6 under L∞", ("CEB ρ=2", WHITE), ("CEB ρ=6", WHITE)),
+    Claim("CEB", "CEB ρ=4 above ρ=6 under L∞", ("CEB ρ=4", WHITE), ("CEB ρ=6", WHITE)),
+    Claim("CEB", "CEB ρ=2 above ρ=6 under L2", ("CEB ρ=2", L2), ("CEB ρ=6", L2)),
+    Claim("CEB", "CEB ρ=2 above ρ=6 under a targeted attack", ("CEB ρ=2", TARGETED), ("CEB ρ=6", TARGETED)),
+    Claim("CEB", "CEB ρ=2 above the deterministic network under L∞", ("CEB ρ=2", WHITE), ("deterministic", WHITE)),
+    Claim("mixture", "AdvProp with small steps above plain training on clean images",
+          ("AdvProp, small steps", "clean"), ("vanilla", "clean")),
+    Claim("mixture", "AdvProp's small steps above wide ones on clean images",
+          ("AdvProp, small steps", "clean"), ("AdvProp, wide steps", "clean")),
+)  # fmt: skip
+
+
+def trained(name, seed, asked):
+    """The network of that name, and the last row of its training."""
+    method, values = NETWORKS[name]
+    sizes = {"epochs": asked.epochs, "train_images": asked.train_images}
+    given = {key: value for key, value in sizes.items() if value is not None}
+    config = with_recipe(make_method(method, values), asked.data, seed=seed, **given)
+    splits = load_splits(config)
+    state = TrainState(config, splits)
+    last = list(train(config, splits, state))[-1]
+    return DeployedNet(state.net), config, splits, last
+
+
+def measure(job):
+    """The rows of one network: accuracy on clean test images, under attacks on itself and on another network."""
+    name, seed, asked = job
+    torch.set_num_threads(1)
+    net, config, splits, last = trained(name, seed, asked)
+    batches = list(make_batches(splits.test.take(np.arange(TEST_IMAGES)), "cpu").plain(100))
+    found = {"clean": accuracy(net, make_batches(splits.test, "cpu").plain(250))}
+    found |= {attack: robust_accuracy(net, batches, parse_attack(attack)) for attack in ATTACKS.get(name, ())}
+    if name in TRANSFERRED:
+        source, *_ = trained("vanilla", seed + SOURCE_SEEDS, asked)
+        found[TRANSFER] = robust_accuracy(net, batches, parse_attack(WHITE), source)
+    known = {"network": name, "seed": seed, "epochs": config.epochs, "train_images": len(splits.train),
+             "cost": config.method.cost, **{key: last[key] for key in ("measured_cost", "train_accuracy")}}  # fmt: skip
+    return [{**known, "measure": measured, "value": value} for measured, value in found.items()]
+
+
+def read(path):
+    if not path.exists():
+        return []
+    with open(path, newline="") as file:
+        return [{**row, "seed": int(row["seed"]), "value": float(row["value"])} for row in csv.DictReader(file)]
+
+
+def add(path, rows):
+    """Append the rows of one network, with the header if they are the first."""
+    is_new = not path.exists()
+    with open(path, "a", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        if is_new:
+            writer.writeheader()
+        writer.writerows(rows)
+
+
+def judge(claim, values):
+    """The mean difference with its interval, over the seeds that both networks have; None below two of them."""
+    above, below = values.get(claim.above, {}), values.get(claim.below, {})
+    gaps = [above[seed] - below[seed] for seed in sorted(above) if seed in below]
+    if len(gaps) < 2:
+        return None
+    mean, half = interval(gaps)
+    verdict = "holds" if mean - half > 0 else "fails" if mean + half < 0 else "open"
+    return {**dataclasses.asdict(claim), "seeds": len(gaps), "mean": mean, "half": half, "verdict": verdict}
+
+
+def by_measure(rows):
+    """(network, measure) -> seed -> value."""
+    values = {}
+    for row in rows:
+        values.setdefault((row["network"], row["measure"]), {})[row["seed"]] = row["value"]
+    return values
+
+
+def render(judged, values, rows):
+    lines = ["| paper | claim | difference, points | seeds | here |", "| --- | --- | --- | --- | --- |"]
+    lines += [
+        f"| {each['paper']} | {each['text']} | {each['mean']:+.2f} ± {each['half']:.2f} | {each['seeds']} "
+        f"| {each['verdict']} |"
+        for each in judged
+    ]
+    costs = {row["network"]: (row["cost"], row["epochs"], row["train_images"]) for row in rows}
+    lines += ["", "| network | cost | measure | accuracy, % | seeds |", "| --- | --- | --- | --- | --- |"]
+    for (name, measured), seeds in values.items():
+        mean, half = interval(list(seeds.values())) if len(seeds) > 1 else (next(iter(seeds.values())), float("nan"))
+        cost, epochs, _ = costs[name]
+        lines.append(f"| {name} | {float(cost):g}N × {epochs} | {measured} | {mean:.2f} ± {half:.2f} | {len(seeds)} |")
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="digits", help="digits (default) or npz:PATH")
+    parser.add_argument("--epochs", type=int, help="instead of the data set's own")
+    parser.add_argument("--train-images", type=int, help="train on this many images only")
+    parser.add_argument("--seeds", type=int, default=6)
+    parser.add_argument("--workers", type=int, default=1, help="processes, one core each (default 1)")
+    parser.add_argument("--table", action="store_true", help="train nothing")
+    asked = parser.parse_args()
+    name = f"claims-{Path(asked.data.partition(':')[2] or asked.data).stem}"
+    path = RESULTS / f"{name}.csv"
+    if not asked.table:
+        done = {(row["network"], row["seed"]) for row in read(path)}
+        jobs = [(n, seed, asked) for seed in range(asked.seeds) for n in NETWORKS if (n, seed) not in done]
+        with multiprocessing.get_context("spawn").Pool(asked.workers) as pool:
+            for count, rows in enumerate(pool.imap_unordered(measure, jobs), 1):
+                add(path, rows)
+                print(f"{count}/{len(jobs)} {rows[0]['network']}, seed {rows[0]['seed']}", flush=True)
+    rows = read(path)
+    values = by_measure(rows)
+    judged = [each for claim in CLAIMS if (each := judge(claim, values))]
+    text = render(judged, values, rows)
+    print(f"\n{text}")
+    about = f"Claims of the papers on {asked.data.partition(':')[0]} data, {rows[0]['train_images']} training images"
+    write_report(name, {"claims": judged}, text, about)
+
+
+if __name__ == "__main__":
+    main()
