@@ -5,8 +5,9 @@ import csv
 import dataclasses
 import io
 import json
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,21 +15,29 @@ import numpy as np
 from torch import nn
 
 from trainables import evaluate
-from trainables.attack_names import Attack, parse_attacks, with_radii
-from trainables.batches import make_batches
-from trainables.config import TrialConfig
+from trainables.attack_names import Attack, growing_radius, growing_steps, parse_attack, parse_attacks, with_radii
+from trainables.batches import as_pixels, make_batches
+from trainables.config import TrialConfig, make_method
 from trainables.corrupted_sets import CorruptedSets, corrupted_sets, official_sets
 from trainables.corruptions import REPORTED, SEVERITIES, VALIDATION
-from trainables.data import Images, Splits, dataset_entry
+from trainables.data import Splits, dataset_entry
 from trainables.deploy import DeployedNet
+from trainables.diagnose import Tables, diagnose, table_file
 from trainables.evaluate import Measurement
-from trainables.files import write_atomically
+from trainables.files import replacing, write_atomically
+from trainables.methods.entprop import EntProp
 from trainables.metrics import ALEXNET_ERRORS, by_corruption, by_severity, corruption_errors, mean_corruption_error
 from trainables.options import OneLineParser, read_flags, unknown
 from trainables.shift import measure_shift
 from trainables.train import TrainState, load_splits, read_checkpoint, resolve_device
 
 VALIDATION_SEVERITIES = (1, 3, 5)  # what the search looks at: enough to rank, a fifth of the work
+# how the numbers of one line are printed
+UNITS = {
+    **dict.fromkeys(("attack", "transfer", "shift", "epsilon_curve", "steps_curve", "legacy"), "{:.2f} %"),
+    **dict.fromkeys(("left", "fallen"), "{:.0f}"),
+    **dict.fromkeys(("geometry", "fid"), "{:.4g}"),
+}
 COLUMNS = ("norm", "measure", "name", "severity", "value", "images", "source")
 
 
@@ -48,6 +57,15 @@ class Evaluation:
     shift: str | None = None
     class_map: Path | None = None
     normaliser: str | None = None
+    curve: str = ""  # which of the uncertainty paper's curves the attacks are points of
+    then: Attack | None = None
+    geometry: int | None = None
+    surface: tuple[int, ...] = ()
+    cam: tuple[int, ...] = ()
+    fid: EntProp | None = None
+    legacy: bool = False
+    selections: bool = False
+    name: str = ""
     precision: str = "fp32"
     data_root: Path | None = None
     device: str = "auto"
@@ -60,19 +78,36 @@ class Evaluation:
         ):
             if getattr(self, name) not in known:
                 raise ValueError(unknown(name, getattr(self, name), known))
+        if self.curve and self.curve not in CURVES:
+            raise ValueError(unknown("curve", self.curve, CURVES))
         for severity in self.severities:
             if severity not in SEVERITIES:
                 raise ValueError(f"severities must be whole numbers in [1, 5], got {severity!r}")
-        for name in ("corrupted_images", "attacked_images"):
+        for name in ("corrupted_images", "attacked_images", "geometry"):
             count = getattr(self, name)
             if count is not None and (not isinstance(count, int) or count < 1):
                 raise ValueError(f"{name} must be a whole number of at least 1, got {count!r}")
+        for name in ("surface", "cam"):
+            for number in getattr(self, name):
+                if not isinstance(number, int) or number < 0:
+                    raise ValueError(f"{name} must be numbers of images, from 0 on, got {number!r}")
+        if not re.fullmatch(r"[A-Za-z0-9._-]*", self.name):
+            raise ValueError(f"name must be of letters, digits, dots, dashes and underscores, got {self.name!r}")
         if self.normaliser and self.corruptions != "all":
             raise ValueError("normaliser must come with corruptions all, whose errors it divides")
         if self.class_map and not self.shift:
             raise ValueError("class_map must come with shift, the pictures whose classes it maps")
-        if self.transfer_from and not self.attacks:
-            raise ValueError("transfer_from must come with attack, the attack that is made against that network")
+        for name, why in (
+            ("transfer_from", "the attack that is made against that network"),
+            ("curve", "the attack whose curve it asks for"),
+            ("then", "the attack that leaves images for it"),
+        ):
+            if getattr(self, name) and not self.attacks:
+                raise ValueError(f"{name} must come with attack, {why}")
+
+    def file(self, kind: str, ending: str) -> Path:
+        """Where a file of that kind goes: none of another norm or name is touched."""
+        return self.run / f"{'-'.join(filter(None, (kind, self.norm, self.name)))}.{ending}"
 
 
 class Trained(NamedTuple):
@@ -93,8 +128,13 @@ def read_run(folder: Path, data_root: Path | None, device: str) -> Trained:
     return Trained(config, splits, TrainState.load(checkpoint, splits, device))
 
 
-def measure(asked: Evaluation, trained: Trained, progress: Any) -> Iterator[tuple[Measurement, int, str]]:
-    """Every number that was asked for, with the images it stands on and where they come from."""
+def measure(
+    asked: Evaluation, trained: Trained, progress: Any, tables: Tables | None = None
+) -> Iterator[tuple[Measurement, int, str]]:
+    """Every number that was asked for, with the images it stands on and where they come from.
+
+    What figures are drawn from, more than a number, is put into `tables`.
+    """
     config, splits, state = trained
     net = DeployedNet(state.net, asked.norm, bf16=asked.precision == "bf16").to(state.device)  # type: ignore[arg-type]
     part = splits.validation if asked.corruptions == "validation" else splits.test
@@ -114,17 +154,14 @@ def measure(asked: Evaluation, trained: Trained, progress: Any) -> Iterator[tupl
         yield from ((row, count, source) for row, count in under_attack(asked, trained, part))
     if asked.shift:
         yield from measure_shift(net, asked.shift, asked.class_map, splits.classes, splits.size, state.device)
+    yield from diagnose(asked, trained, part, source, {} if tables is None else tables)
 
 
 def corruption_images(part: Any, limit: int | None) -> tuple[np.ndarray, np.ndarray]:
     """The images that are measured corrupted, as an array: small ones as they are, larger ones cut to 224 pixels."""
     if limit is not None:
         part = part.take(np.arange(min(limit, len(part))))
-    if isinstance(part, Images):
-        return part.pixels, part.labels
-    batches = make_batches(part, "cpu").plain(64)
-    cut = [(x.permute(0, 2, 3, 1) * 255).round().byte().numpy() for x, _, _ in batches]
-    return np.concatenate(cut), part.labels
+    return as_pixels(part)
 
 
 def find_sets(
@@ -173,7 +210,7 @@ def under_attack(asked: Evaluation, trained: Trained, part: Any) -> Iterator[tup
         other = read_run(asked.transfer_from, asked.data_root, str(device))
         source = DeployedNet(other.state.net).to(device)
     for row in evaluate.measure_attacks(net, make_batches(attacked, device).plain(250), list(asked.attacks), source):
-        yield row, len(attacked)
+        yield row._replace(measure=f"{asked.curve}_curve") if asked.curve else row, len(attacked)
 
 
 def render(rows: list[tuple[Measurement, int, str]]) -> str:
@@ -189,8 +226,10 @@ def render(rows: list[tuple[Measurement, int, str]]) -> str:
         if row.measure == "mce":
             normaliser = "AlexNet on ImageNet-C" if row.name == "alexnet" else row.name
             lines.append(f"mCE {row.value:.2f} %, normaliser: {normaliser}")
-        elif row.measure in ("attack", "transfer", "shift"):
-            lines.append(f"{row.measure} {row.name}: {row.value:.2f} % of {images} images ({source})")
+        elif row.measure in UNITS:
+            lines.append(
+                f"{row.measure} {row.name}: {UNITS[row.measure].format(row.value)} of {images} images ({source})"
+            )
     sources = dict.fromkeys(f"{images} images, {source}" for row, images, source in rows if row.measure in ("sa", "ra"))
     return "\n".join([*lines, *sources])
 
@@ -215,6 +254,19 @@ def write_csv(path: Path, norm: str, rows: list[tuple[Measurement, int, str]]) -
     for row, images, source in rows:
         writer.writerow([norm, row.measure, row.name, row.severity, row.value, images, source])
     write_atomically(path, text.getvalue())
+
+
+def write_files(asked: Evaluation, rows: list[tuple[Measurement, int, str]], tables: Tables) -> list[Path]:
+    """The table of numbers, and a file for each figure that was asked for."""
+    path = asked.file("evaluation", "csv")
+    write_csv(path, asked.norm, rows)
+    written = [path]
+    for kind, content in tables.items():
+        ending, data = table_file(content)
+        written.append(asked.file(kind, ending))
+        with replacing(written[-1]) as file:
+            file.write(data)
+    return written
 
 
 def show_progress(done: int, total: int, what: str) -> None:
@@ -245,6 +297,11 @@ def build_parser() -> OneLineParser:
     add("--step-counts", metavar="N,N", help="each attack with these many steps: accuracy against steps")
     add("--attacked-images", metavar="N", help="attack the first N images only [all]")
     add("--transfer-from", type=Path, metavar="RUN", help="attack that run's network and show the result to this one")
+    add(
+        "--curve", metavar="{epsilon,steps}", help="each attack along a curve of the uncertainty paper: within 10 … 150"
+    )
+    add("--then", metavar="NAME", help="another attack on the images that each attack leaves right: RS10000-8")
+    add("--legacy", action="store_true", help="also what the mixture paper's code measures, for its two tables alone")
     add("--shift", metavar="DATA", help="accuracy on other pictures of the same classes, folder:PATH")
     add("--class-map", type=Path, metavar="FILE", help="JSON: class folder of --shift to class of the training data")
     add(
@@ -252,6 +309,12 @@ def build_parser() -> OneLineParser:
         metavar="{alexnet,RUN}",
         help="add mCE: errors over AlexNet's on ImageNet-C, or over those of a run",
     )
+    add("--geometry", metavar="N", help="margin, Jacobian, non-linearity and distortion of the first N images")
+    add("--surface", metavar="I,I", help="loss and margin around these images, a file to draw from")
+    add("--cam", metavar="I,I", help="class activation maps of these images, clean and corrupted, a file to draw from")
+    add("--fid", metavar="k=K,n=N", help="Fréchet distances of transformed training images, as that EntProp makes them")
+    add("--selections", action="store_true", help="how often images were selected, a file to draw from")
+    add("--name", metavar="NAME", help="write evaluation-NORM-NAME.csv, and leave earlier results alone")
     add("--precision", metavar="{fp32,bf16}", help="bf16 is three times as fast where the processor has it [fp32]")
     add("--data-root", type=Path, metavar="FOLDER", help="where data sets lie")
     add("--device", metavar="D", help="cpu, cuda, cuda:1, mps or auto [auto]")
@@ -264,11 +327,57 @@ def read_evaluation(values: dict[str, Any]) -> Evaluation:
     radii, counts = numbers(values.pop("radii", "")), numbers(values.pop("step_counts", ""))
     if (radii or counts) and not attacks:
         raise ValueError("radii and step_counts must come with attack, whose curve they ask for")
-    if radii:
-        attacks = [each for attack in attacks for each in with_radii(attack, radii)]
+    curve = values.get("curve", "")
+    if curve in CURVES:
+        attacks = [each for attack in attacks for each in CURVES[curve](attack, radii, counts)]
+    else:
+        attacks = [each for attack in attacks for each in (with_radii(attack, radii) if radii else [attack])]
+        if counts:
+            attacks = [dataclasses.replace(attack, steps=int(count)) for attack in attacks for count in counts]
+    parsed: dict[str, Any] = {}
+    for name, read in (("then", parse_attack), ("fid", read_entprop)):
+        if name in values:
+            parsed[name] = read(values.pop(name))
+    return Evaluation(**{**values, **read_flags(values, Evaluation)}, **parsed, attacks=tuple(attacks))
+
+
+def along_epsilon(attack: Attack, radii: list[float], counts: list[float]) -> list[Attack]:
+    """Points of figure 1 of the uncertainty paper, at its own radii unless others are given."""
     if counts:
-        attacks = [dataclasses.replace(attack, steps=int(count)) for attack in attacks for count in counts]
-    return Evaluation(**{**values, **read_flags(values, Evaluation)}, attacks=tuple(attacks))
+        raise ValueError("step_counts must be left out of curve epsilon, whose steps grow with the radius")
+    return growing_radius(attack, whole("radii", radii)) if radii else growing_radius(attack)
+
+
+def along_steps(attack: Attack, radii: list[float], counts: list[float]) -> list[Attack]:
+    """Points of figure 2, at its own numbers of steps unless others are given."""
+    points = [
+        growing_steps(each, whole("step_counts", counts)) if counts else growing_steps(each)
+        for each in (with_radii(attack, radii) if radii else [attack])
+    ]
+    return [each for curve in points for each in curve]
+
+
+CURVES: dict[str, Callable[[Attack, list[float], list[float]], list[Attack]]] = {
+    "epsilon": along_epsilon,
+    "steps": along_steps,
+}
+
+
+def whole(name: str, values: list[float]) -> list[int]:
+    for value in values:
+        if value != int(value) or value < 1:
+            raise ValueError(f"{name} must be whole numbers of at least 1 for a curve, got {value:g}")
+    return [int(value) for value in values]
+
+
+def read_entprop(text: str) -> EntProp:
+    """The EntProp whose transformations are measured, of options as in `k=0.2,n=1`."""
+    given = dict(part.partition("=")[::2] for part in text.split(","))
+    method = make_method("entprop", {**given, **read_flags(given, EntProp)})
+    assert isinstance(method, EntProp)
+    if method.k == 0:
+        raise ValueError("k must be above 0 for fid, which compares what EntProp selects, got 0")
+    return method
 
 
 def numbers(text: str) -> list[float]:
@@ -284,9 +393,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         asked = read_evaluation(values)
         trained = read_run(asked.run, asked.data_root, resolve_device(asked.device))
-        rows = list(measure(asked, trained, show_progress))
-        path = asked.run / f"evaluation-{asked.norm}.csv"
-        write_csv(path, asked.norm, rows)
+        tables: Tables = {}
+        rows = list(measure(asked, trained, show_progress, tables))
+        written = write_files(asked, rows, tables)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -296,5 +405,5 @@ def main(arguments: list[str] | None = None) -> int:
     method = json.dumps(trained.config.as_dict()["method"]).strip("{}").replace('"', "")
     print(f"{asked.run}: {method}; epoch {trained.state.epoch}; {asked.norm} norms\n")
     print(render(rows))
-    print(f"written: {path}")
+    print(f"written: {', '.join(str(path) for path in written)}")
     return 0
