@@ -100,6 +100,16 @@ def test_a_network_of_another_shape_is_refused(body, got):
         cut_before_pool(deployed(body))
 
 
+def test_a_network_that_goes_on_after_its_linear_layer_has_no_maps():
+    class Doubled(DeployedNet):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    net = Doubled(PixelNet(Colours(), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), dual=False, bf16=False).eval())
+    with pytest.raises(ValueError, match="one linear layer, got more after it"):
+        activation_maps(net, picture((3, 4, 1)), np.array([0]), [0])
+
+
 # ---- Fréchet distance -----------------------------------------------------------------------------------------------
 
 

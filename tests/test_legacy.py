@@ -6,7 +6,16 @@ import torch.nn.functional as F
 from torch import nn
 
 from trainables.dual_norm import DualBatchNorm2d
-from trainables.legacy import DEVIATION, LEGACY_ATTACKS, MEAN, LegacyAttack, LegacyNet, legacy_images, measure_legacy
+from trainables.legacy import (
+    DEVIATION,
+    LEGACY_ATTACKS,
+    MEAN,
+    LegacyAttack,
+    legacy_images,
+    legacy_net,
+    measure_legacy,
+    normalised,
+)
 from trainables.networks import PixelNet
 
 LOGITS = torch.tensor([[1.0, -1.0, 0.5], [-1.0, 1.0, -0.5]])
@@ -54,8 +63,7 @@ def test_two_steps_stay_within_epsilon_of_the_normalised_image():
 
 def test_the_network_sees_the_same_picture_with_the_statistics_of_its_batch():
     net, x = linear_net(), images()
-    shown = LegacyNet(net, "main")
-    z = shown.normalise(x)
+    shown, z = legacy_net(net, "main"), normalised(x)
     assert torch.allclose(z, (x - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(DEVIATION).view(1, 3, 1, 1))
     own = (x - torch.tensor([0.5, 0.4, 0.3]).view(1, 3, 1, 1)) / torch.tensor([0.2, 0.3, 0.4]).view(1, 3, 1, 1)
     expected = F.batch_norm(own, None, None, training=True).mean((2, 3)) @ LOGITS.T
@@ -76,9 +84,9 @@ def test_accuracies_by_hand_and_no_trace_in_the_network():
         for a, b in parts
     )
     assert found["clean"] == 100 * right / 8
-    shown, fooled = LegacyNet(net, "main"), 0
+    shown, fooled = legacy_net(net, "main"), 0
     for a, b in parts:
-        z = shown.normalise(a).requires_grad_()
+        z = normalised(a).requires_grad_()
         (gradient,) = torch.autograd.grad(F.cross_entropy(shown(z), b), z)
         fooled += int((shown((z + 0.5 * gradient.sign()).clamp(0, 1)).argmax(1) != b).sum())
     assert found["FGSM 0.5"] == 100 * (8 - fooled) / 8
@@ -91,5 +99,5 @@ def test_the_norms_that_were_asked_for_are_used():
     assert isinstance(net.body[0], DualBatchNorm2d)
     with torch.no_grad():
         net.body[0].aux.weight.copy_(torch.tensor([-1.0, -1.0, -1.0]))
-    main, aux = LegacyNet(net, "main"), LegacyNet(net, "aux")
-    assert torch.allclose(main(main.normalise(x)), -aux(aux.normalise(x)), atol=1e-5)
+    main, aux = legacy_net(net, "main"), legacy_net(net, "aux")
+    assert torch.allclose(main(normalised(x)), -aux(normalised(x)), atol=1e-5)

@@ -102,8 +102,11 @@ def activation_maps(net: DeployedNet, pixels: np.ndarray, labels: np.ndarray, ro
     parts: list[dict[str, np.ndarray]] = []
     with evaluating(net):
         for kind, pictures in shown.items():
-            maps = cut.maps(pictures.to(device).permute(0, 3, 1, 2).float().div(255))
-            confidence, predicted = F.softmax(cut.head(maps.mean((2, 3))), dim=1).max(dim=1)
+            x = pictures.to(device).permute(0, 3, 1, 2).float().div(255)
+            logits, maps = net(x), cut.maps(x)
+            if not torch.allclose(cut.head(maps.mean((2, 3))), logits, rtol=1e-3, atol=1e-3):
+                raise ValueError(f"{MUST}, got more after it")
+            confidence, predicted = F.softmax(logits, dim=1).max(dim=1)
             found = class_activation(maps, cut.head.weight, predicted)
             parts.append(
                 {

@@ -54,34 +54,35 @@ def legacy_images(net: nn.Module, z: Tensor, y: Tensor, attack: LegacyAttack) ->
     return moved
 
 
-class LegacyNet(nn.Module):
-    """A network as a function of images that were normalised with the paper's constants, in training mode.
+def normalised(x: Tensor) -> Tensor:
+    """Images as the paper's code shows them to its attacks."""
+    mean, deviation = (torch.tensor(values, device=x.device).view(1, 3, 1, 1) for values in (MEAN, DEVIATION))
+    return (x - mean) / deviation
+
+
+def legacy_net(net: PixelNet, norm: Norm) -> nn.Module:
+    """The network as a function of images that were normalised so, with the statistics of the batch in its norms.
 
     It is a copy, so that the statistics of test images are left in nothing that lives on.
     """
-
-    def __init__(self, net: PixelNet, norm: Norm) -> None:
-        super().__init__()
-        self.body = single_norm(net.body, norm).train().requires_grad_(False)
-        scale, shift = net.scale, net.shift
-        mean, deviation = (torch.tensor(values, device=scale.device).view(1, 3, 1, 1) for values in (MEAN, DEVIATION))
-        self.scale, self.shift = scale * deviation, shift + scale * mean  # what the network makes of z·deviation + mean
-        self.mean, self.deviation = mean, deviation
-
-    def normalise(self, x: Tensor) -> Tensor:
-        return (x - self.mean) / self.deviation
-
-    def forward(self, z: Tensor) -> Tensor:
-        return self.body(torch.addcmul(self.shift, z, self.scale)).float()
+    shown = single_norm(net, norm).eval().requires_grad_(False)
+    mean, deviation = (torch.tensor(values, device=net.scale.device).view(1, 3, 1, 1) for values in (MEAN, DEVIATION))
+    # scale·x + shift with x = z·deviation + mean
+    shown.register_buffer("shift", net.shift + net.scale * mean)
+    shown.register_buffer("scale", net.scale * deviation)
+    for module in shown.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.train()
+    return shown
 
 
 def measure_legacy(net: PixelNet, batches: Iterable[Batch], norm: Norm = "main") -> Iterator[Measurement]:
     """The accuracy in each column; batches must be of BATCH images, in the order of the test set."""
-    shown, total = LegacyNet(net, norm), 0
+    shown, total = legacy_net(net, norm), 0
     right = dict.fromkeys(LEGACY_ATTACKS, 0)
     with torch.no_grad():
         for x, y, _ in batches:
-            z, total = shown.normalise(x), total + len(y)
+            z, total = normalised(x), total + len(y)
             for name, attack in LEGACY_ATTACKS.items():
                 images = z if attack is None else legacy_images(shown, z, y, attack)
                 right[name] += int((shown(images).argmax(dim=1) == y).sum())
