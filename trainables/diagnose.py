@@ -28,7 +28,8 @@ from trainables.selections import read_selected, selection_histogram
 from trainables.surfaces import surface_points
 
 if TYPE_CHECKING:
-    from trainables.evaluate_command import Evaluation, Trained
+    from trainables.evaluate_command import Trained
+    from trainables.evaluate_options import Evaluation
 
 Found = tuple[Measurement, int, str]  # a number, the images it stands on, where those come from
 Tables = dict[str, Any]  # name of a file -> its rows, each a dictionary, or its arrays by name
