@@ -78,6 +78,9 @@ class Evaluation:
         ):
             if getattr(self, name) and not self.attacks:
                 raise ValueError(f"{name} must come with attack, {why}")
+        for name in ("curve", "then"):
+            if getattr(self, name) and self.transfer_from:
+                raise ValueError(f"{name} must come without transfer_from: it is of attacks on this network")
 
     def file(self, kind: str, ending: str) -> Path:
         """Where a file of that kind goes: none of another norm or name is touched."""
@@ -178,9 +181,15 @@ def whole(name: str, values: list[float]) -> list[int]:
     return [int(value) for value in values]
 
 
+FRECHET_OPTIONS = ("k", "n", "epsilon", "alpha", "eps_rule", "metric", "beta")  # the others change no picture of it
+
+
 def read_entprop(text: str) -> EntProp:
     """The EntProp whose transformations are measured, of options as in `k=0.2,n=1`."""
     given = dict(part.partition("=")[::2] for part in text.split(","))
+    for name in given:
+        if name not in FRECHET_OPTIONS:
+            raise ValueError(unknown("option of fid", name, FRECHET_OPTIONS))
     method = make_method("entprop", {**given, **read_flags(given, EntProp)})
     assert isinstance(method, EntProp)
     if method.k == 0:
