@@ -103,13 +103,20 @@ def flags(kind, run):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_figure_is_written_twice_the_same(kind, run, tmp_path, capsys):
+def test_every_figure_is_written(kind, run, tmp_path, capsys):
+    assert main([*flags(kind, run), "--out", str(tmp_path / "out"), "--as", "figure"]) == 0
+    assert (tmp_path / "out" / "figure.png").read_bytes().startswith(b"\x89PNG")
+    assert b"</svg>" in (tmp_path / "out" / "figure.svg").read_bytes()
+    assert f"written: {tmp_path / 'out' / 'figure.svg'}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["cam", "margins"])  # pictures, and text with lines
+def test_the_same_files_make_the_same_bytes(kind, run, tmp_path):
     for out in ("one", "two"):
-        assert main([*flags(kind, run), "--out", str(tmp_path / out), "--as", "figure"]) == 0
-    for name in ("figure.svg", "figure.png"):
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
-    assert (tmp_path / "one" / "figure.png").read_bytes().startswith(b"\x89PNG")
-    assert f"written: {tmp_path / 'one' / 'figure.svg'}" in capsys.readouterr().out
+        assert main([*flags(kind, run), "--out", str(tmp_path / out)]) == 0
+    for ending in ("svg", "png"):
+        one, two = ((tmp_path / out / f"{kind}.{ending}").read_bytes() for out in ("one", "two"))
+        assert one == two
 
 
 def drawn(kind, run, monkeypatch, tmp_path, *more):
