@@ -44,6 +44,7 @@ from trainables.robustness import (
     attack_accuracies,
     attack_outcome,
     epsilon_curve,
+    left_over,
     perturbation_curve,
     robust_accuracy,
     robust_correct,
@@ -577,6 +578,27 @@ def test_random_search_finds_what_is_likely_and_stops_there():
     seen.clear()
     alone = robust_correct(net, x[1:], y[1:], parse_attack("RS300-25.5:norm=l2"), generator())
     assert alone.tolist() == [True]
+
+
+def test_what_one_attack_leaves_is_shown_to_another():
+    net = Linear([[1.0, 0.0], [0.0, 1.0]])
+    # wrong already; falls to the first attack; leaves its reach but not the second's; out of reach of both
+    x = pixels([0.2, 0.5], [0.5, 0.45], [0.5, 0.3], [0.9, 0.1])
+    first, second = parse_attack("PGD1-12.75:step=12.75,start=none"), parse_attack("RS1000-51")
+    batches = [(x[:3], torch.zeros(3, dtype=torch.long), None), (x[3:], torch.zeros(1, dtype=torch.long), None)]
+    assert left_over(net, batches, first, second) == (2, 1)
+    assert left_over(net, batches[:1], first, parse_attack("RS1000-12.75")) == (1, 0)
+
+
+def test_a_targeted_transfer_counts_images_that_turn_into_the_target():
+    """Of the source's images those count that the shown network took rightly, and not for the target, before."""
+    source, shown = Linear(torch.eye(3)), Linear([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.2]])
+    x, y = pixels([0.5, 0.1, 0.45], [0.5, 0.45, 0.1], [0.5, 0.1, 0.9]), torch.tensor([0, 0, 2])
+    attack = parse_attack("PGD4-25.5:start=none,target=2")
+    own = attack_outcome(source, x, y, attack, generator())
+    assert (own.counts.tolist(), own.robust.tolist()) == ([True, True, False], [False, True, False])
+    outcome = attack_outcome(shown, x, y, attack, generator(), source=source)
+    assert (outcome.counts.tolist(), outcome.robust.tolist()) == ([True, True, False], [True, True, False])
 
 
 def test_the_adaptive_attack_is_the_worst_smoothing(digits):

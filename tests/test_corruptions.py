@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from trainables import image_ops
+from trainables import frost
 from trainables.corruptions import (
     CIFAR_C,
     CONSTANTS,
@@ -24,6 +24,7 @@ from trainables.corruptions import (
     corrupt,
     frost_source,
 )
+from trainables.draws import Draws, image_keys
 
 STORED = Path(__file__).parent / "stored"
 NAMES = REPORTED + VALIDATION
@@ -58,7 +59,7 @@ class ReferenceDraws:
         return torch.from_numpy(np.stack(counts))
 
     def frost(self, side, scale):
-        pictures = image_ops.frost_at_scale(self.frost_dir, scale, side)
+        pictures = frost.frost_at_scale(self.frost_dir, scale, side)
         crops = []
         for random in self.random:
             picture = pictures[random.randint(5)]
@@ -71,7 +72,7 @@ class ReferenceDraws:
 def frost_pictures(tmp_path_factory):
     """The five made-up pictures the stored arrays were made with."""
     folder = tmp_path_factory.mktemp("frost")
-    for seed, name in enumerate(image_ops.FROST_FILES):
+    for seed, name in enumerate(frost.FROST_FILES):
         random = np.random.RandomState(seed)
         coarse = random.randint(0, 256, (24, 30, 3)).repeat(10, 0).repeat(10, 1)
         picture = (coarse // 2 + random.randint(0, 128, (240, 300, 3))).astype(np.uint8)
@@ -225,7 +226,7 @@ def test_distortion_grows_with_severity(name, constants, patches):
 
 
 def draws(count=64):
-    return image_ops.Draws(image_ops.image_keys("fog", 1, 0, 0, count, torch.device("cpu")))
+    return Draws(image_keys("fog", 1, 0, 0, count, torch.device("cpu")))
 
 
 def test_normal_draws_have_the_moments_of_a_normal():
@@ -286,7 +287,7 @@ def test_constants_can_be_chosen(photographs):
 def test_frost_says_where_it_comes_from(frost_pictures, monkeypatch, photographs):
     monkeypatch.delenv("ENTPROP_FROST_DIR", raising=False)
     assert frost_source(frost_pictures).startswith("five pictures, crc32")
-    monkeypatch.setattr(image_ops.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(frost.importlib.util, "find_spec", lambda name: None)
     assert "procedural" in frost_source()
     drawn = corrupt(photographs, "frost", 3)
     monkeypatch.setenv("ENTPROP_FROST_DIR", frost_pictures)

@@ -30,6 +30,7 @@ def build_parser() -> OneLineParser:
     parser.add_argument("--list", action="store_true", help="list methods, data sets and networks, and stop")
     parser.add_argument("--method", default="entprop", metavar="M", help="training method (default entprop)")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="keep rows and checkpoint here, or go on from them")
+    parser.add_argument("--selections", action="store_true", help="with --out, keep which images each epoch selected")
     parser.add_argument("--data-root", type=Path, metavar="FOLDER", help="where data sets lie or are downloaded to")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps; auto takes the fastest there is")
     parser.add_argument("--quiet", action="store_true", help="print the result alone")
@@ -110,13 +111,20 @@ class Progress:
 def run(arguments: argparse.Namespace, config: TrialConfig) -> list[Row]:
     """Train, keep what is to be kept, and print."""
     from trainables.run_folder import RunFolder
+    from trainables.selections import Recorder
     from trainables.train import TrainState, check_batch_size, load_splits, resolve_device, train
 
+    if arguments.selections and not arguments.out:
+        raise ValueError("selections must come with out, the folder that keeps them")
     device = resolve_device(arguments.device)
     splits = load_splits(config, arguments.data_root)
     check_batch_size(config, splits)
+    recorder = Recorder(config, len(splits.train)) if arguments.selections else None
     folder = RunFolder(arguments.out, config, splits, device) if arguments.out else None
     state = (folder and folder.state) or TrainState(config, splits, device)
+    if recorder:
+        recorder.load(arguments.out, state.epoch)
+        state.config = recorder.config
     rows = list(folder.rows) if folder else []
     if folder:
         folder.begin(config, splits)
@@ -126,8 +134,11 @@ def run(arguments: argparse.Namespace, config: TrialConfig) -> list[Row]:
             print(f"going on after epoch {state.epoch} of {folder.path}")  # type: ignore[union-attr]
 
     progress = Progress(config)
-    for row in train(config, splits, state):
+    training = train(config, splits, state)
+    for row in recorder.watch(training) if recorder else training:
         rows.append(row)
+        if recorder:
+            recorder.save(arguments.out)
         if folder:
             folder.add(row, state)
         if not arguments.quiet:

@@ -7,6 +7,7 @@ shuffles, augments and drops the last incomplete batch (A12); `plain(batch_size)
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -27,6 +28,15 @@ def make_batches(
     if isinstance(part, Images):
         return ImageBatches(part, device, augment)
     return FileBatches(part, device, augment, min(8, torch.get_num_threads() - 1) if workers is None else workers)
+
+
+def as_pixels(part: Images | Files) -> tuple[np.ndarray, np.ndarray]:
+    """The pictures of a part as bytes (N, S, S, 3), large ones cut to 224 pixels, and their labels."""
+    if isinstance(part, Images):
+        return part.pixels, part.labels
+    batches = make_batches(part, "cpu").plain(64)
+    cut = [(x.permute(0, 2, 3, 1) * 255).round().byte().numpy() for x, _, _ in batches]
+    return np.concatenate(cut), part.labels
 
 
 class ImageBatches:
@@ -56,7 +66,7 @@ class ImageBatches:
         count = len(self.labels)
         _check_batch_size(batch_size, count)
         rng = torch.Generator().manual_seed(seed)  # on the CPU: the same batches on every device, and no waiting for it
-        order = torch.randperm(count, generator=rng).to(self.labels.device)
+        order = _order(count, rng).to(self.labels.device)
         view_of = torch.randint(len(self.views), (count,), generator=rng).to(self.labels.device)
         for start in range(0, count - batch_size + 1, batch_size):
             index = order[start : start + batch_size]
@@ -74,6 +84,15 @@ class ImageBatches:
         starts = self.views.index_select(0, view_of).add_((index * self.pixels_per_image).unsqueeze(1))  # (B, S)
         pixels = self.rows.index_select(0, starts.view(-1)).view(-1, self.side, self.side, 3)
         return pixels.permute(0, 3, 1, 2).float().div_(255)
+
+
+def epoch_order(count: int, seed: int) -> Tensor:
+    """The order in which `train` shows `count` images for this seed, including those of the last incomplete batch."""
+    return _order(count, torch.Generator().manual_seed(seed))
+
+
+def _order(count: int, rng: torch.Generator) -> Tensor:
+    return torch.randperm(count, generator=rng)  # the first draw, before those of crops and flips
 
 
 def _views(side: int, how: Augment) -> Tensor:
@@ -114,7 +133,7 @@ class FileBatches:
         count = len(self.files)
         _check_batch_size(batch_size, count)
         rng = torch.Generator().manual_seed(seed)
-        order = torch.randperm(count, generator=rng)
+        order = _order(count, rng)
         seeds = torch.randint(2**62, (count,), generator=rng)
         draws = list(zip(order.tolist(), seeds.tolist(), strict=True))
         yield from self._load(_Pictures(self.files, self.augmented), draws, batch_size, drop_last=True)

@@ -23,7 +23,7 @@ from typing import BinaryIO
 import numpy as np
 import torch
 
-from trainables import corruptions, image_ops
+from trainables import corruptions, draws, frost, image_ops, jpeg, resampling
 from trainables.corruptions import CORRUPTIONS, REPORTED, SEVERITIES, Table, constants_for, corrupt, frost_source
 from trainables.data import cache_folder
 from trainables.files import write_atomically
@@ -213,9 +213,8 @@ def _check_names(types: Sequence[str], severities: Sequence[int]) -> None:
 
 def _code_checksum() -> str:
     """Of the code that makes the images: an edited corruption never meets the files of its predecessor."""
-    return hashlib.sha256(
-        b"".join(Path(str(part.__file__)).read_bytes() for part in (corruptions, image_ops))
-    ).hexdigest()
+    parts = (corruptions, draws, frost, image_ops, jpeg, resampling)
+    return hashlib.sha256(b"".join(Path(str(part.__file__)).read_bytes() for part in parts)).hexdigest()
 
 
 def _file_checksum(path: Path) -> int:

@@ -16,31 +16,39 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from trainables.image_ops import (
+from trainables.draws import (
     Draws,
-    box_resize,
+    image_keys,
+)
+from trainables.frost import (
+    frost_source,
+)
+from trainables.image_ops import (
     disk,
     filter_levels,
-    from_columns,
     from_hsv,
-    frost_source,
     gaussian_blur_exact,
     gaussian_matrix,
     gray,
-    image_keys,
-    jpeg,
     motion_blur_levels,
-    plain_zoom_loss,
     planar,
-    plasma,
-    sample,
     shares,
     splashes,
     take_pixels,
-    to_columns,
     to_hsv,
     to_levels,
     truncated_share,
+)
+from trainables.jpeg import (
+    jpeg,
+)
+from trainables.resampling import (
+    box_resize,
+    from_columns,
+    plain_zoom_loss,
+    plasma,
+    sample,
+    to_columns,
     zoom_blur_matrix,
     zoom_matrix,
 )

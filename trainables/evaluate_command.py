@@ -1,6 +1,5 @@
-"""The command line of `python -m trainables.evaluate`: from a run's folder to a table and a CSV."""
+"""The command of `python -m trainables.evaluate`: from a run's folder to a table and the files of figures."""
 
-import argparse
 import csv
 import dataclasses
 import io
@@ -14,65 +13,23 @@ import numpy as np
 from torch import nn
 
 from trainables import evaluate
-from trainables.attack_names import Attack, parse_attacks, with_radii
-from trainables.batches import make_batches
+from trainables.batches import as_pixels, make_batches
 from trainables.config import TrialConfig
 from trainables.corrupted_sets import CorruptedSets, corrupted_sets, official_sets
 from trainables.corruptions import REPORTED, SEVERITIES, VALIDATION
-from trainables.data import Images, Splits, dataset_entry
+from trainables.data import Splits, dataset_entry
 from trainables.deploy import DeployedNet
+from trainables.diagnose import Tables, diagnose, table_file
 from trainables.evaluate import Measurement
-from trainables.files import write_atomically
-from trainables.metrics import ALEXNET_ERRORS, by_corruption, by_severity, corruption_errors, mean_corruption_error
-from trainables.options import OneLineParser, read_flags, unknown
+from trainables.evaluate_options import Evaluation, build_parser, read_evaluation
+from trainables.evaluate_report import render
+from trainables.files import replacing, write_atomically
+from trainables.metrics import ALEXNET_ERRORS, corruption_errors, mean_corruption_error
 from trainables.shift import measure_shift
 from trainables.train import TrainState, load_splits, read_checkpoint, resolve_device
 
 VALIDATION_SEVERITIES = (1, 3, 5)  # what the search looks at: enough to rank, a fifth of the work
 COLUMNS = ("norm", "measure", "name", "severity", "value", "images", "source")
-
-
-@dataclasses.dataclass(frozen=True)
-class Evaluation:
-    """What the flags ask for."""
-
-    run: Path
-    norm: str = "main"
-    corruptions: str = "all"
-    severities: tuple[int, ...] = ()
-    corrupted_images: int | None = None
-    cifar_c: Path | None = None
-    attacks: tuple[Attack, ...] = ()
-    attacked_images: int | None = None
-    transfer_from: Path | None = None
-    shift: str | None = None
-    class_map: Path | None = None
-    normaliser: str | None = None
-    precision: str = "fp32"
-    data_root: Path | None = None
-    device: str = "auto"
-
-    def __post_init__(self) -> None:
-        for name, known in (
-            ("norm", ("main", "aux")),
-            ("corruptions", ("all", "none", "validation")),
-            ("precision", ("fp32", "bf16")),
-        ):
-            if getattr(self, name) not in known:
-                raise ValueError(unknown(name, getattr(self, name), known))
-        for severity in self.severities:
-            if severity not in SEVERITIES:
-                raise ValueError(f"severities must be whole numbers in [1, 5], got {severity!r}")
-        for name in ("corrupted_images", "attacked_images"):
-            count = getattr(self, name)
-            if count is not None and (not isinstance(count, int) or count < 1):
-                raise ValueError(f"{name} must be a whole number of at least 1, got {count!r}")
-        if self.normaliser and self.corruptions != "all":
-            raise ValueError("normaliser must come with corruptions all, whose errors it divides")
-        if self.class_map and not self.shift:
-            raise ValueError("class_map must come with shift, the pictures whose classes it maps")
-        if self.transfer_from and not self.attacks:
-            raise ValueError("transfer_from must come with attack, the attack that is made against that network")
 
 
 class Trained(NamedTuple):
@@ -93,8 +50,13 @@ def read_run(folder: Path, data_root: Path | None, device: str) -> Trained:
     return Trained(config, splits, TrainState.load(checkpoint, splits, device))
 
 
-def measure(asked: Evaluation, trained: Trained, progress: Any) -> Iterator[tuple[Measurement, int, str]]:
-    """Every number that was asked for, with the images it stands on and where they come from."""
+def measure(
+    asked: Evaluation, trained: Trained, progress: Any, tables: Tables | None = None
+) -> Iterator[tuple[Measurement, int, str]]:
+    """Every number that was asked for, with the images it stands on and where they come from.
+
+    What figures are drawn from, more than a number, is put into `tables`.
+    """
     config, splits, state = trained
     net = DeployedNet(state.net, asked.norm, bf16=asked.precision == "bf16").to(state.device)  # type: ignore[arg-type]
     part = splits.validation if asked.corruptions == "validation" else splits.test
@@ -114,17 +76,14 @@ def measure(asked: Evaluation, trained: Trained, progress: Any) -> Iterator[tupl
         yield from ((row, count, source) for row, count in under_attack(asked, trained, part))
     if asked.shift:
         yield from measure_shift(net, asked.shift, asked.class_map, splits.classes, splits.size, state.device)
+    yield from diagnose(asked, trained, part, source, {} if tables is None else tables)
 
 
 def corruption_images(part: Any, limit: int | None) -> tuple[np.ndarray, np.ndarray]:
     """The images that are measured corrupted, as an array: small ones as they are, larger ones cut to 224 pixels."""
     if limit is not None:
         part = part.take(np.arange(min(limit, len(part))))
-    if isinstance(part, Images):
-        return part.pixels, part.labels
-    batches = make_batches(part, "cpu").plain(64)
-    cut = [(x.permute(0, 2, 3, 1) * 255).round().byte().numpy() for x, _, _ in batches]
-    return np.concatenate(cut), part.labels
+    return as_pixels(part)
 
 
 def find_sets(
@@ -173,38 +132,7 @@ def under_attack(asked: Evaluation, trained: Trained, part: Any) -> Iterator[tup
         other = read_run(asked.transfer_from, asked.data_root, str(device))
         source = DeployedNet(other.state.net).to(device)
     for row in evaluate.measure_attacks(net, make_batches(attacked, device).plain(250), list(asked.attacks), source):
-        yield row, len(attacked)
-
-
-def render(rows: list[tuple[Measurement, int, str]]) -> str:
-    """The table that is printed."""
-    values = {row.measure: row.value for row, _, _ in rows if row.measure in ("sa", "ra", "h", "ece", "entropy")}
-    units = {"sa": " %", "ra": " %", "h": "", "ece": " %", "entropy": " nats"}
-    names = {"ece": "ECE", "entropy": "entropy"}
-    lines = ["   ".join(f"{names.get(m, m.upper())} {value:.2f}{units[m]}" for m, value in values.items())]
-    accuracies = evaluate.corruption_accuracies(row for row, _, _ in rows)
-    if accuracies:
-        lines += ["", *corruption_lines(accuracies)]
-    for row, images, source in rows:
-        if row.measure == "mce":
-            normaliser = "AlexNet on ImageNet-C" if row.name == "alexnet" else row.name
-            lines.append(f"mCE {row.value:.2f} %, normaliser: {normaliser}")
-        elif row.measure in ("attack", "transfer", "shift"):
-            lines.append(f"{row.measure} {row.name}: {row.value:.2f} % of {images} images ({source})")
-    sources = dict.fromkeys(f"{images} images, {source}" for row, images, source in rows if row.measure in ("sa", "ra"))
-    return "\n".join([*lines, *sources])
-
-
-def corruption_lines(accuracies: dict[tuple[str, int], float]) -> list[str]:
-    """Accuracy by corruption and severity, with the means at the edges."""
-    severities = sorted({severity for _, severity in accuracies})
-    lines = [f"{'accuracy %':20}" + "".join(f"{severity:>7}" for severity in severities) + "   mean"]
-    for name, mean in by_corruption(accuracies).items():
-        cells = "".join(f"{accuracies[name, severity]:7.1f}" for severity in severities)
-        lines.append(f"{name:20}{cells}{mean:7.1f}")
-    means = by_severity(accuracies)
-    overall = sum(accuracies.values()) / len(accuracies)
-    return [*lines, f"{'mean':20}" + "".join(f"{means[severity]:7.1f}" for severity in severities) + f"{overall:7.1f}"]
+        yield row._replace(measure=f"{asked.curve}_curve") if asked.curve else row, len(attacked)
 
 
 def write_csv(path: Path, norm: str, rows: list[tuple[Measurement, int, str]]) -> None:
@@ -217,65 +145,24 @@ def write_csv(path: Path, norm: str, rows: list[tuple[Measurement, int, str]]) -
     write_atomically(path, text.getvalue())
 
 
+def write_files(asked: Evaluation, rows: list[tuple[Measurement, int, str]], tables: Tables) -> list[Path]:
+    """The table of numbers, and a file for each figure that was asked for."""
+    path = asked.file("evaluation", "csv")
+    write_csv(path, asked.norm, rows)
+    written = [path]
+    for kind, content in tables.items():
+        ending, data = table_file(content)
+        written.append(asked.file(kind, ending))
+        with replacing(written[-1]) as file:
+            file.write(data)
+    return written
+
+
 def show_progress(done: int, total: int, what: str) -> None:
     """One live line while corrupted images are made."""
     if sys.stderr.isatty():
         end = "\n" if done == total else ""
         print(f"\r\033[Kmaking corrupted images {done:,} of {total:,}: {what}", end=end, file=sys.stderr, flush=True)
-
-
-def build_parser() -> OneLineParser:
-    parser = OneLineParser(
-        prog="python -m trainables.evaluate",
-        usage="python -m trainables.evaluate RUN [options]",
-        description=evaluate.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        argument_default=argparse.SUPPRESS,
-    )
-    add = parser.add_argument
-    add("run", type=Path, metavar="RUN", help="the folder of a training run")
-    add("--norm", metavar="{main,aux}", help="which norms to measure with [main]")
-    corruptions = "the 15 reported ones on test images, none, or the four of the search on validation images [all]"
-    add("--corruptions", metavar="{all,none,validation}", help=corruptions)
-    add("--severities", metavar="S,S", help="severities in [1, 5] [all five; validation: 1,3,5]")
-    add("--corrupted-images", metavar="N", help="corrupt the first N images only [all; digits: 300]")
-    add("--cifar-c", type=Path, metavar="FOLDER", help="the published CIFAR-10-C or CIFAR-100-C instead of our own")
-    add("--attack", metavar="NAMES", help="attacks divided by commas: PGD20-8, FGSM4, CW40-8, PGD20-2:entprop, AA-8 …")
-    add("--radii", metavar="E,E", help="each attack at these epsilons (in 1/255): accuracy against epsilon")
-    add("--step-counts", metavar="N,N", help="each attack with these many steps: accuracy against steps")
-    add("--attacked-images", metavar="N", help="attack the first N images only [all]")
-    add("--transfer-from", type=Path, metavar="RUN", help="attack that run's network and show the result to this one")
-    add("--shift", metavar="DATA", help="accuracy on other pictures of the same classes, folder:PATH")
-    add("--class-map", type=Path, metavar="FILE", help="JSON: class folder of --shift to class of the training data")
-    add(
-        "--normaliser",
-        metavar="{alexnet,RUN}",
-        help="add mCE: errors over AlexNet's on ImageNet-C, or over those of a run",
-    )
-    add("--precision", metavar="{fp32,bf16}", help="bf16 is three times as fast where the processor has it [fp32]")
-    add("--data-root", type=Path, metavar="FOLDER", help="where data sets lie")
-    add("--device", metavar="D", help="cpu, cuda, cuda:1, mps or auto [auto]")
-    return parser
-
-
-def read_evaluation(values: dict[str, Any]) -> Evaluation:
-    """What the flags ask for, checked."""
-    attacks = parse_attacks(values.pop("attack")) if "attack" in values else []
-    radii, counts = numbers(values.pop("radii", "")), numbers(values.pop("step_counts", ""))
-    if (radii or counts) and not attacks:
-        raise ValueError("radii and step_counts must come with attack, whose curve they ask for")
-    if radii:
-        attacks = [each for attack in attacks for each in with_radii(attack, radii)]
-    if counts:
-        attacks = [dataclasses.replace(attack, steps=int(count)) for attack in attacks for count in counts]
-    return Evaluation(**{**values, **read_flags(values, Evaluation)}, attacks=tuple(attacks))
-
-
-def numbers(text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",") if part]
-    except ValueError:
-        raise ValueError(f"radii and step_counts must be numbers divided by commas, got {text!r}") from None
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -284,9 +171,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         asked = read_evaluation(values)
         trained = read_run(asked.run, asked.data_root, resolve_device(asked.device))
-        rows = list(measure(asked, trained, show_progress))
-        path = asked.run / f"evaluation-{asked.norm}.csv"
-        write_csv(path, asked.norm, rows)
+        tables: Tables = {}
+        rows = list(measure(asked, trained, show_progress, tables))
+        written = write_files(asked, rows, tables)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -296,5 +183,5 @@ def main(arguments: list[str] | None = None) -> int:
     method = json.dumps(trained.config.as_dict()["method"]).strip("{}").replace('"', "")
     print(f"{asked.run}: {method}; epoch {trained.state.epoch}; {asked.norm} norms\n")
     print(render(rows))
-    print(f"written: {path}")
+    print(f"written: {', '.join(str(path) for path in written)}")
     return 0

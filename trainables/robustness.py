@@ -210,6 +210,20 @@ def attack_accuracies(
     return [Outcome(*(torch.cat(parts) for parts in zip(*each, strict=True))).accuracy for each in outcomes]
 
 
+def left_over(net: nn.Module, batches: Iterable[Batch], attack: Attack, then: Attack) -> tuple[int, int]:
+    """How many images an attack leaves right, and how many of those fall to another one."""
+    first, second = None, None
+    left = fallen = 0
+    for x, y, _ in batches:
+        first = first or torch.Generator(x.device).manual_seed(attack.seed)
+        second = second or torch.Generator(x.device).manual_seed(then.seed)
+        stays = robust_correct(net, x, y, attack, first).nonzero().squeeze(1)
+        left += len(stays)
+        if len(stays):
+            fallen += int((~robust_correct(net, take(x, stays), y[stays], then, second)).sum())
+    return left, fallen
+
+
 def epsilon_curve(
     net: nn.Module, batches: Batches, attack: Attack, epsilons: Iterable[float], source: nn.Module | None = None
 ) -> Iterator[tuple[float, float]]:
