@@ -34,7 +34,7 @@ def check_options(instance: Any) -> None:
 
 
 @functools.cache
-def field_types(kind: type) -> dict[str, Any]:
+def field_types(kind: Any) -> dict[str, Any]:
     """The annotations of a dataclass; reading them takes longer than all checks together, and they do not change."""
     return typing.get_type_hints(kind)
 
