@@ -27,14 +27,15 @@ def option(
 
 def check_options(instance: Any) -> None:
     """Raise ValueError for the first field whose value is of the wrong type or outside its limits."""
-    types_of = field_types(type(instance))
+    kind: Any = type(instance)
+    types_of = field_types(kind)
     for field in dataclasses.fields(instance):
         if "help" in field.metadata:
             _check(field.name, getattr(instance, field.name), types_of[field.name], field.metadata)
 
 
 @functools.cache
-def field_types(kind: Any) -> dict[str, Any]:
+def field_types(kind: type) -> dict[str, Any]:
     """The annotations of a dataclass; reading them takes longer than all checks together, and they do not change."""
     return typing.get_type_hints(kind)
 
