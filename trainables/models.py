@@ -20,6 +20,7 @@ class Model:
 
     description: str
     build: Callable[[int, int, bool, bool], nn.Module]
+    norms: bool = True  # whether it has norm layers at all
 
 
 def _torchvision_resnet(name: str, classes: int, size: int, norms: bool, pretrained: bool) -> nn.Module:

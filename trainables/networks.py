@@ -13,25 +13,58 @@ from trainables.dual_norm import Route, add_aux_norms
 class PixelNet(nn.Module):
     """A classifier of images in [0, 1]: it normalises them inside, so that attacks see pixels (A5).
 
-    With `dual`, its norm layers get auxiliary twins; with `bf16`, its body runs under bfloat16 autocast.
+    The body turns images into features and the head these into logits; where a method needs no head of its own, the
+    features are the logits. With `dual`, norm layers get auxiliary twins; with `bf16`, the body runs under bfloat16
+    autocast.
     """
 
     scale: Tensor
     shift: Tensor
 
-    def __init__(self, body: nn.Module, mean: Sequence[float], std: Sequence[float], *, dual: bool, bf16: bool) -> None:
+    def __init__(
+        self,
+        body: nn.Module,
+        mean: Sequence[float],
+        std: Sequence[float],
+        *,
+        dual: bool,
+        bf16: bool,
+        head: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         self.body = body
+        self.head = nn.Identity() if head is None else head
         self.bf16 = bf16
         self.route = add_aux_norms(self) if dual else Route()
         self.register_buffer("scale", 1 / torch.tensor(std).view(1, -1, 1, 1))
         self.register_buffer("shift", -torch.tensor(mean).view(1, -1, 1, 1) * self.scale)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def features(self, x: Tensor) -> Tensor:
+        """What the body makes of the images, for methods that train more than the logits."""
         x = torch.addcmul(self.shift, x, self.scale)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
-            logits = self.body(x)
-        return logits.float()
+            features = self.body(x)
+        return features.float() if self.bf16 else features
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.features(x))
+
+
+class Members(nn.Module):
+    """A body of several networks: (images, members, features of each)."""
+
+    def __init__(self, members: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.stack([member(x) for member in self.members], dim=1)
+
+
+def backbones(net: nn.Module) -> list[nn.Module]:
+    """The networks in a net, each of which an image passes: its body, or the members of that."""
+    body = net.body if isinstance(net, PixelNet) else net
+    return list(body.members) if isinstance(body, Members) else [body]
 
 
 def _conv(inputs: int, outputs: int, size: int, stride: int, norms: bool) -> nn.Conv2d:

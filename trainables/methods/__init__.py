@@ -10,7 +10,7 @@ from trainables.methods.entprop import EntProp
 from trainables.methods.fast_advprop import FastAdvProp
 from trainables.methods.mixprop import MixProp
 from trainables.methods.mixup import Mixup
-from trainables.methods.step import Method, Step
+from trainables.methods.step import Method, Parts, Step, Task, parts_of
 from trainables.methods.vanilla import Vanilla
 
 METHODS: dict[str, type[Method]] = {
@@ -29,4 +29,4 @@ def method_name(method: Method) -> str:
     return next(name for name, kind in METHODS.items() if type(method) is kind)
 
 
-__all__ = ["METHODS", "Method", "Step", "method_name"]
+__all__ = ["METHODS", "Method", "Parts", "Step", "Task", "method_name", "parts_of"]
