@@ -61,6 +61,13 @@ class Members(nn.Module):
         return torch.stack([member(x) for member in self.members], dim=1)
 
 
+class MeanPrediction(nn.Module):
+    """The logarithm of the mean of several predictions' probabilities: logits whose softmax is that mean."""
+
+    def forward(self, logits: Tensor) -> Tensor:
+        return logits.log_softmax(dim=2).logsumexp(dim=1) - math.log(logits.shape[1])
+
+
 def backbones(net: nn.Module) -> list[nn.Module]:
     """The networks in a net, each of which an image passes: its body, or the members of that."""
     body = net.body if isinstance(net, PixelNet) else net
@@ -107,6 +114,22 @@ class ResNet8(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = F.relu(self.norm(self.stem(x)), inplace=True)
         return self.head(self.blocks(x).mean((2, 3)))
+
+
+class FourLayerCNN(nn.Module):
+    """The uncertainty paper's network for MNIST, 320 features wide before its two linear layers (A61)."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 10, 5), nn.Conv2d(10, 20, 5)
+        self.hidden, self.head = nn.Linear(320, 50), nn.Linear(50, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        border = (x.shape[2] - 28) // 2  # black, as MNIST's pictures have it here
+        x = F.pad(x, (-border,) * 4).mean(dim=1, keepdim=True)  # the channels of a grey picture are equal
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        return self.head(F.relu(self.hidden(x.flatten(1))))
 
 
 class PreActBasic(nn.Module):

@@ -4,13 +4,19 @@ These files import torch inside the functions that compute, so that a command li
 hyper-parameters and add up their cost without waiting for torch.
 """
 
+from trainables.methods.adp import ADP
 from trainables.methods.advprop import AdvProp
+from trainables.methods.als import ALS
 from trainables.methods.cutmix import CutMix
+from trainables.methods.entm import EntM
 from trainables.methods.entprop import EntProp
 from trainables.methods.fast_advprop import FastAdvProp
+from trainables.methods.label_smoothing import LabelSmoothing
 from trainables.methods.mixprop import MixProp
 from trainables.methods.mixup import Mixup
+from trainables.methods.pat import PAT
 from trainables.methods.step import Method, Parts, Step, Task, parts_of
+from trainables.methods.trades import TRADES
 from trainables.methods.vanilla import Vanilla
 
 METHODS: dict[str, type[Method]] = {
@@ -21,6 +27,12 @@ METHODS: dict[str, type[Method]] = {
     "advprop": AdvProp,
     "fast_advprop": FastAdvProp,
     "entprop": EntProp,
+    "entm": EntM,
+    "label_smoothing": LabelSmoothing,
+    "als": ALS,
+    "pat": PAT,
+    "trades": TRADES,
+    "adp": ADP,
 }
 
 

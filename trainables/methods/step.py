@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
 
+    from trainables.networks import PixelNet
+
 
 class Step(NamedTuple):
     """The outcome of one `accumulate`: tensors are detached, and nothing here is waited for on a GPU."""
@@ -34,7 +36,7 @@ class Method(Protocol):
         """Whether it needs auxiliary norms."""
         ...
 
-    def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> Step:
+    def accumulate(self, net: PixelNet, x: Tensor, y: Tensor, rng: Generator) -> Step:
         """Run the passes of one step and add the gradient of its loss to the parameters' `.grad`."""
         ...
 
