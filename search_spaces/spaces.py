@@ -18,6 +18,8 @@ is even over its whole range for each n. The ranges themselves never move, as mo
     pat              2 + n            n, epsilon               alpha, clean_weight, loss, entropy_weight
     trades           2 + n            n, epsilon, beta         alpha, loss, entropy_weight
     adp              3                –                        entropy_weight, diversity_weight
+    ceb              1                rho                      –
+    deterministic    1                –                        –
 
 Epsilon and alpha are in 1/255. Where epsilon is searched and alpha is neither searched nor fixed, the step follows it:
 alpha = max(1, epsilon / (n + 1)). With a step of 1 an epsilon above n could never be reached; this way a larger one
@@ -58,6 +60,7 @@ NUMBERS: dict[str, dict[str, tuple[float, float, bool]]] = {
     "pat": {"clean_weight": (0.0, 0.9, False), "entropy_weight": (0.1, 5.0, True)},
     "trades": {"beta": (0.5, 10.0, True), "entropy_weight": (0.1, 5.0, True)},
     "adp": {"entropy_weight": (0.1, 5.0, True), "diversity_weight": (0.05, 2.0, True)},
+    "ceb": {"rho": (-1.0, 6.0, False)},
 }
 LOSSES = {"pat": ("ce", "entm", "ls"), "trades": ("ce", "entm")}
 
@@ -143,6 +146,14 @@ def adp(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
     return {**fixed, **_numbers(trial, "adp", searched)}
 
 
+def ceb(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
+    return {**fixed, **_numbers(trial, "ceb", searched)}
+
+
+def deterministic(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
+    return dict(fixed)
+
+
 SPACES: dict[str, Any] = {
     "vanilla": vanilla,
     "mixup": mixup,
@@ -157,6 +168,8 @@ SPACES: dict[str, Any] = {
     "pat": pat,
     "trades": trades,
     "adp": adp,
+    "ceb": ceb,
+    "deterministic": deterministic,
 }
 
 # What each method searches when nobody says otherwise, and what it can search.
@@ -174,6 +187,8 @@ SEARCHED: dict[str, tuple[str, ...]] = {
     "pat": ("n", "epsilon"),
     "trades": ("n", "epsilon", "beta"),
     "adp": (),
+    "ceb": ("rho",),
+    "deterministic": (),
 }
 SEARCHABLE: dict[str, tuple[str, ...]] = {
     "vanilla": (),
@@ -189,6 +204,8 @@ SEARCHABLE: dict[str, tuple[str, ...]] = {
     "pat": ("n", "epsilon", "alpha", "clean_weight", "loss", "entropy_weight"),
     "trades": ("n", "epsilon", "beta", "alpha", "loss", "entropy_weight"),
     "adp": ("entropy_weight", "diversity_weight"),
+    "ceb": ("rho",),
+    "deterministic": (),
 }
 
 # Settings that papers report, tried first where the budget pays for them. Epsilon follows the EntProp paper's rule.
@@ -209,6 +226,8 @@ PUBLISHED: dict[str, list[Values]] = {
     "pat": [{"n": 7, "epsilon": 8.0, "alpha": 2.0}],
     "trades": [{"n": 7, "epsilon": 8.0, "alpha": 2.0, "beta": 3.0}],
     "adp": [{"entropy_weight": 2.0, "diversity_weight": 0.5}],
+    "ceb": [{"rho": 5.0}, {"rho": 2.0}, {"rho": 0.0}],
+    "deterministic": [{}],
 }
 
 

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from torch import nn
 
 from trainables import evaluate
 from trainables.attack_names import Attack, parse_attacks, with_radii
 from trainables.batches import make_batches
+from trainables.bottleneck import Bottleneck, rate
 from trainables.config import TrialConfig
 from trainables.corrupted_sets import CorruptedSets, corrupted_sets, official_sets
 from trainables.corruptions import REPORTED, SEVERITIES, VALIDATION
@@ -29,6 +31,7 @@ from trainables.shift import measure_shift
 from trainables.train import TrainState, load_splits, read_checkpoint, resolve_device
 
 VALIDATION_SEVERITIES = (1, 3, 5)  # what the search looks at: enough to rank, a fifth of the work
+UNITS = {"sa": " %", "ra": " %", "h": "", "ece": " %", "entropy": " nats", "rate": " nats"}  # of the first line
 COLUMNS = ("norm", "measure", "name", "severity", "value", "images", "source")
 
 
@@ -100,6 +103,11 @@ def measure(asked: Evaluation, trained: Trained, progress: Any) -> Iterator[tupl
     part = splits.validation if asked.corruptions == "validation" else splits.test
     source = f"{'validation' if part is splits.validation else 'test'} images of {splits.source}"
     rows = list(evaluate.measure_clean(net, make_batches(part, state.device).plain(500)))
+    if isinstance(state.net.head, Bottleneck):
+        nats = rate(
+            state.net, make_batches(part, state.device).plain(500), torch.Generator(state.device).manual_seed(0)
+        )
+        rows.append(Measurement("rate", "", None, nats))
     yield from ((row, len(part), source) for row in rows)
 
     if asked.corruptions != "none":
@@ -178,10 +186,9 @@ def under_attack(asked: Evaluation, trained: Trained, part: Any) -> Iterator[tup
 
 def render(rows: list[tuple[Measurement, int, str]]) -> str:
     """The table that is printed."""
-    values = {row.measure: row.value for row, _, _ in rows if row.measure in ("sa", "ra", "h", "ece", "entropy")}
-    units = {"sa": " %", "ra": " %", "h": "", "ece": " %", "entropy": " nats"}
-    names = {"ece": "ECE", "entropy": "entropy"}
-    lines = ["   ".join(f"{names.get(m, m.upper())} {value:.2f}{units[m]}" for m, value in values.items())]
+    values = {row.measure: row.value for row, _, _ in rows if row.measure in UNITS}
+    names = {"ece": "ECE", "entropy": "entropy", "rate": "rate"}
+    lines = ["   ".join(f"{names.get(m, m.upper())} {value:.2f}{UNITS[m]}" for m, value in values.items())]
     accuracies = evaluate.corruption_accuracies(row for row, _, _ in rows)
     if accuracies:
         lines += ["", *corruption_lines(accuracies)]

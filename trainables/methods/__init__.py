@@ -7,7 +7,9 @@ hyper-parameters and add up their cost without waiting for torch.
 from trainables.methods.adp import ADP
 from trainables.methods.advprop import AdvProp
 from trainables.methods.als import ALS
+from trainables.methods.ceb import CEB
 from trainables.methods.cutmix import CutMix
+from trainables.methods.deterministic import Deterministic
 from trainables.methods.entm import EntM
 from trainables.methods.entprop import EntProp
 from trainables.methods.fast_advprop import FastAdvProp
@@ -33,6 +35,8 @@ METHODS: dict[str, type[Method]] = {
     "pat": PAT,
     "trades": TRADES,
     "adp": ADP,
+    "ceb": CEB,
+    "deterministic": Deterministic,
 }
 
 
