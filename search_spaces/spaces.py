@@ -18,7 +18,7 @@ is even over its whole range for each n. The ranges themselves never move, as mo
     pat              2 + n            n, epsilon               alpha, clean_weight, loss, entropy_weight
     trades           2 + n            n, epsilon, beta         alpha, loss, entropy_weight
     adp              3                –                        entropy_weight, diversity_weight
-    ceb              1                rho                      –
+    ceb, vib         1                rho                      –
     deterministic    1                –                        –
 
 Epsilon and alpha are in 1/255. Where epsilon is searched and alpha is neither searched nor fixed, the step follows it:
@@ -61,6 +61,7 @@ NUMBERS: dict[str, dict[str, tuple[float, float, bool]]] = {
     "trades": {"beta": (0.5, 10.0, True), "entropy_weight": (0.1, 5.0, True)},
     "adp": {"entropy_weight": (0.1, 5.0, True), "diversity_weight": (0.05, 2.0, True)},
     "ceb": {"rho": (-1.0, 6.0, False)},
+    "vib": {"rho": (-1.0, 6.0, False)},
 }
 LOSSES = {"pat": ("ce", "entm", "ls"), "trades": ("ce", "entm")}
 
@@ -150,6 +151,10 @@ def ceb(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
     return {**fixed, **_numbers(trial, "ceb", searched)}
 
 
+def vib(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
+    return {**fixed, **_numbers(trial, "vib", searched)}
+
+
 def deterministic(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
     return dict(fixed)
 
@@ -169,6 +174,7 @@ SPACES: dict[str, Any] = {
     "trades": trades,
     "adp": adp,
     "ceb": ceb,
+    "vib": vib,
     "deterministic": deterministic,
 }
 
@@ -188,6 +194,7 @@ SEARCHED: dict[str, tuple[str, ...]] = {
     "trades": ("n", "epsilon", "beta"),
     "adp": (),
     "ceb": ("rho",),
+    "vib": ("rho",),
     "deterministic": (),
 }
 SEARCHABLE: dict[str, tuple[str, ...]] = {
@@ -205,6 +212,7 @@ SEARCHABLE: dict[str, tuple[str, ...]] = {
     "trades": ("n", "epsilon", "beta", "alpha", "loss", "entropy_weight"),
     "adp": ("entropy_weight", "diversity_weight"),
     "ceb": ("rho",),
+    "vib": ("rho",),
     "deterministic": (),
 }
 
@@ -227,6 +235,7 @@ PUBLISHED: dict[str, list[Values]] = {
     "trades": [{"n": 7, "epsilon": 8.0, "alpha": 2.0, "beta": 3.0}],
     "adp": [{"entropy_weight": 2.0, "diversity_weight": 0.5}],
     "ceb": [{"rho": 5.0}, {"rho": 2.0}, {"rho": 0.0}],
+    "vib": [{"rho": 5.0}, {"rho": 2.0}, {"rho": 0.0}],
     "deterministic": [{}],
 }
 

@@ -29,11 +29,11 @@ def noise_of(seed):
 
 
 @pytest.mark.parametrize("marginal", ["mixture", "single"])
-@pytest.mark.parametrize("name", ["ceb"])
+@pytest.mark.parametrize("name", ["ceb", "vib"])
 def test_a_step_equals_the_slow_algorithm(name, marginal):
     for seed, rho in enumerate((-1.0, 0.0, 2.0, 100.0)):
         ran = Ran(name, seed, rho=rho, dim=DIM, marginal=marginal, jump_start=False)
-        step = {"ceb": reference.ceb}[name]
+        step = {"ceb": reference.ceb, "vib": reference.vib}[name]
         ran.agrees(step(ran.network, IMAGES, LABELS, noise_of(seed), rho))
 
 
@@ -76,6 +76,12 @@ def test_cebs_marginal_does_not_touch_the_network():
     for name in ("classifier", "centres"):
         left, right = getattr(plain.net.head, name).weight.grad, getattr(other.net.head, name).weight.grad
         assert torch.equal(left, right)
+
+
+@pytest.mark.parametrize("marginal", ["mixture", "single"])
+def test_vibs_marginal_is_a_part_of_its_loss(marginal):
+    ran = Ran("vib", dim=DIM, rho=0.0, jump_start=False, marginal=marginal)
+    assert ran.net.head.marginal.means.grad.abs().sum() > 0
 
 
 def rhos(descent, shares):

@@ -66,7 +66,7 @@ SETTINGS = [
     (EntProp(k=0.6, n=5, attack="cw"), 1.6, 2.4, 0),
     (EntProp(k=0.6, n=5, attack="trades"), 1.6, 2.4, 0.6),
     (EntProp(k=0.6, n=5, selection="random", mixing="cutmix"), 1.6, 2.4, 0),
-    *[(METHODS[name](), 1, 0, 0) for name in ("entm", "label_smoothing", "als", "ceb", "deterministic")],
+    *[(METHODS[name](), 1, 0, 0) for name in ("entm", "label_smoothing", "als", "ceb", "vib", "deterministic")],
     *[(METHODS["pat"](n=n, loss=loss), 2, n, 0) for n in (2, 7) for loss in ("ce", "entm", "ls", "als")],
     (METHODS["pat"](n=2, sat=True, start="none"), 2, 2, 0),
     (METHODS["advprop"](n=2, sat=True, loss="als"), 2, 2, 0),

@@ -20,6 +20,7 @@ from trainables.methods.pat import PAT
 from trainables.methods.step import Method, Parts, Step, Task, parts_of
 from trainables.methods.trades import TRADES
 from trainables.methods.vanilla import Vanilla
+from trainables.methods.vib import VIB
 
 METHODS: dict[str, type[Method]] = {
     "vanilla": Vanilla,
@@ -36,6 +37,7 @@ METHODS: dict[str, type[Method]] = {
     "trades": TRADES,
     "adp": ADP,
     "ceb": CEB,
+    "vib": VIB,
     "deterministic": Deterministic,
 }
 
