@@ -49,10 +49,13 @@ ALPHA = (0.5, 4.0)
 BETA = (0.1, 2.0)
 LARGEST_P_ADV = 0.9  # of Fast AdvProp: the main norms need images too
 WHOLE_BATCH = ("advprop", "pat", "trades")  # these attack every image: 2 + n
-ADVERSARIAL_N = 10  # the most iterations of adversarial training, whose papers take 7 and 10
+ADVERSARIAL = ("pat", "trades")  # their attacks are those of adversarial training: stronger, in longer steps
+ADVERSARIAL_N = 10  # its papers take 7 and 10
 ADVERSARIAL_EPSILON = (1.0, 16.0)
-# Ranges of numbers that only one kind of method has, on a logarithmic scale where the flag says so.
-NUMBERS: dict[str, dict[str, tuple[float, float, bool]]] = {
+
+Range = tuple[float, float, bool]  # from, to, and whether it is drawn on a logarithmic scale
+# Numbers beside those of the attack and the mixture.
+NUMBERS: dict[str, dict[str, Range]] = {
     "entm": {"entropy_weight": (0.1, 5.0, True)},
     "label_smoothing": {"smoothing": (0.05, 0.95, False)},
     "als": {"als_share": (0.01, 0.3, True)},
@@ -71,15 +74,15 @@ def vanilla(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values
 
 
 def mixup(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
-    return {**fixed, **_beta(trial, "mixup", searched)}
+    return {**fixed, **_others(trial, "mixup", searched)}
 
 
 def cutmix(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
-    return {**fixed, **_beta(trial, "cutmix", searched)}
+    return {**fixed, **_others(trial, "cutmix", searched)}
 
 
 def mixprop(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
-    return {**fixed, **_beta(trial, "mixprop", searched)}
+    return {**fixed, **_others(trial, "mixprop", searched)}
 
 
 def advprop(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
@@ -89,7 +92,7 @@ def advprop(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values
     return {
         **values,
         **_radius(trial, "advprop", searched, values, default_n=5),
-        **_numbers(trial, "advprop", searched),
+        **_others(trial, "advprop", searched),
     }
 
 
@@ -100,8 +103,8 @@ def fast_advprop(trial: Trial, budget: float, searched: Any, fixed: Values) -> V
     if "p_adv" in searched:
         part = trial.suggest_float("fast_advprop/p_adv_frac", 0.0, 1.0)
         values["p_adv"] = share(budget, passes("fast_advprop", values), part, LARGEST_P_ADV)
-    values |= _radius(trial, "fast_advprop", searched, values, default_n=1) | _beta(trial, "fast_advprop", searched)
-    return {**values, **_choices(trial, "fast_advprop", searched)}
+    values |= _radius(trial, "fast_advprop", searched, values, default_n=1)
+    return {**values, **_others(trial, "fast_advprop", searched)}
 
 
 def entprop(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
@@ -111,20 +114,20 @@ def entprop(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values
     if "k" in searched:
         part = trial.suggest_float("entprop/k_frac", 0.0, 1.0)
         values["k"] = share(budget, passes("entprop", values), part)
-    values |= _radius(trial, "entprop", searched, values, default_n=1) | _beta(trial, "entprop", searched)
-    return {**values, **_choices(trial, "entprop", searched)}
+    values |= _radius(trial, "entprop", searched, values, default_n=1)
+    return {**values, **_others(trial, "entprop", searched)}
 
 
 def entm(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
-    return {**fixed, **_numbers(trial, "entm", searched)}
+    return {**fixed, **_others(trial, "entm", searched)}
 
 
 def label_smoothing(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
-    return {**fixed, **_numbers(trial, "label_smoothing", searched)}
+    return {**fixed, **_others(trial, "label_smoothing", searched)}
 
 
 def als(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
-    return {**fixed, **_numbers(trial, "als", searched)}
+    return {**fixed, **_others(trial, "als", searched)}
 
 
 def pat(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
@@ -132,7 +135,7 @@ def pat(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
     if "n" in searched:
         values["n"] = trial.suggest_int("pat/n", 1, largest_n("pat", budget, searched, values))
     values |= _radius(trial, "pat", searched, values, default_n=7)
-    return {**values, **_choices(trial, "pat", searched), **_numbers(trial, "pat", searched)}
+    return {**values, **_others(trial, "pat", searched)}
 
 
 def trades(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
@@ -140,19 +143,19 @@ def trades(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
     if "n" in searched:
         values["n"] = trial.suggest_int("trades/n", 1, largest_n("trades", budget, searched, values))
     values |= _radius(trial, "trades", searched, values, default_n=7)
-    return {**values, **_choices(trial, "trades", searched), **_numbers(trial, "trades", searched)}
+    return {**values, **_others(trial, "trades", searched)}
 
 
 def adp(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
-    return {**fixed, **_numbers(trial, "adp", searched)}
+    return {**fixed, **_others(trial, "adp", searched)}
 
 
 def ceb(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
-    return {**fixed, **_numbers(trial, "ceb", searched)}
+    return {**fixed, **_others(trial, "ceb", searched)}
 
 
 def vib(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
-    return {**fixed, **_numbers(trial, "vib", searched)}
+    return {**fixed, **_others(trial, "vib", searched)}
 
 
 def deterministic(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
@@ -298,7 +301,7 @@ def share(budget: float, passes: int, part: float, most: float = 1.0) -> float:
 
 def largest_n(method: str, budget: float, searched: Any, values: Values) -> int:
     """The most iterations that the budget pays for: with a searched share any number, the share is cut instead."""
-    most = ADVERSARIAL_N if method in ("pat", "trades") else LARGEST_N
+    most = ADVERSARIAL_N if method in ADVERSARIAL else LARGEST_N
     if method in WHOLE_BATCH:
         affordable = budget - 2
     elif {"k", "p_adv"} & set(searched):
@@ -308,6 +311,22 @@ def largest_n(method: str, budget: float, searched: Any, values: Values) -> int:
         paid_first_step = passes(method, {**values, "n": 1}) - 1
         affordable = (budget - 1) / part - paid_first_step if part > 0 else LARGEST_N
     return max(1, min(most, int(affordable + 1e-9)))
+
+
+def ranges_of(method: str) -> dict[str, Range]:
+    """From where to where the method's numbers are searched."""
+    epsilon = ADVERSARIAL_EPSILON if method in ADVERSARIAL else EPSILON
+    return {"epsilon": (*epsilon, True), "alpha": (*ALPHA, True), "beta": (*BETA, True), **NUMBERS.get(method, {})}
+
+
+def choices_of(method: str) -> dict[str, tuple[str, ...]]:
+    """What the method's words are chosen from."""
+    return {"metric": METRICS, "weights": WEIGHTS, "aux_target": AUX_TARGETS, "loss": LOSSES.get(method, ())}
+
+
+def pace(method: str) -> int:
+    """How many radii the n + 1 steps of an attack would go, were they not held in the ball."""
+    return 2 if method in ADVERSARIAL else 1
 
 
 def grid_of(method: str, searched: Any, budget: float, fixed: Values) -> dict[str, list[Any]]:
@@ -331,40 +350,30 @@ def grid_of(method: str, searched: Any, budget: float, fixed: Values) -> dict[st
 
 def _radius(trial: Trial, method: str, searched: Any, values: Values, default_n: int) -> Values:
     """Epsilon and the step that belongs to it, where one of them is searched."""
-    found: Values = {}
-    adversarial = method in ("pat", "trades")
-    if "epsilon" in searched:
-        ends = ADVERSARIAL_EPSILON if adversarial else EPSILON
-        found["epsilon"] = round(trial.suggest_float(f"{method}/epsilon", *ends, log=True), 6)
-    if "alpha" in searched:
-        found["alpha"] = round(trial.suggest_float(f"{method}/alpha", *ALPHA, log=True), 6)
-    elif "epsilon" in searched and "alpha" not in values:
-        pace = (2 if adversarial else 1) / (values.get("n", default_n) + 1)
-        found["alpha"] = max(1.0, round(found["epsilon"] * pace, 6))
+    found = _numbers(trial, method, {"epsilon", "alpha"} & set(searched))
+    if "epsilon" in found and "alpha" not in {**values, **found}:
+        found["alpha"] = max(1.0, round(found["epsilon"] * pace(method) / (values.get("n", default_n) + 1), 6))
     return found
 
 
-def _numbers(trial: Trial, method: str, searched: Any) -> Values:
+def _numbers(trial: Trial, method: str, wanted: Any) -> Values:
     return {
         name: round(trial.suggest_float(f"{method}/{name}", low, high, log=logarithmic), 6)
-        for name, (low, high, logarithmic) in NUMBERS[method].items()
+        for name, (low, high, logarithmic) in ranges_of(method).items()
+        if name in wanted
+    }
+
+
+def _others(trial: Trial, method: str, searched: Any) -> Values:
+    """All numbers but those of the attack, and the words."""
+    words = {
+        name: trial.suggest_categorical(f"{method}/{name}", choices)
+        for name, choices in choices_of(method).items()
         if name in searched
     }
+    return {**_numbers(trial, method, set(searched) - {"epsilon", "alpha"}), **words}
 
 
 def _between(low: float, high: float, part: float, logarithmic: bool) -> float:
     """The number a part of the way from low to high."""
     return round(low * (high / low) ** part if logarithmic else low + part * (high - low), 6)
-
-
-def _beta(trial: Trial, method: str, searched: Any) -> Values:
-    return {"beta": round(trial.suggest_float(f"{method}/beta", *BETA, log=True), 6)} if "beta" in searched else {}
-
-
-def _choices(trial: Trial, method: str, searched: Any) -> Values:
-    several = {"metric": METRICS, "weights": WEIGHTS, "aux_target": AUX_TARGETS, "loss": LOSSES.get(method, ())}
-    return {
-        name: trial.suggest_categorical(f"{method}/{name}", choices)
-        for name, choices in several.items()
-        if name in searched
-    }
