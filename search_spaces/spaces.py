@@ -5,17 +5,26 @@ values of the method's fields. Whatever it draws costs at most the budget B, in 
 part of the largest share that B pays for, so that nothing is rejected or cut off, every n is drawn equally often, and k
 is even over its whole range for each n. The ranges themselves never move, as models of the space need it.
 
-    method         cost             searched by default      can be searched too
-    vanilla        1                –                        –
-    mixup, cutmix  1                –                        beta
-    mixprop        2                –                        beta
-    fast_advprop   1 + n·p_adv      p_adv, n, epsilon        alpha, beta with a mixture, metric with selection top
-    advprop        2 + n            n, epsilon               alpha
-    entprop        1 + k·n          k, n, epsilon, metric    alpha, beta, weights, aux_target
+    method           cost             searched by default      can be searched too
+    vanilla          1                –                        –
+    mixup, cutmix    1                –                        beta
+    mixprop          2                –                        beta
+    fast_advprop     1 + n·p_adv      p_adv, n, epsilon        alpha, beta with a mixture, metric with selection top
+    advprop          2 + n            n, epsilon               alpha, als_share with loss als
+    entprop          1 + k·n          k, n, epsilon, metric    alpha, beta, weights, aux_target
+    entm             1                entropy_weight           –
+    label_smoothing  1                smoothing                –
+    als              1                als_share                –
+    pat              2 + n            n, epsilon               alpha, clean_weight, loss, entropy_weight
+    trades           2 + n            n, epsilon, beta         alpha, loss, entropy_weight
+    adp              3                –                        entropy_weight, diversity_weight
+    ceb, vib         1                rho                      –
+    deterministic    1                –                        –
 
 Epsilon and alpha are in 1/255. Where epsilon is searched and alpha is neither searched nor fixed, the step follows it:
 alpha = max(1, epsilon / (n + 1)). With a step of 1 an epsilon above n could never be reached; this way a larger one
 means a stronger attack, and the EntProp paper's settings (epsilon n + 1, or 1 for n = 1) keep the paper's step of 1.
+Adversarial training (pat, trades) steps twice as far, which is 2 for the usual epsilon 8 and n 7.
 """
 
 from typing import Any, Protocol
@@ -39,6 +48,25 @@ EPSILON = (1.0, 8.0)
 ALPHA = (0.5, 4.0)
 BETA = (0.1, 2.0)
 LARGEST_P_ADV = 0.9  # of Fast AdvProp: the main norms need images too
+WHOLE_BATCH = ("advprop", "pat", "trades")  # these attack every image: 2 + n
+ADVERSARIAL = ("pat", "trades")  # their attacks are those of adversarial training: stronger, in longer steps
+ADVERSARIAL_N = 10  # its papers take 7 and 10
+ADVERSARIAL_EPSILON = (1.0, 16.0)
+
+Range = tuple[float, float, bool]  # from, to, and whether it is drawn on a logarithmic scale
+# Numbers beside those of the attack and the mixture.
+NUMBERS: dict[str, dict[str, Range]] = {
+    "entm": {"entropy_weight": (0.1, 5.0, True)},
+    "label_smoothing": {"smoothing": (0.05, 0.95, False)},
+    "als": {"als_share": (0.01, 0.3, True)},
+    "advprop": {"als_share": (0.01, 0.3, True)},
+    "pat": {"clean_weight": (0.0, 0.9, False), "entropy_weight": (0.1, 5.0, True)},
+    "trades": {"beta": (0.5, 10.0, True), "entropy_weight": (0.1, 5.0, True)},
+    "adp": {"entropy_weight": (0.1, 5.0, True), "diversity_weight": (0.05, 2.0, True)},
+    "ceb": {"rho": (-1.0, 6.0, False)},
+    "vib": {"rho": (-1.0, 6.0, False)},
+}
+LOSSES = {"pat": ("ce", "entm", "ls"), "trades": ("ce", "entm")}
 
 
 def vanilla(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
@@ -46,22 +74,26 @@ def vanilla(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values
 
 
 def mixup(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
-    return {**fixed, **_beta(trial, "mixup", searched)}
+    return {**fixed, **_others(trial, "mixup", searched)}
 
 
 def cutmix(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
-    return {**fixed, **_beta(trial, "cutmix", searched)}
+    return {**fixed, **_others(trial, "cutmix", searched)}
 
 
 def mixprop(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
-    return {**fixed, **_beta(trial, "mixprop", searched)}
+    return {**fixed, **_others(trial, "mixprop", searched)}
 
 
 def advprop(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
     values = dict(fixed)
     if "n" in searched:
         values["n"] = trial.suggest_int("advprop/n", 1, largest_n("advprop", budget, searched, values))
-    return {**values, **_radius(trial, "advprop", searched, values, default_n=5)}
+    return {
+        **values,
+        **_radius(trial, "advprop", searched, values, default_n=5),
+        **_others(trial, "advprop", searched),
+    }
 
 
 def fast_advprop(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
@@ -71,8 +103,8 @@ def fast_advprop(trial: Trial, budget: float, searched: Any, fixed: Values) -> V
     if "p_adv" in searched:
         part = trial.suggest_float("fast_advprop/p_adv_frac", 0.0, 1.0)
         values["p_adv"] = share(budget, passes("fast_advprop", values), part, LARGEST_P_ADV)
-    values |= _radius(trial, "fast_advprop", searched, values, default_n=1) | _beta(trial, "fast_advprop", searched)
-    return {**values, **_choices(trial, "fast_advprop", searched)}
+    values |= _radius(trial, "fast_advprop", searched, values, default_n=1)
+    return {**values, **_others(trial, "fast_advprop", searched)}
 
 
 def entprop(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
@@ -82,8 +114,52 @@ def entprop(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values
     if "k" in searched:
         part = trial.suggest_float("entprop/k_frac", 0.0, 1.0)
         values["k"] = share(budget, passes("entprop", values), part)
-    values |= _radius(trial, "entprop", searched, values, default_n=1) | _beta(trial, "entprop", searched)
-    return {**values, **_choices(trial, "entprop", searched)}
+    values |= _radius(trial, "entprop", searched, values, default_n=1)
+    return {**values, **_others(trial, "entprop", searched)}
+
+
+def entm(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
+    return {**fixed, **_others(trial, "entm", searched)}
+
+
+def label_smoothing(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
+    return {**fixed, **_others(trial, "label_smoothing", searched)}
+
+
+def als(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
+    return {**fixed, **_others(trial, "als", searched)}
+
+
+def pat(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
+    values = dict(fixed)
+    if "n" in searched:
+        values["n"] = trial.suggest_int("pat/n", 1, largest_n("pat", budget, searched, values))
+    values |= _radius(trial, "pat", searched, values, default_n=7)
+    return {**values, **_others(trial, "pat", searched)}
+
+
+def trades(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
+    values = dict(fixed)
+    if "n" in searched:
+        values["n"] = trial.suggest_int("trades/n", 1, largest_n("trades", budget, searched, values))
+    values |= _radius(trial, "trades", searched, values, default_n=7)
+    return {**values, **_others(trial, "trades", searched)}
+
+
+def adp(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
+    return {**fixed, **_others(trial, "adp", searched)}
+
+
+def ceb(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
+    return {**fixed, **_others(trial, "ceb", searched)}
+
+
+def vib(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
+    return {**fixed, **_others(trial, "vib", searched)}
+
+
+def deterministic(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
+    return dict(fixed)
 
 
 SPACES: dict[str, Any] = {
@@ -94,6 +170,15 @@ SPACES: dict[str, Any] = {
     "advprop": advprop,
     "fast_advprop": fast_advprop,
     "entprop": entprop,
+    "entm": entm,
+    "label_smoothing": label_smoothing,
+    "als": als,
+    "pat": pat,
+    "trades": trades,
+    "adp": adp,
+    "ceb": ceb,
+    "vib": vib,
+    "deterministic": deterministic,
 }
 
 # What each method searches when nobody says otherwise, and what it can search.
@@ -105,15 +190,33 @@ SEARCHED: dict[str, tuple[str, ...]] = {
     "advprop": ("n", "epsilon"),
     "fast_advprop": ("p_adv", "n", "epsilon"),
     "entprop": ("k", "n", "epsilon", "metric"),
+    "entm": ("entropy_weight",),
+    "label_smoothing": ("smoothing",),
+    "als": ("als_share",),
+    "pat": ("n", "epsilon"),
+    "trades": ("n", "epsilon", "beta"),
+    "adp": (),
+    "ceb": ("rho",),
+    "vib": ("rho",),
+    "deterministic": (),
 }
 SEARCHABLE: dict[str, tuple[str, ...]] = {
     "vanilla": (),
     "mixup": ("beta",),
     "cutmix": ("beta",),
     "mixprop": ("beta",),
-    "advprop": ("n", "epsilon", "alpha"),
+    "advprop": ("n", "epsilon", "alpha", "als_share"),
     "fast_advprop": ("p_adv", "n", "epsilon", "alpha", "beta", "metric"),
     "entprop": ("k", "n", "epsilon", "metric", "alpha", "beta", "weights", "aux_target"),
+    "entm": ("entropy_weight",),
+    "label_smoothing": ("smoothing",),
+    "als": ("als_share",),
+    "pat": ("n", "epsilon", "alpha", "clean_weight", "loss", "entropy_weight"),
+    "trades": ("n", "epsilon", "beta", "alpha", "loss", "entropy_weight"),
+    "adp": ("entropy_weight", "diversity_weight"),
+    "ceb": ("rho",),
+    "vib": ("rho",),
+    "deterministic": (),
 }
 
 # Settings that papers report, tried first where the budget pays for them. Epsilon follows the EntProp paper's rule.
@@ -128,6 +231,15 @@ PUBLISHED: dict[str, list[Values]] = {
         {"k": k, "n": n, "epsilon": epsilon, "metric": "entropy", "alpha": 1.0, "beta": 1.0}
         for k, n, epsilon in ((0.2, 1, 1.0), (0.6, 1, 1.0), (0.2, 5, 6.0), (0.6, 5, 6.0))
     ],
+    "entm": [{"entropy_weight": 2.0}],
+    "label_smoothing": [{"smoothing": 0.74}],
+    "als": [{"als_share": 0.05}],
+    "pat": [{"n": 7, "epsilon": 8.0, "alpha": 2.0}],
+    "trades": [{"n": 7, "epsilon": 8.0, "alpha": 2.0, "beta": 3.0}],
+    "adp": [{"entropy_weight": 2.0, "diversity_weight": 0.5}],
+    "ceb": [{"rho": 5.0}, {"rho": 2.0}, {"rho": 0.0}],
+    "vib": [{"rho": 5.0}, {"rho": 2.0}, {"rho": 0.0}],
+    "deterministic": [{}],
 }
 
 
@@ -161,7 +273,7 @@ def parameters_of(method: str, values: Values, methods: tuple[str, ...], budget:
 
 def cheapest_cost(method: str) -> float:
     """The least that the method can cost per epoch, in N."""
-    return {"mixprop": 2.0, "advprop": 3.0}.get(method, 1.0)
+    return {"mixprop": 2.0, "adp": 3.0, **dict.fromkeys(WHOLE_BATCH, 3.0)}.get(method, 1.0)
 
 
 def passes(method: str, values: Values) -> int:
@@ -189,7 +301,8 @@ def share(budget: float, passes: int, part: float, most: float = 1.0) -> float:
 
 def largest_n(method: str, budget: float, searched: Any, values: Values) -> int:
     """The most iterations that the budget pays for: with a searched share any number, the share is cut instead."""
-    if method == "advprop":
+    most = ADVERSARIAL_N if method in ADVERSARIAL else LARGEST_N
+    if method in WHOLE_BATCH:
         affordable = budget - 2
     elif {"k", "p_adv"} & set(searched):
         return LARGEST_N
@@ -197,7 +310,23 @@ def largest_n(method: str, budget: float, searched: Any, values: Values) -> int:
         part: float = values["k"] if "k" in values else values.get("p_adv", 0.2)
         paid_first_step = passes(method, {**values, "n": 1}) - 1
         affordable = (budget - 1) / part - paid_first_step if part > 0 else LARGEST_N
-    return max(1, min(LARGEST_N, int(affordable + 1e-9)))
+    return max(1, min(most, int(affordable + 1e-9)))
+
+
+def ranges_of(method: str) -> dict[str, Range]:
+    """From where to where the method's numbers are searched."""
+    epsilon = ADVERSARIAL_EPSILON if method in ADVERSARIAL else EPSILON
+    return {"epsilon": (*epsilon, True), "alpha": (*ALPHA, True), "beta": (*BETA, True), **NUMBERS.get(method, {})}
+
+
+def choices_of(method: str) -> dict[str, tuple[str, ...]]:
+    """What the method's words are chosen from."""
+    return {"metric": METRICS, "weights": WEIGHTS, "aux_target": AUX_TARGETS, "loss": LOSSES.get(method, ())}
+
+
+def pace(method: str) -> int:
+    """How many radii the n + 1 steps of an attack would go, were they not held in the ball."""
+    return 2 if method in ADVERSARIAL else 1
 
 
 def grid_of(method: str, searched: Any, budget: float, fixed: Values) -> dict[str, list[Any]]:
@@ -212,30 +341,39 @@ def grid_of(method: str, searched: Any, budget: float, fixed: Values) -> dict[st
         "metric": list(METRICS),
         "weights": list(WEIGHTS),
         "aux_target": list(AUX_TARGETS),
+        "loss": list(LOSSES.get(method, ())),
     }
+    for name, (low, high, logarithmic) in NUMBERS.get(method, {}).items():
+        several[name] = [_between(low, high, part, logarithmic) for part in (0.0, 0.25, 0.5, 0.75, 1.0)]
     return {f"{method}/{name}" + ("_frac" if name in ("k", "p_adv") else ""): several[name] for name in searched}
 
 
 def _radius(trial: Trial, method: str, searched: Any, values: Values, default_n: int) -> Values:
     """Epsilon and the step that belongs to it, where one of them is searched."""
-    found: Values = {}
-    if "epsilon" in searched:
-        found["epsilon"] = round(trial.suggest_float(f"{method}/epsilon", *EPSILON, log=True), 6)
-    if "alpha" in searched:
-        found["alpha"] = round(trial.suggest_float(f"{method}/alpha", *ALPHA, log=True), 6)
-    elif "epsilon" in searched and "alpha" not in values:
-        found["alpha"] = max(1.0, round(found["epsilon"] / (values.get("n", default_n) + 1), 6))
+    found = _numbers(trial, method, {"epsilon", "alpha"} & set(searched))
+    if "epsilon" in found and "alpha" not in {**values, **found}:
+        found["alpha"] = max(1.0, round(found["epsilon"] * pace(method) / (values.get("n", default_n) + 1), 6))
     return found
 
 
-def _beta(trial: Trial, method: str, searched: Any) -> Values:
-    return {"beta": round(trial.suggest_float(f"{method}/beta", *BETA, log=True), 6)} if "beta" in searched else {}
-
-
-def _choices(trial: Trial, method: str, searched: Any) -> Values:
-    several = {"metric": METRICS, "weights": WEIGHTS, "aux_target": AUX_TARGETS}
+def _numbers(trial: Trial, method: str, wanted: Any) -> Values:
     return {
+        name: round(trial.suggest_float(f"{method}/{name}", low, high, log=logarithmic), 6)
+        for name, (low, high, logarithmic) in ranges_of(method).items()
+        if name in wanted
+    }
+
+
+def _others(trial: Trial, method: str, searched: Any) -> Values:
+    """All numbers but those of the attack, and the words."""
+    words = {
         name: trial.suggest_categorical(f"{method}/{name}", choices)
-        for name, choices in several.items()
+        for name, choices in choices_of(method).items()
         if name in searched
     }
+    return {**_numbers(trial, method, set(searched) - {"epsilon", "alpha"}), **words}
+
+
+def _between(low: float, high: float, part: float, logarithmic: bool) -> float:
+    """The number a part of the way from low to high."""
+    return round(low * (high / low) ** part if logarithmic else low + part * (high - low), 6)

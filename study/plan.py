@@ -205,16 +205,16 @@ def _method_lines(study: Study, method: str) -> list[str]:
             lines.append("the budget binds nowhere")
     elif "n" in searched:
         lines.append(f"n from 1 to {spaces.largest_n(method, per_epoch, searched, fixed)}")
-    ranges = {"epsilon": spaces.EPSILON, "alpha": spaces.ALPHA, "beta": spaces.BETA}
-    units = {"epsilon": " (1/255, log)", "alpha": " (1/255, log)", "beta": " (log)"}
-    for name, (low, high) in ranges.items():
+    for name, (low, high, logarithmic) in spaces.ranges_of(method).items():
         if name in searched:
             tied = name == "epsilon" and "alpha" not in searched and "alpha" not in fixed
+            units = ["1/255"] * (name in ("epsilon", "alpha")) + ["log"] * logarithmic
             lines.append(
-                f"{name} from {low:g} to {high:g}{units[name]}"
-                + (", alpha = max(1, epsilon / (n + 1))" if tied else "")
+                f"{name} from {low:g} to {high:g}"
+                + (f" ({', '.join(units)})" if units else "")
+                + (f", alpha = max(1, {'2·' * (spaces.pace(method) == 2)}epsilon / (n + 1))" if tied else "")
             )
-    choices = {"metric": spaces.METRICS, "weights": spaces.WEIGHTS, "aux_target": spaces.AUX_TARGETS}
+    choices = spaces.choices_of(method)
     return lines + [f"{name}: {', '.join(values)}" for name, values in choices.items() if name in searched]
 
 

@@ -11,8 +11,12 @@ ALWAYS = {
     "entprop": ("k", "n", "epsilon", "metric"),
     "fast_advprop": ("p_adv", "n", "epsilon"),
     "advprop": ("n", "epsilon"),
+    "pat": ("n", "epsilon", "loss"),
+    "trades": ("n", "epsilon", "beta", "loss"),
+    "ceb": ("rho",),
+    "vib": ("rho",),
 }
-SYMBOLS = {"epsilon": "ε", "alpha": "α"}
+SYMBOLS = {"epsilon": "ε", "alpha": "α", "rho": "ρ"}
 
 
 def setting(row: Mapping[str, Any]) -> str:

@@ -361,7 +361,8 @@ def traces(net):
     tensors = {**net.state_dict(), **{f"grad {name}": p.grad for name, p in net.named_parameters()}}
     modes = [module.training for module in net.modules()]
     needed = [p.requires_grad for p in net.parameters()]
-    return {name: t.clone() for name, t in tensors.items()}, modes, needed, net.route.aux, net.route.statistics
+    tracking = [module.track_running_stats for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+    return {name: t.clone() for name, t in tensors.items()}, modes, needed, net.route.aux, tracking
 
 
 EVERY_KIND = (

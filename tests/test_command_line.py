@@ -133,7 +133,7 @@ def test_own_arrays_train(tmp_path, capsys):
 
 
 BAD_FLAGS = [
-    (["--method", "entprob"], "unknown method 'entprob'; did you mean 'entprop'? known: advprop"),
+    (["--method", "entprob"], "unknown method 'entprob'; did you mean 'entprop'? known: adp, advprop"),
     (["--dataset", "digit"], "unknown dataset 'digit'; did you mean 'digits'?"),
     (["--model", "resnet"], "unknown model 'resnet'; did you mean 'resnet8'"),
     (["--metric", "entropi"], "unknown metric 'entropi'; did you mean 'entropy'? known: confidence, cross_entropy"),

@@ -61,6 +61,10 @@ def test_differences_are_named_with_both_values():
             {"method": EntProp(), "norms": False},
             "norms must be true for entprop, which needs auxiliary norms, got False",
         ),
+        (
+            {"method": EntProp(), "model": "mnist_cnn"},
+            "model must have norm layers for entprop, which doubles them, got mnist_cnn",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_line(values, message):
@@ -71,7 +75,7 @@ def test_what_makes_no_sense_is_refused_in_one_line(values, message):
 
 
 def test_unknown_names_of_methods_and_options():
-    with pytest.raises(ValueError, match="unknown method 'entprob'; did you mean 'entprop'\\? known: advprop, cutmix"):
+    with pytest.raises(ValueError, match="unknown method 'entprob'; did you mean 'entprop'\\? known: adp, advprop,"):
         make_method("entprob", {})
     with pytest.raises(ValueError, match="method mixup has no option 'k'; it has beta, half"):
         make_method("mixup", {"k": 0.2})

@@ -21,6 +21,10 @@ def dual(plain):
     return net
 
 
+def batch_norms(net):
+    return [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+
+
 def statistics(net, which):
     return {
         name: value.clone() for name, value in net.state_dict().items() if f".{which}." in name and "running" in name
@@ -65,7 +69,7 @@ def test_the_route_comes_back_after_an_exception():
     with pytest.raises(ZeroDivisionError), aux_norm(net), attack_statistics(net, "batch"):
         raise ZeroDivisionError
     assert net.route.aux is False
-    assert net.route.statistics == "update"
+    assert all(norm.training and norm.track_running_stats for norm in batch_norms(net))
 
 
 def test_aux_norms_start_as_copies_of_trained_main_norms():
@@ -92,6 +96,25 @@ def test_running_statistics_normalise_as_in_evaluation():
     with attack_statistics(net, "running"):
         attacked = net(x)
     assert torch.allclose(attacked, net.eval()(x), atol=1e-6)
+
+
+@pytest.mark.parametrize("source", ["batch", "running"])
+def test_an_attack_leaves_no_trace_in_a_network_of_one_norm_set_either(source):
+    net, x = small_net(), torch.rand(6, 3, 9, 9)
+    net(x + 1)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    with attack_statistics(net, source):
+        quiet = net(x)
+    assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
+    assert torch.equal(quiet, net.train(source == "batch")(x))
+
+
+def test_norms_in_evaluation_mode_stay_there_in_an_attack():
+    net, x = dual(small_net()).eval(), torch.rand(6, 3, 9, 9)
+    with attack_statistics(net, "batch"):
+        quiet = net(x)
+    assert torch.equal(quiet, net(x))
+    assert not any(norm.training for norm in batch_norms(net))
 
 
 @pytest.mark.parametrize("name", ["resnet8", "resnet18", "preact_resnet18", "vit_b_16"])

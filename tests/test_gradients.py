@@ -19,13 +19,13 @@ RELATIVE, ABSOLUTE = 1e-8, 1e-12  # in float64: a value that took a detour throu
 
 
 class TinyNet(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, outputs: int = CLASSES) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 4, 3, padding=1, bias=False)
         self.norm1 = nn.BatchNorm2d(4)
         self.conv2 = nn.Conv2d(4, 5, 3, padding=1, bias=False)
         self.norm2 = nn.BatchNorm2d(5)
-        self.linear = nn.Linear(5, CLASSES)
+        self.linear = nn.Linear(5, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         x = torch.relu(self.norm1(self.conv1(x)))
@@ -94,7 +94,8 @@ def run(name: str, seed: int, settings: dict, x: Tensor = X) -> Ran:
     with NET.register_forward_pre_hook(note):
         step = METHODS[name](**settings).accumulate(NET, shown_x, shown_y, torch.Generator().manual_seed(seed))
     assert torch.equal(shown_x, x), "the caller's images were changed"
-    assert (NET.route.aux, NET.route.statistics) == (False, "update"), "the route was not put back"
+    assert not NET.route.aux, "the route was not put back"
+    assert all(norm.training and norm.track_running_stats for norm in NET.modules() if isinstance(norm, nn.BatchNorm2d))
     assert all(torch.equal(parameter, START[name]) for name, parameter in NET.named_parameters())
     gradients = {
         name: torch.zeros_like(parameter) if parameter.grad is None else parameter.grad

@@ -9,7 +9,7 @@ from torch import nn
 
 from trainables import attacks, mixing, selection
 from trainables.dual_norm import norm_groups
-from trainables.methods import METHODS, method_name
+from trainables.methods import METHODS, Task, method_name, parts_of
 from trainables.methods.advprop import AdvProp
 from trainables.methods.entprop import EntProp
 from trainables.methods.fast_advprop import FastAdvProp
@@ -20,16 +20,21 @@ from trainables.networks import PixelNet
 from trainables.passes import PassCounter
 
 BATCH = 20
+AUX = EntProp()  # a network with auxiliary norms
 
 
-def make_net(dual=True):
-    torch.manual_seed(0)
-    body = nn.Sequential(
+def make_body(outputs):
+    return nn.Sequential(
         nn.Conv2d(3, 6, 3, padding=1, bias=False), nn.BatchNorm2d(6), nn.ReLU(),
         nn.Conv2d(6, 8, 3, stride=2, bias=False), nn.BatchNorm2d(8), nn.ReLU(),
-        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, outputs),
     )  # fmt: skip
-    return PixelNet(body, (0.5,) * 3, (0.25,) * 3, dual=dual, bf16=False)
+
+
+def make_net(method=AUX):
+    torch.manual_seed(0)
+    body, head = parts_of(method, make_body, Task(classes=4, steps=10))
+    return PixelNet(body, (0.5,) * 3, (0.25,) * 3, dual=method.dual, bf16=False, head=head)
 
 
 def make_batch(seed=1):
@@ -39,7 +44,7 @@ def make_batch(seed=1):
 
 
 def one_step(method, net=None, seed=2):
-    net = net or make_net(method.dual)
+    net = net or make_net(method)
     x, y = make_batch()
     return net, method.accumulate(net, x, y, torch.Generator().manual_seed(seed))
 
@@ -61,12 +66,18 @@ SETTINGS = [
     (EntProp(k=0.6, n=5, attack="cw"), 1.6, 2.4, 0),
     (EntProp(k=0.6, n=5, attack="trades"), 1.6, 2.4, 0.6),
     (EntProp(k=0.6, n=5, selection="random", mixing="cutmix"), 1.6, 2.4, 0),
+    *[(METHODS[name](), 1, 0, 0) for name in ("entm", "label_smoothing", "als", "ceb", "vib", "deterministic")],
+    *[(METHODS["pat"](n=n, loss=loss), 2, n, 0) for n in (2, 7) for loss in ("ce", "entm", "ls", "als")],
+    (METHODS["pat"](n=2, sat=True, start="none"), 2, 2, 0),
+    (METHODS["advprop"](n=2, sat=True, loss="als"), 2, 2, 0),
+    *[(METHODS["trades"](n=n, loss=loss), 2, n, 1) for n in (2, 7) for loss in ("ce", "entm")],
+    (METHODS["adp"](), 3, 0, 0),
 ]
 
 
 @pytest.mark.parametrize(("method", "full", "input_only", "forward_only"), SETTINGS, ids=lambda value: str(value)[:60])
 def test_counted_passes_are_the_cost(method, full, input_only, forward_only):
-    net = make_net(method.dual)
+    net = make_net(method)
     counter = PassCounter(net)
     one_step(method, net)
     assert counter.backward == pytest.approx(method.cost * BATCH)
@@ -113,7 +124,8 @@ def test_a_step_tells_detached_values_of_the_right_shape(name):
     assert step.main.shape == (len(step.targets), 4)
     assert not step.main.requires_grad
     assert (step.aux is not None) == method.dual
-    assert (net.training, net.route.aux, net.route.statistics) == (True, False, "update")
+    assert (net.training, net.route.aux) == (True, False)
+    assert all(norm.training and norm.track_running_stats for norm in net.modules() if isinstance(norm, nn.BatchNorm2d))
     assert method_name(method) == name
 
 
@@ -121,7 +133,7 @@ def test_a_step_tells_detached_values_of_the_right_shape(name):
 def test_gradients_are_added_to_what_is_there(name):
     method = METHODS[name]()
     once, _ = one_step(method)
-    twice = make_net(method.dual)
+    twice = make_net(method)
     for ours in twice.parameters():
         ours.grad = torch.ones_like(ours)
     one_step(method, twice)

@@ -93,8 +93,24 @@ def test_weights_that_cannot_be_downloaded_are_named(tmp_path, monkeypatch):
         MODELS["resnet18"].build(37, 224, True, True)
 
 
+def test_the_network_for_mnist_is_the_papers_on_28_grey_pixels():
+    torch.manual_seed(0)
+    net = MODELS["mnist_cnn"].build(10, 32, True, False)
+    sizes = {name: tuple(parameter.shape) for name, parameter in net.named_parameters() if name.endswith("weight")}
+    assert sizes == {
+        "conv1.weight": (10, 1, 5, 5), "conv2.weight": (20, 10, 5, 5),
+        "hidden.weight": (50, 320), "head.weight": (10, 50),
+    }  # fmt: skip
+    grey = torch.rand(4, 1, 28, 28)
+    bordered = nn.functional.pad(grey, (2, 2, 2, 2)).repeat(1, 3, 1, 1)
+    assert torch.allclose(net(bordered), net(grey.repeat(1, 3, 1, 1)), atol=1e-6)
+    assert torch.allclose(net(bordered), net(grey), atol=1e-6)
+    with pytest.raises(ValueError, match="mnist_cnn takes pictures of 28 pixels or of 32 with a border, got 64"):
+        MODELS["mnist_cnn"].build(10, 64, True, False)
+
+
 def test_an_unknown_network_is_answered_with_the_nearest():
-    with pytest.raises(ValueError, match="unknown model 'resnet81'; did you mean 'resnet8'\\? known: preact_resnet18,"):
+    with pytest.raises(ValueError, match="unknown model 'resnet81'; did you mean 'resnet8'\\? known: mnist_cnn,"):
         model_entry("resnet81")
 
 

@@ -72,7 +72,9 @@ def test_defaults_follow_data_scheduler_and_methods():
 
 
 def test_all_methods_are_those_that_the_budget_pays_for():
-    assert make_study(budget="1.2N", methods="all").methods == ("vanilla", "mixup", "cutmix", "fast_advprop", "entprop")
+    cheap = make_study(budget="1.2N", methods="all").methods
+    assert {"vanilla", "mixup", "cutmix", "fast_advprop", "entprop"} <= set(cheap)
+    assert not {"mixprop", "advprop"} & set(cheap)
     assert make_study(budget="8N", methods="all").methods == tuple(METHODS)
 
 

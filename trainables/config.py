@@ -64,6 +64,10 @@ class TrialConfig:
             raise ValueError(
                 f"norms must be true for {method_name(self.method)}, which needs auxiliary norms, got False"
             )
+        if self.method.dual and not model_entry(self.model).norms:
+            raise ValueError(
+                f"model must have norm layers for {method_name(self.method)}, which doubles them, got {self.model}"
+            )
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; `from_dict` reads them back."""

@@ -24,12 +24,13 @@ class DeployedNet(nn.Module):
         body = fold_norms(single_norm(net.body, norm).eval())
         self.kind = torch.bfloat16 if bf16 else torch.float32
         self.body = body.to(self.kind).to(memory_format=torch.channels_last)
+        self.head = copy.deepcopy(net.head).eval()
         self.register_buffer("scale", net.scale.clone())
         self.register_buffer("shift", net.shift.clone())
         self.requires_grad_(False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.body(torch.addcmul(self.shift, x, self.scale).to(self.kind)).float()
+        return self.head(self.body(torch.addcmul(self.shift, x, self.scale).to(self.kind)).float())
 
 
 def single_norm(body: nn.Module, norm: Norm) -> nn.Module:

@@ -10,19 +10,16 @@ import copy
 from collections.abc import Iterator
 from typing import Literal
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 AttackStatistics = Literal["batch", "running"]
 
 
 class Route:
-    """Which norms a network uses now, and where batch norm takes its statistics from."""
+    """Which norms a network uses now."""
 
     def __init__(self) -> None:
         self.aux = False
-        # "update": as the layer does by itself; "batch": of this batch, running ones untouched; "running": running ones
-        self.statistics: Literal["update", "batch", "running"] = "update"
 
 
 class DualBatchNorm2d(nn.Module):
@@ -35,12 +32,7 @@ class DualBatchNorm2d(nn.Module):
         self.route = route
 
     def forward(self, x: Tensor) -> Tensor:
-        norm = self.aux if self.route.aux else self.main
-        if self.route.statistics == "update":
-            return norm(x)
-        if self.route.statistics == "batch":
-            return F.batch_norm(x, None, None, norm.weight, norm.bias, training=True, eps=norm.eps)
-        return F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
+        return (self.aux if self.route.aux else self.main)(x)
 
 
 class DualLayerNorm(nn.Module):
@@ -81,13 +73,19 @@ def aux_norm(net: nn.Module) -> Iterator[None]:
 
 @contextlib.contextmanager
 def attack_statistics(net: nn.Module, source: AttackStatistics) -> Iterator[None]:
-    """Inside, no running statistic changes: an attack looks at the network and leaves no trace in it (A6)."""
-    route = route_of(net)
-    before, route.statistics = route.statistics, source
+    """Inside, no running statistic changes: an attack looks at the network and leaves no trace in it (A6).
+
+    Norms in training mode take the statistics of the batch or the running ones; those in evaluation mode stay there.
+    """
+    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d) and module.training]
+    tracked = [norm.track_running_stats for norm in norms]
+    for norm in norms:
+        norm.training, norm.track_running_stats = source == "batch", False
     try:
         yield
     finally:
-        route.statistics = before
+        for norm, track in zip(norms, tracked, strict=True):
+            norm.training, norm.track_running_stats = True, track
 
 
 def route_of(net: nn.Module) -> Route:

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from torch import nn
 
 from trainables import evaluate
 from trainables.batches import as_pixels, make_batches
+from trainables.bottleneck import Bottleneck, rate
 from trainables.config import TrialConfig
 from trainables.corrupted_sets import CorruptedSets, corrupted_sets, official_sets
 from trainables.corruptions import REPORTED, SEVERITIES, VALIDATION
@@ -42,12 +44,26 @@ class Trained(NamedTuple):
 
 def read_run(folder: Path, data_root: Path | None, device: str) -> Trained:
     """The network of a run's folder with the data that it was trained on."""
-    checkpoint = folder / "checkpoint.pt"
-    if not checkpoint.is_file():
-        raise ValueError(f"{folder} must hold a checkpoint.pt, which python -m trainables --out {folder} writes")
+    checkpoint = checkpoint_of(folder)
     config = TrialConfig.from_dict(read_checkpoint(checkpoint)["config"])
     splits = load_splits(config, data_root)
     return Trained(config, splits, TrainState.load(checkpoint, splits, device))
+
+
+def read_state(folder: Path, splits: Splits, device: str) -> TrainState:
+    """The network of a run's folder that is to see these images."""
+    checkpoint = checkpoint_of(folder)
+    dataset = read_checkpoint(checkpoint)["config"]["dataset"]
+    if dataset != splits.name:
+        raise ValueError(f"{folder} must be a run on {splits.name}, got one on {dataset}")
+    return TrainState.load(checkpoint, splits, device)
+
+
+def checkpoint_of(folder: Path) -> Path:
+    checkpoint = folder / "checkpoint.pt"
+    if not checkpoint.is_file():
+        raise ValueError(f"{folder} must hold a checkpoint.pt, which python -m trainables --out {folder} writes")
+    return checkpoint
 
 
 def measure(
@@ -62,6 +78,11 @@ def measure(
     part = splits.validation if asked.corruptions == "validation" else splits.test
     source = f"{'validation' if part is splits.validation else 'test'} images of {splits.source}"
     rows = list(evaluate.measure_clean(net, make_batches(part, state.device).plain(500)))
+    if isinstance(state.net.head, Bottleneck):
+        nats = rate(
+            state.net, make_batches(part, state.device).plain(500), torch.Generator(state.device).manual_seed(0)
+        )
+        rows.append(Measurement("rate", "", None, nats))
     yield from ((row, len(part), source) for row in rows)
 
     if asked.corruptions != "none":
@@ -129,8 +150,8 @@ def under_attack(asked: Evaluation, trained: Trained, part: Any) -> Iterator[tup
     net: nn.Module = DeployedNet(trained.state.net, asked.norm).to(device)  # type: ignore[arg-type]
     source = None
     if asked.transfer_from:
-        other = read_run(asked.transfer_from, asked.data_root, str(device))
-        source = DeployedNet(other.state.net).to(device)
+        other = read_state(asked.transfer_from, trained.splits, str(device))
+        source = DeployedNet(other.net).to(device)
     for row in evaluate.measure_attacks(net, make_batches(attacked, device).plain(250), list(asked.attacks), source):
         yield row._replace(measure=f"{asked.curve}_curve") if asked.curve else row, len(attacked)
 
@@ -149,7 +170,12 @@ def write_files(asked: Evaluation, rows: list[tuple[Measurement, int, str]], tab
     """The table of numbers, and a file for each figure that was asked for."""
     path = asked.file("evaluation", "csv")
     write_csv(path, asked.norm, rows)
-    written = [path]
+    return [path, *write_tables(asked, tables)]
+
+
+def write_tables(asked: Evaluation, tables: Tables) -> list[Path]:
+    """A file for each figure that was asked for."""
+    written = []
     for kind, content in tables.items():
         ending, data = table_file(content)
         written.append(asked.file(kind, ending))

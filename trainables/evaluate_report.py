@@ -4,6 +4,7 @@ from trainables import evaluate
 from trainables.evaluate import Measurement
 from trainables.metrics import by_corruption, by_severity
 
+FIRST = {"sa": " %", "ra": " %", "h": "", "ece": " %", "entropy": " nats", "rate": " nats"}  # of the first line
 # how the numbers of one line are printed
 UNITS = {
     **dict.fromkeys(("attack", "transfer", "shift", "epsilon_curve", "steps_curve", "legacy"), "{:.2f} %"),
@@ -14,10 +15,9 @@ UNITS = {
 
 def render(rows: list[tuple[Measurement, int, str]]) -> str:
     """The table that is printed."""
-    values = {row.measure: row.value for row, _, _ in rows if row.measure in ("sa", "ra", "h", "ece", "entropy")}
-    units = {"sa": " %", "ra": " %", "h": "", "ece": " %", "entropy": " nats"}
-    names = {"ece": "ECE", "entropy": "entropy"}
-    lines = ["   ".join(f"{names.get(m, m.upper())} {value:.2f}{units[m]}" for m, value in values.items())]
+    values = {row.measure: row.value for row, _, _ in rows if row.measure in FIRST}
+    names = {"ece": "ECE", "entropy": "entropy", "rate": "rate"}
+    lines = ["   ".join(f"{names.get(m, m.upper())} {value:.2f}{FIRST[m]}" for m, value in values.items())]
     accuracies = evaluate.corruption_accuracies(row for row, _, _ in rows)
     if accuracies:
         lines += ["", *corruption_lines(accuracies)]

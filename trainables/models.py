@@ -20,6 +20,7 @@ class Model:
 
     description: str
     build: Callable[[int, int, bool, bool], nn.Module]
+    norms: bool = True  # whether it has norm layers at all
 
 
 def _torchvision_resnet(name: str, classes: int, size: int, norms: bool, pretrained: bool) -> nn.Module:
@@ -71,6 +72,16 @@ def _vit(classes: int, size: int, norms: bool, pretrained: bool) -> nn.Module:
     return nn.Sequential(nn.Upsample(size=(224, 224), mode="bilinear", align_corners=False), net)
 
 
+def _mnist_cnn(classes: int, size: int, norms: bool, pretrained: bool) -> nn.Module:
+    from trainables.networks import FourLayerCNN
+
+    if pretrained:
+        raise ValueError("mnist_cnn has no pretrained weights; train it from scratch")
+    if size not in (28, 32):
+        raise ValueError(f"mnist_cnn takes pictures of 28 pixels or of 32 with a border, got {size}")
+    return FourLayerCNN(classes)
+
+
 def _scratch_only(
     kind: str, settings: dict[str, Any], classes: int, size: int, norms: bool, pretrained: bool
 ) -> nn.Module:
@@ -106,6 +117,11 @@ MODELS: dict[str, Model] = {
     "preact_resnet50": Model("pre-activation ResNet-50", _preact("bottleneck", (3, 4, 6, 3))),
     "wrn_28_10": Model("wide ResNet 28-10", _wide(28, 10)),
     "wrn_34_10": Model("wide ResNet 34-10", _wide(34, 10)),
+    "mnist_cnn": Model(
+        "the uncertainty paper's four-layer net for MNIST, without norms; sees the middle 28 pixels in grey",
+        _mnist_cnn,
+        norms=False,
+    ),
     "vit_b_16": Model("torchvision ViT-B/16, images enlarged to 224 pixels; layer norms are doubled", _vit),
 }
 

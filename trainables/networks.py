@@ -13,25 +13,65 @@ from trainables.dual_norm import Route, add_aux_norms
 class PixelNet(nn.Module):
     """A classifier of images in [0, 1]: it normalises them inside, so that attacks see pixels (A5).
 
-    With `dual`, its norm layers get auxiliary twins; with `bf16`, its body runs under bfloat16 autocast.
+    The body turns images into features and the head these into logits; where a method needs no head of its own, the
+    features are the logits. With `dual`, norm layers get auxiliary twins; with `bf16`, the body runs under bfloat16
+    autocast.
     """
 
     scale: Tensor
     shift: Tensor
 
-    def __init__(self, body: nn.Module, mean: Sequence[float], std: Sequence[float], *, dual: bool, bf16: bool) -> None:
+    def __init__(
+        self,
+        body: nn.Module,
+        mean: Sequence[float],
+        std: Sequence[float],
+        *,
+        dual: bool,
+        bf16: bool,
+        head: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         self.body = body
+        self.head = nn.Identity() if head is None else head
         self.bf16 = bf16
         self.route = add_aux_norms(self) if dual else Route()
         self.register_buffer("scale", 1 / torch.tensor(std).view(1, -1, 1, 1))
         self.register_buffer("shift", -torch.tensor(mean).view(1, -1, 1, 1) * self.scale)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def features(self, x: Tensor) -> Tensor:
+        """What the body makes of the images, for methods that train more than the logits."""
         x = torch.addcmul(self.shift, x, self.scale)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
-            logits = self.body(x)
-        return logits.float()
+            features = self.body(x)
+        return features.float() if self.bf16 else features
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.features(x))
+
+
+class Members(nn.Module):
+    """A body of several networks: (images, members, features of each)."""
+
+    def __init__(self, members: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.stack([member(x) for member in self.members], dim=1)
+
+
+class MeanPrediction(nn.Module):
+    """The logarithm of the mean of several predictions' probabilities: logits whose softmax is that mean."""
+
+    def forward(self, logits: Tensor) -> Tensor:
+        return logits.log_softmax(dim=2).logsumexp(dim=1) - math.log(logits.shape[1])
+
+
+def backbones(net: nn.Module) -> list[nn.Module]:
+    """The networks in a net, each of which an image passes: its body, or the members of that."""
+    body = net.body if isinstance(net, PixelNet) else net
+    return list(body.members) if isinstance(body, Members) else [body]
 
 
 def _conv(inputs: int, outputs: int, size: int, stride: int, norms: bool) -> nn.Conv2d:
@@ -74,6 +114,22 @@ class ResNet8(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = F.relu(self.norm(self.stem(x)), inplace=True)
         return self.head(self.blocks(x).mean((2, 3)))
+
+
+class FourLayerCNN(nn.Module):
+    """The uncertainty paper's network for MNIST, 320 features wide before its two linear layers (A61)."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 10, 5), nn.Conv2d(10, 20, 5)
+        self.hidden, self.head = nn.Linear(320, 50), nn.Linear(50, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        border = (x.shape[2] - 28) // 2  # black, as MNIST's pictures have it here
+        x = F.pad(x, (-border,) * 4).mean(dim=1, keepdim=True)  # the channels of a grey picture are equal
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        return self.head(F.relu(self.hidden(x.flatten(1))))
 
 
 class PreActBasic(nn.Module):

@@ -1,8 +1,11 @@
 """Counts what a network really computes, by hooks on it: a method cannot miscount what it does not count."""
 
+import functools
 from typing import Any
 
 from torch import Tensor, nn
+
+from trainables.networks import backbones
 
 FORWARD_ONLY = 1 / 3  # of the work of a forward with a full backward pass …
 INPUT_ONLY = 2 / 3  # … and of a forward with a backward pass down to the images that skips all weight gradients
@@ -11,19 +14,22 @@ INPUT_ONLY = 2 / 3  # … and of a forward with a backward pass down to the imag
 class PassCounter:
     """Sample passes of a network: forward ones, full backward ones, and backward ones to the input alone.
 
-    A backward pass is full if it reached the network's last parameter. Passes that are differentiated together
-    must be run together: a pass that is still to be differentiated must not have an input-only gradient taken after it
-    without another forward pass in between.
+    An image that goes through the three members of an ensemble makes three passes. A backward pass is full if it
+    reached the last parameter of the body or member. Passes that are differentiated together must be run together: a
+    pass that is still to be differentiated must not have an input-only gradient taken after it without another forward
+    pass in between.
     """
 
     def __init__(self, net: nn.Module) -> None:
         self.reset()
-        self._pending = 0
-        last = list(net.parameters())[-1]
-        self._hooks = [
-            net.register_forward_hook(self._forward),
-            last.register_post_accumulate_grad_hook(self._weights),
-        ]
+        self._pending = dict.fromkeys(backbones(net), 0)
+        self._hooks: list[Any] = []
+        for body in self._pending:
+            last = list(body.parameters())[-1]
+            self._hooks += [
+                body.register_forward_hook(self._forward),
+                last.register_post_accumulate_grad_hook(functools.partial(self._weights, body)),
+            ]
 
     def reset(self) -> None:
         """Start again from nothing."""
@@ -44,17 +50,17 @@ class PassCounter:
         forward_only = self.forward - self.backward
         return self.full + INPUT_ONLY * self.input_only + FORWARD_ONLY * forward_only
 
-    def _forward(self, net: nn.Module, inputs: tuple[Any, ...], logits: Tensor) -> None:
+    def _forward(self, body: nn.Module, inputs: tuple[Any, ...], features: Tensor) -> None:
         samples = len(inputs[0])
         self.forward += samples
-        self._pending = 0
-        if logits.requires_grad:
-            logits.register_hook(lambda _: self._backward(samples))
+        self._pending[body] = 0
+        if features.requires_grad:
+            features.register_hook(lambda _: self._backward(body, samples))
 
-    def _backward(self, samples: int) -> None:
+    def _backward(self, body: nn.Module, samples: int) -> None:
         self.backward += samples
-        self._pending += samples
+        self._pending[body] += samples
 
-    def _weights(self, parameter: nn.Parameter) -> None:
-        self.full += self._pending
-        self._pending = 0
+    def _weights(self, body: nn.Module, parameter: nn.Parameter) -> None:
+        self.full += self._pending[body]
+        self._pending[body] = 0

@@ -18,7 +18,7 @@ from trainables.data import Splits, load_dataset
 from trainables.dual_norm import norm_groups
 from trainables.evaluate import accuracy
 from trainables.files import replacing
-from trainables.methods import Step
+from trainables.methods import Step, Task, parts_of
 from trainables.models import model_entry
 from trainables.networks import PixelNet
 from trainables.passes import PassCounter
@@ -219,11 +219,17 @@ def learning_rate(config: TrialConfig, step: int, steps: int) -> float:
 
 
 def build_network(config: TrialConfig, splits: Splits) -> PixelNet:
-    """The network with its initial weights, drawn from the seed and from nothing else."""
+    """The method's network with its initial weights, drawn from the seed and from nothing else."""
+    model, method = model_entry(config.model), config.method
+
+    def make(outputs: int) -> nn.Module:
+        return model.build(outputs, splits.size, config.norms, config.pretrained)
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(draw_seed(config.seed, "init", 0))
-        body = model_entry(config.model).build(len(splits.classes), splits.size, config.norms, config.pretrained)
-    net = PixelNet(body, splits.mean, splits.std, dual=config.method.dual, bf16=config.precision == "bf16")
+        body, head = parts_of(method, make, Task(len(splits.classes), len(splits.train) // config.batch_size))
+    bf16 = config.precision == "bf16"
+    net = PixelNet(body, splits.mean, splits.std, dual=method.dual, bf16=bf16, head=head)
     return net.to(memory_format=torch.channels_last)
 
 

@@ -1,15 +1,17 @@
 """AdvProp (Xie et al., 2020): each image clean through the main norms and attacked through the auxiliary ones.
 
 The attack is PGD against the auxiliary network, untargeted and without a random start, as for the rest of the family,
-so that the attack does not blur the comparison (A7, A8).
+so that the attack does not blur the comparison (A7, A8). The mixture paper adds ALS to both losses and SAT to every
+backward pass.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from trainables.methods.step import Step
+from trainables.methods.step import Parts, Step, Task
 from trainables.options import check_options, option
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ class AdvProp:
     attack_bn: Literal["batch", "running"] = option(
         "batch", "statistics in attack passes: of the batch, or running ones (A6)", one_of=("batch", "running")
     )
+    loss: str = option("ce", "cross-entropy, also against adversarially smoothed labels", one_of=("ce", "als"))
+    als_share: float = option(0.05, "share of the label that the least likely class gets (A48)", low=0, high=1)
+    sat: bool = option(False, "in training, every ReLU's derivative is that of the parametric softplus (SAT)")
 
     dual: ClassVar[bool] = True
 
@@ -37,6 +42,12 @@ class AdvProp:
     def cost(self) -> float:
         return 2.0 + self.n
 
+    def build(self, make: Callable[[int], nn.Module], task: Task) -> Parts:
+        from trainables.smooth_relu import SmoothReLUs
+
+        body = make(task.classes)
+        return Parts(SmoothReLUs(body) if self.sat else body)
+
     def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> Step:
         from torch.nn.functional import cross_entropy
 
@@ -44,7 +55,7 @@ class AdvProp:
         from trainables.dual_norm import attack_statistics, aux_norm
 
         logits = net(x)
-        loss = cross_entropy(logits, y)
+        loss = self._loss(logits, y)
         (0.5 * loss).backward()
 
         with aux_norm(net), attack_statistics(net, self.attack_bn):
@@ -58,5 +69,14 @@ class AdvProp:
             )
         with aux_norm(net):
             aux = net(attacked)
-        (0.5 * cross_entropy(aux, y)).backward()
+        (0.5 * self._loss(aux, y)).backward()
         return Step(loss.detach(), logits.detach(), y, aux.detach(), main_weight=0.5, aux_weight=0.5)
+
+    def _loss(self, logits: Tensor, y: Tensor) -> Tensor:
+        from torch.nn.functional import cross_entropy
+
+        from trainables.losses import adversarially_smoothed
+
+        if self.loss == "als":
+            return adversarially_smoothed(logits, y, self.als_share).mean()
+        return cross_entropy(logits, y)

@@ -1,11 +1,14 @@
-"""What a training step tells the loop about itself."""
+"""What a method is: its cost, the network that it trains, and a step that tells the loop about itself."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
+
+    from trainables.networks import PixelNet
 
 
 class Step(NamedTuple):
@@ -33,6 +36,34 @@ class Method(Protocol):
         """Whether it needs auxiliary norms."""
         ...
 
-    def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> Step:
+    def accumulate(self, net: PixelNet, x: Tensor, y: Tensor, rng: Generator) -> Step:
         """Run the passes of one step and add the gradient of its loss to the parameters' `.grad`."""
         ...
+
+
+class Task(NamedTuple):
+    """What a method may know of its task when it puts its network together."""
+
+    classes: int
+    steps: int  # of an epoch
+
+
+class Parts(NamedTuple):
+    """What a `PixelNet` is made of. All that a method must remember from step to step is a buffer of one of them."""
+
+    body: nn.Module  # images to features
+    head: nn.Module | None = None  # features to logits; unset: the features are the logits
+
+
+@runtime_checkable
+class Builder(Protocol):
+    """A method that trains another network than the chosen one as it is."""
+
+    def build(self, make: Callable[[int], nn.Module], task: Task) -> Parts:
+        """Put the network together; `make(outputs)` is the chosen network with so many outputs, new at every call."""
+        ...
+
+
+def parts_of(method: Method, make: Callable[[int], nn.Module], task: Task) -> Parts:
+    """The network that a method trains: of its own building, or the chosen one with an output for each class."""
+    return method.build(make, task) if isinstance(method, Builder) else Parts(make(task.classes))

@@ -1,0 +1,113 @@
+"""What CEB and VIB add to a network: a Gaussian encoder's classifier, its marginals, and the descent of ρ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from trainables.evaluate import Batch, evaluating
+from trainables.methods.step import Parts, Task
+from trainables.networks import PixelNet
+
+HIGHEST, MIDDLE = 100.0, 10.0  # ρ at the start, and where it waits for the network to learn
+FALL = 2  # epochs from the one to the other; the rest of the way takes one more
+MEMORY = 0.1  # weight of the last batch in the running training accuracy
+
+
+class Marginal(nn.Module):
+    """A mixture of Gaussians of unit covariance with learned weights and means (A39)."""
+
+    def __init__(self, components: int, dim: int) -> None:
+        super().__init__()
+        self.means = nn.Parameter(torch.randn(components, dim) / components**0.5)
+        self.scores = nn.Parameter(torch.zeros(components))
+
+    def forward(self, z: Tensor) -> Tensor:
+        """ln q(z), but for the constant that every unit Gaussian of this dimension has."""
+        squares = (z[:, None] - self.means).square().sum(dim=2)
+        return (self.scores.log_softmax(dim=0) - 0.5 * squares).logsumexp(dim=1)
+
+
+class Descent(nn.Module):
+    """ρ over training: 100, in two epochs to 10, and on to the target over one once the network has learned (A43).
+
+    It has learned when more than 2/C of the running training images are right. What it remembers are buffers, so that
+    a checkpoint holds it, and tensors, so that no step waits for a GPU.
+    """
+
+    done: Tensor
+    right: Tensor
+    last: Tensor
+
+    def __init__(self, target: float, task: Task, jump_start: bool) -> None:
+        super().__init__()
+        self.target, self.steps, self.learned = target, task.steps, 2 / task.classes
+        self.register_buffer("done", torch.tensor(0.0 if jump_start else float(FALL * task.steps)))  # steps
+        self.register_buffer("right", torch.zeros(()))  # running share of training images that are right
+        self.register_buffer("last", torch.tensor(0.0 if jump_start else 1.0))  # part of the last way
+
+    def rho(self) -> Tensor:
+        """ρ of the step that is to come."""
+        first = HIGHEST + (MIDDLE - HIGHEST) * (self.done / (FALL * self.steps)).clamp(max=1)
+        return first + (self.target - MIDDLE) * self.last
+
+    @torch.no_grad()
+    def advance(self, right: Tensor) -> None:
+        """Go on by one step, of whose images a share was right."""
+        self.done += 1
+        self.right += MEMORY * (right - self.right)
+        begun = (self.last > 0) | ((self.done >= FALL * self.steps) & (self.right > self.learned))
+        self.last += begun / self.steps
+        self.last.clamp_(max=1)
+
+
+class Bottleneck(nn.Module):
+    """A linear softmax classifier of encodings, with what training needs beside it."""
+
+    def __init__(self, dim: int, classes: int, marginal: Marginal, descent: Descent) -> None:
+        super().__init__()
+        self.classifier = nn.Linear(dim, classes)
+        self.centres = nn.Linear(classes, dim, bias=False)  # of CEB: μ_y, a linear map of the one-hot label
+        self.marginal, self.descent = marginal, descent
+
+    def forward(self, encodings: Tensor) -> Tensor:
+        """The logits of the mean encodings: nothing is drawn at test time."""
+        return self.classifier(encodings)
+
+    def log_ratio(self, z: Tensor, noise: Tensor) -> Tensor:
+        """ln p(z|x) − ln q(z) of each sample, where z is the mean encoding of x plus the noise."""
+        return -0.5 * noise.square().sum(dim=1) - self.marginal(z)
+
+
+def build(make: Callable[[int], nn.Module], task: Task, method: Any) -> Parts:
+    """An encoder and its head, as the fields of CEB and VIB say."""
+    encoder = make(method.dim)
+    marginal = Marginal(task.classes if method.marginal == "mixture" else 1, method.dim)
+    descent = Descent(method.rho, task, method.jump_start)
+    return Parts(encoder, Bottleneck(method.dim, task.classes, marginal, descent))
+
+
+def head_of(net: PixelNet) -> Bottleneck:
+    """The head of a network that was built for CEB or VIB."""
+    if not isinstance(net.head, Bottleneck):
+        raise TypeError(f"the head must be a Bottleneck, got {type(net.head).__name__}")
+    return net.head
+
+
+def draw_noise(encodings: Tensor, rng: Generator) -> Tensor:
+    """The encoder's noise e ~ N(0, I)."""
+    return torch.randn(encodings.shape, generator=rng, device=encodings.device, dtype=encodings.dtype)
+
+
+def rate(net: PixelNet, batches: Iterable[Batch], rng: Generator) -> float:
+    """E[ln p(z|x) − ln q(z)] over images in nats, an upper bound of what the encoding tells of them."""
+    head, ratios = head_of(net), []
+    with evaluating(net):
+        for x, _, _ in batches:
+            encodings = net.features(x)
+            noise = draw_noise(encodings, rng)
+            ratios.append(head.log_ratio(encodings + noise, noise))
+    return float(torch.cat(ratios).mean())

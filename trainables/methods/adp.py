@@ -1,0 +1,53 @@
+"""ADP (Pang et al., 2019): three networks trained together that are kept apart from each other, one norm set each.
+
+The loss adds up their cross-entropies and rewards the entropy of their mean prediction and the volume that their
+predictions of the wrong classes span. The mean of their probabilities is the prediction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from trainables.methods.step import Parts, Step, Task
+from trainables.options import check_options, option
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor, nn
+
+    from trainables.networks import PixelNet
+
+MEMBERS = 3
+
+
+@dataclass(frozen=True)
+class ADP:
+    """Three networks that agree on the class and differ in the rest."""
+
+    entropy_weight: float = option(2.0, "weight of the mean prediction's entropy", low=0)
+    diversity_weight: float = option(0.5, "weight of the log-determinant of the predictions' spread", low=0)
+
+    dual: ClassVar[bool] = False
+    cost: ClassVar[float] = float(MEMBERS)
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    def build(self, make: Callable[[int], nn.Module], task: Task) -> Parts:
+        from trainables.networks import MeanPrediction, Members
+
+        return Parts(Members([make(task.classes) for _ in range(MEMBERS)]), MeanPrediction())
+
+    def accumulate(self, net: PixelNet, x: Tensor, y: Tensor, rng: Generator) -> Step:
+        from trainables.losses import log_volume
+        from trainables.selection import entropy
+
+        logits = net.features(x)  # (images, members, classes)
+        mean = net.head(logits)
+        log_p = logits.log_softmax(dim=2)
+        errors = -log_p.gather(2, y[:, None, None].expand(-1, MEMBERS, 1)).sum(dim=(1, 2))
+        reward = self.entropy_weight * entropy(mean, y) + self.diversity_weight * log_volume(log_p.exp(), y)
+        loss = (errors - reward).mean()
+        loss.backward()
+        return Step(loss.detach(), mean.detach(), y)

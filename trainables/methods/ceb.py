@@ -1,0 +1,62 @@
+"""CEB, the conditional entropy bottleneck (Fischer and Alemi, 2020), one norm set.
+
+The network's outputs are the mean of a Gaussian encoding, a linear classifier reads a draw of it, and e^−ρ weighs what
+the encoding holds beyond the class. ρ falls from 100 to its value in the first epochs. A marginal learns beside it,
+from encodings without a gradient, so that the rate can be told; it does not touch the network (A39).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from trainables.methods.step import Parts, Step, Task
+from trainables.options import check_options, option
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor, nn
+
+    from trainables.networks import PixelNet
+
+
+@dataclass(frozen=True)
+class CEB:
+    """A noisy encoding that keeps little beyond the class."""
+
+    rho: float = option(2.0, "ρ: the bottleneck has weight e^−ρ (VIB: σ(−ρ)); small networks fail below 1", low=-10)
+    dim: int = option(128, "dimensions of the encoding (A40)", low=1)
+    marginal: str = option(
+        "mixture", "marginal of the encodings: a Gaussian for each class, or a single one (A39)",
+        one_of=("mixture", "single"),
+    )  # fmt: skip
+    jump_start: bool = option(True, "begin at ρ = 100 and fall to `rho` within three epochs or more (A43)")
+
+    dual: ClassVar[bool] = False
+    cost: ClassVar[float] = 1.0
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    def build(self, make: Callable[[int], nn.Module], task: Task) -> Parts:
+        from trainables import bottleneck
+
+        return bottleneck.build(make, task, self)
+
+    def accumulate(self, net: PixelNet, x: Tensor, y: Tensor, rng: Generator) -> Step:
+        import torch
+        from torch.nn.functional import cross_entropy
+
+        from trainables.bottleneck import draw_noise, head_of
+
+        encodings, head = net.features(x), head_of(net)
+        noise = draw_noise(encodings, rng)
+        z = encodings + noise
+        logits = head.classifier(z)
+        gap = encodings - head.centres.weight.T[y]
+        beyond = 0.5 * (gap * (gap + 2 * noise)).sum(dim=1)  # ln p(z|x) − ln q(z|y); its expectation is ½‖gap‖²
+        loss = cross_entropy(logits, y) + torch.exp(-head.descent.rho()) * beyond.mean()
+        loss.backward()
+        (-head.marginal(z.detach()).mean()).backward()
+        head.descent.advance((logits.argmax(dim=1) == y).to(z.dtype).mean())
+        return Step(loss.detach(), logits.detach(), y)

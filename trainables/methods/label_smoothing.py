@@ -1,0 +1,41 @@
+"""Label smoothing (Szegedy et al., 2016), as the uncertainty paper sets it: one norm set.
+
+The paper takes the γ that leaves the other classes the probability that EntM leaves them: 0.74 for 10 classes and 0.84
+for 100 with λ = 2. That γ is worked out from λ and the number of classes unless one is given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from trainables.methods.step import Step
+from trainables.options import check_options, option
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor, nn
+
+
+@dataclass(frozen=True)
+class LabelSmoothing:
+    """Plain training against labels that are mixed with the uniform distribution."""
+
+    smoothing: float | None = option(
+        None, "share γ of the uniform distribution in the labels; unset: what matches `entropy_weight`", low=0, high=1
+    )
+    entropy_weight: float = option(2.0, "λ of the EntM that an unset γ matches", low=0)
+
+    dual: ClassVar[bool] = False
+    cost: ClassVar[float] = 1.0
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> Step:
+        from trainables.losses import matching_smoothing, smoothed
+
+        logits = net(x)
+        matching = matching_smoothing(self.entropy_weight, logits.shape[1])
+        loss = smoothed(logits, y, matching if self.smoothing is None else self.smoothing).mean()
+        loss.backward()
+        return Step(loss.detach(), logits.detach(), y)

@@ -1,0 +1,99 @@
+"""PAT, training on clean and on attacked images with one norm set (Madry et al., 2018; uncertainty paper, 2021).
+
+`loss` makes it PAT-EntM or PAT-LS, whose attack raises the loss of the training (A52). The plain adversarial training
+of the mixture paper is n = 2, epsilon 25.5, alpha 2 and no random start, with SAT and ALS as it combines them: there
+the attack raises the cross-entropy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from trainables.methods.step import Parts, Step, Task
+from trainables.options import check_options, option
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor, nn
+
+
+@dataclass(frozen=True)
+class PAT:
+    """Clean images and PGD copies of them through one norm set."""
+
+    n: int = option(7, "attack iterations", low=1)
+    epsilon: float = option(8.0, "radius of the attack in 1/255", above=0, high=255)
+    alpha: float = option(2.0, "step of the attack in 1/255", above=0, high=255)
+    start: str = option("uniform", "where the attack begins (A64)", one_of=("none", "uniform", "occasional"))
+    clean_weight: float = option(0.5, "weight of the clean images, the attacked ones have the rest", low=0, high=1)
+    loss: str = option(
+        "ce",
+        "loss: cross-entropy, less entropy (PAT-EntM), with smoothed labels (PAT-LS) or adversarially smoothed ones",
+        one_of=("ce", "entm", "ls", "als"),
+    )
+    attack_loss: str = option("same", "what the attack raises: that loss or cross-entropy (A52)", one_of=("same", "ce"))
+    entropy_weight: float = option(2.0, "λ of loss `entm`, and of the EntM that an unset γ of loss `ls` matches", low=0)
+    smoothing: float | None = option(None, "γ of loss `ls`; unset: what matches `entropy_weight`", low=0, high=1)
+    als_share: float = option(0.05, "share of the label that the least likely class gets (A48)", low=0, high=1)
+    sat: bool = option(False, "in training, every ReLU's derivative is that of the parametric softplus (SAT)")
+    attack_bn: Literal["batch", "running"] = option(
+        "batch", "statistics in attack passes: of the batch, or running ones (A6)", one_of=("batch", "running")
+    )
+
+    dual: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    @property
+    def cost(self) -> float:
+        return 2.0 + self.n
+
+    def build(self, make: Callable[[int], nn.Module], task: Task) -> Parts:
+        from trainables.smooth_relu import SmoothReLUs
+
+        body = make(task.classes)
+        return Parts(SmoothReLUs(body) if self.sat else body)
+
+    def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> Step:
+        logits = net(x)
+        loss = self._losses(logits, y).mean()
+        (self.clean_weight * loss).backward()
+
+        attacked = self._attack(net, x, y, rng)
+        ((1 - self.clean_weight) * self._losses(net(attacked), y).mean()).backward()
+        return Step(loss.detach(), logits.detach(), y)
+
+    def _attack(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> Tensor:
+        from torch.nn.functional import cross_entropy
+
+        from trainables import attacks
+        from trainables.dual_norm import attack_statistics
+
+        def objective(logits: Tensor) -> Tensor:
+            return self._losses(logits, y) if self.attack_loss == "same" else cross_entropy(logits, y, reduction="none")
+
+        with attack_statistics(net, self.attack_bn):
+            return attacks.ascend(
+                x,
+                lambda images: attacks.input_gradient(net, images, objective),
+                n=self.n,
+                alpha=self.alpha,
+                epsilon=self.epsilon,
+                start=attacks.STARTS[self.start](x, self.epsilon, rng),
+            )
+
+    def _losses(self, logits: Tensor, y: Tensor) -> Tensor:
+        from torch.nn.functional import cross_entropy
+
+        from trainables import losses
+
+        if self.loss == "entm":
+            return losses.entropy_maximised(logits, y, self.entropy_weight)
+        if self.loss == "ls":
+            matching = losses.matching_smoothing(self.entropy_weight, logits.shape[1])
+            return losses.smoothed(logits, y, matching if self.smoothing is None else self.smoothing)
+        if self.loss == "als":
+            return losses.adversarially_smoothed(logits, y, self.als_share)
+        return cross_entropy(logits, y, reduction="none")

@@ -1,0 +1,75 @@
+"""TRADES (Zhang et al., 2019): clean cross-entropy, and how far an attack can turn the prediction, one norm set.
+
+As in its public code the attack runs on running statistics from a start noise of 0.001, and the divergence is taken
+from the clean prediction to the attacked one, both of which learn (A53, A64). With loss `entm` it is the uncertainty
+paper's TRADES-EntM: the entropy counts in the clean term alone (A54).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from trainables.methods.step import Step
+from trainables.options import check_options, option
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor, nn
+
+NOISE = 0.001  # scale of the normal noise from which the attack starts, of the pixel range
+
+
+@dataclass(frozen=True)
+class TRADES:
+    """Clean images, and the divergence of the prediction under an attack on it."""
+
+    beta: float = option(3.0, "weight of the divergence", low=0)
+    n: int = option(7, "attack iterations", low=1)
+    epsilon: float = option(8.0, "radius of the attack in 1/255", above=0, high=255)
+    alpha: float = option(2.0, "step of the attack in 1/255", above=0, high=255)
+    loss: str = option("ce", "clean loss: cross-entropy, or less entropy (TRADES-EntM)", one_of=("ce", "entm"))
+    entropy_weight: float = option(2.0, "weight λ of the prediction's entropy in loss `entm`", low=0)
+    attack_bn: Literal["batch", "running"] = option(
+        "running", "statistics in attack passes: of the batch, or running ones (A53)", one_of=("batch", "running")
+    )
+
+    dual: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    @property
+    def cost(self) -> float:
+        return 2.0 + self.n
+
+    def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> Step:
+        from torch.nn.functional import cross_entropy
+
+        from trainables.attacks import divergence_objective
+        from trainables.losses import entropy_maximised
+
+        attacked = self._attack(net, x, rng)
+        logits, other = net(x), net(attacked)
+        unsure = self.loss == "entm"
+        clean = entropy_maximised(logits, y, self.entropy_weight).mean() if unsure else cross_entropy(logits, y)
+        (clean + self.beta * divergence_objective(logits)(other).mean()).backward()
+        return Step(clean.detach(), logits.detach(), y)
+
+    def _attack(self, net: nn.Module, x: Tensor, rng: Generator) -> Tensor:
+        import torch
+
+        from trainables import attacks
+        from trainables.dual_norm import attack_statistics
+
+        with attack_statistics(net, self.attack_bn):
+            with torch.no_grad():
+                objective = attacks.divergence_objective(net(x))
+            noise = NOISE * torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
+            return attacks.ascend(
+                x,
+                lambda images: attacks.input_gradient(net, images, objective),
+                n=self.n,
+                alpha=self.alpha,
+                epsilon=self.epsilon,
+                start=noise,
+            )

@@ -1,0 +1,58 @@
+"""VIB, the variational information bottleneck (Alemi et al., 2017), as the CEB paper sets it beside CEB; one norm set.
+
+As CEB, but the encoding is held against one marginal of all classes, which learns with the network (A39), with the
+weight σ(−ρ).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from trainables.methods.step import Parts, Step, Task
+from trainables.options import check_options, option
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor, nn
+
+    from trainables.networks import PixelNet
+
+
+@dataclass(frozen=True)
+class VIB:
+    """A noisy encoding that keeps little of the image."""
+
+    rho: float = option(2.0, "ρ: the bottleneck has weight e^−ρ (VIB: σ(−ρ)); small networks fail below 1", low=-10)
+    dim: int = option(128, "dimensions of the encoding (A40)", low=1)
+    marginal: str = option(
+        "mixture", "marginal of the encodings: a Gaussian for each class, or a single one (A39)",
+        one_of=("mixture", "single"),
+    )  # fmt: skip
+    jump_start: bool = option(True, "begin at ρ = 100 and fall to `rho` within three epochs or more (A43)")
+
+    dual: ClassVar[bool] = False
+    cost: ClassVar[float] = 1.0
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    def build(self, make: Callable[[int], nn.Module], task: Task) -> Parts:
+        from trainables import bottleneck
+
+        return bottleneck.build(make, task, self)
+
+    def accumulate(self, net: PixelNet, x: Tensor, y: Tensor, rng: Generator) -> Step:
+        import torch
+        from torch.nn.functional import cross_entropy
+
+        from trainables.bottleneck import draw_noise, head_of
+
+        encodings, head = net.features(x), head_of(net)
+        noise = draw_noise(encodings, rng)
+        z = encodings + noise
+        logits = head.classifier(z)
+        loss = cross_entropy(logits, y) + torch.sigmoid(-head.descent.rho()) * head.log_ratio(z, noise).mean()
+        loss.backward()
+        head.descent.advance((logits.argmax(dim=1) == y).to(z.dtype).mean())
+        return Step(loss.detach(), logits.detach(), y)
