@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from trainables.batches import epoch_order
 from trainables.config import TrialConfig
 from trainables.files import replacing
 from trainables.methods import Method, Step, method_name
+from trainables.networks import PixelNet
 from trainables.train import Row, draw_seed
 
 FILE = "selected.npy"
@@ -68,7 +69,7 @@ def _told(method: Method, steps: list[Tensor | None]) -> Method:
     """A copy of a method that is equal to it and notes which samples each of its steps selected."""
     copy = dataclasses.replace(method)  # type: ignore[type-var]
 
-    def accumulate(net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> Step:
+    def accumulate(net: PixelNet, x: Tensor, y: Tensor, rng: Generator) -> Step:
         step = method.accumulate(net, x, y, rng)
         if step.selected is None and step.aux is not None:
             raise ValueError(f"{MUST}, got {method_name(method)}, which sends all")
