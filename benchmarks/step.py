@@ -1,0 +1,129 @@
+"""One training step of every method beside a plain one: passes, gradients and the optimiser, on a batch in memory.
+
+    python -m benchmarks.step                                     # resnet8, batch 128: two minutes of one core
+    python -m benchmarks.step --model resnet18 --batch-size 64    # ten minutes
+
+All methods take their steps in turn in one process; a figure is the median over rounds of the ratio to the plain step
+of the same round, with the quartiles. `cost` is the papers' unit, `work` what was computed by our own count (a backward
+pass to the image alone 2/3, a forward pass alone 1/3): what a step would take if nothing but passes took time.
+"""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
+
+import argparse
+import statistics
+import time
+
+import torch
+
+from benchmarks.report import write_report
+from trainables.config import make_method, with_recipe
+from trainables.dual_norm import norm_groups
+from trainables.passes import PassCounter
+from trainables.train import TrainState, load_splits, resolve_device, scale_norm_gradients
+
+METHODS = {
+    "vanilla": ("vanilla", {}),
+    "mixup": ("mixup", {}),
+    **{f"EntProp ({k}, {n})": ("entprop", {"k": k, "n": n}) for k, n in ((0.2, 1), (0.6, 1), (0.2, 5), (0.6, 5))},
+    "MixProp": ("mixprop", {}),
+    "Fast AdvProp": ("fast_advprop", {}),
+    "AdvProp": ("advprop", {}),
+    "CEB": ("ceb", {}),
+    "EntM": ("entm", {}),
+    "PAT": ("pat", {}),
+    "TRADES": ("trades", {}),
+    "ADP": ("adp", {}),
+}
+TARGETS = {  # ratios to a plain step; the least possible is `work`
+    ("resnet18", "EntProp (0.2, 1)"): 1.28, ("resnet18", "EntProp (0.6, 1)"): 1.72,
+    ("resnet18", "EntProp (0.2, 5)"): 1.95, ("resnet18", "EntProp (0.6, 5)"): 3.40,
+    ("resnet8", "EntProp (0.2, 1)"): 1.28, ("resnet8", "EntProp (0.6, 1)"): 1.70,
+    ("resnet8", "EntProp (0.2, 5)"): 2.00, ("resnet8", "EntProp (0.6, 5)"): 3.75,
+}  # fmt: skip
+
+
+class Stepper:
+    """One method with its network and optimiser; calling it takes a step and returns its seconds."""
+
+    def __init__(self, method, splits, batch, chosen, device):
+        config = with_recipe(method, "digits", batch_size=len(batch[1]), **chosen)
+        self.state = TrainState(config, splits, device)
+        self.state.net.train()
+        self.groups = norm_groups(self.state.net)
+        self.batch, self.device = batch, device
+        self.rng = torch.Generator(device).manual_seed(0)
+        counter = PassCounter(self.state.net)
+        self()
+        self.work = counter.work / len(batch[1])
+        counter.remove()
+
+    def __call__(self):
+        self.wait()
+        started = time.perf_counter()
+        step = self.state.config.method.accumulate(self.state.net, *self.batch, self.rng)
+        scale_norm_gradients(*self.groups, step)
+        self.state.optimizer.step()
+        for parameter in self.state.net.parameters():
+            parameter.grad = None
+        self.wait()
+        return time.perf_counter() - started
+
+    def wait(self):
+        if self.device.startswith("cuda"):
+            torch.cuda.synchronize()
+
+
+def measure(steppers, rounds):
+    """For each method the ratios of its steps to the plain step of the same round."""
+    ratios = {name: [] for name in steppers}
+    for _ in range(rounds):
+        seconds = {name: step() for name, step in steppers.items()}
+        for name, taken in seconds.items():
+            ratios[name].append(taken / seconds["vanilla"])
+    return ratios
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="resnet8")
+    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--precision", default="fp32")
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--device", default="auto")
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    device = resolve_device(asked.device)
+    splits = load_splits(with_recipe(make_method("vanilla", {}), "digits"))
+    x = torch.rand(asked.batch_size, 3, 32, 32).to(device, memory_format=torch.channels_last)
+    batch = x, torch.arange(asked.batch_size, device=device) % 10
+    chosen = {"model": asked.model, "precision": asked.precision}
+    steppers = {
+        name: Stepper(make_method(kind, values), splits, batch, chosen, device)
+        for name, (kind, values) in METHODS.items()
+    }
+    measure(steppers, 2)
+    ratios = measure(steppers, asked.rounds)
+    figures = {}
+    lines = ["| method | cost | work | step / plain step | quartiles | target |", "|---|---|---|---|---|---|"]
+    for name, values in ratios.items():
+        low, middle, high = statistics.quantiles(values, n=4)
+        cost, work = steppers[name].state.config.method.cost, steppers[name].work
+        target = TARGETS.get((asked.model, name))
+        figures[name] = {"cost": cost, "work": work, "ratio": middle, "quartiles": [low, high], "target": target}
+        wanted = f"≤ {target:.2f}" if target else ""
+        lines.append(f"| {name} | {cost:g}N | {work:.2f}N | {middle:.2f} | {low:.2f}–{high:.2f} | {wanted} |")
+    table = "\n".join(lines)
+    print(table)
+    where = torch.cuda.get_device_name() if device.startswith("cuda") else "one CPU core"
+    title = (
+        f"Training steps on {where}: {asked.model}, batch {asked.batch_size}, {asked.precision}, {asked.rounds} rounds"
+    )
+    name = f"step-{asked.model}-{asked.batch_size}-{asked.precision}" + ("-gpu" if device.startswith("cuda") else "")
+    write_report(name, {"settings": vars(asked), "methods": figures}, table, title)
+
+
+if __name__ == "__main__":
+    main()
