@@ -11,7 +11,7 @@ from trainables.data import DATASETS
 from trainables.evaluate_options import read_evaluation
 from trainables.models import MODELS
 
-NUMBERED = {"entprop": 17, "mixprop": 5}
+NUMBERED = {"entprop": 17, "mixprop": 5, "ceb": 1, "mixture": 2}
 LOST = {"entprop/6", "entprop/7", "entprop/10", "entprop/12", "entprop/14"}
 ANALYTIC = {"entprop/1", "mixprop/4"}
 ADDED = {"entprop/epsilon", "entprop/figure4"}
@@ -225,6 +225,41 @@ def test_auxiliary_norms_are_measured_of_the_networks_that_have_them():
     found = {cell.label: cell.measures for cell in cells("mixprop/3", scale="demo")}
     assert {label for label, measures in found.items() if measures} == {"AdvProp", "MixProp"}
     assert found["MixProp"] == ({"norm": "aux", "corruptions": "all"},)
+
+
+# -------------------------------------------------------------------------------------------------- CEB and mixture
+
+
+def test_the_ceb_table_has_the_printed_rows_each_at_its_best_rho():
+    found = {cell.label: cell.config for cell in cells("ceb/1") if not cell.added}
+    assert {label: getattr(config.method, "rho", None) for label, config in found.items()} == {
+        "CEBx2": 3, "50x2": None, "CEB": 7, "50": None, "CEB-aa": 4, "50-aa": None,
+    }  # fmt: skip
+    assert {config.method.cost for config in found.values()} == {1}
+    assert {(config.epochs, config.lr, config.batch_size) for config in found.values()} == {(270, 1.6, 8192)}
+    plain = {label for label, config in found.items() if config.augment == "resized_crop_flip"}
+    assert plain == {"CEB-aa", "50-aa"}
+    wide = {cell.label for cell in cells("ceb/1", scale="demo") if cell.config.model == "resnet8x2"}
+    assert wide == {"CEBx2", "50x2"}
+
+
+def test_the_mixture_tables_have_the_printed_rows_and_are_measured_in_two_ways(tmp_path):
+    assert labels("mixture/1") == [
+        "Traditional", "Adversarial", "AdvProp", "ALS", "SAT", "ALS + SAT", "SAT + AdvProp", "ALS + AdvProp",
+        "ALS + SAT + AdvProp",
+    ]  # fmt: skip
+    assert labels("mixture/2") == ["SAT", "AdvProp", "Adversarial"]
+    for label, cost in costs("mixture/1").items():
+        assert cost == (1 if label in ("Traditional", "ALS") else 4)
+    parts = {cell.label: cell.config.method for cell in cells("mixture/1")}
+    for label, method in parts.items():
+        assert getattr(method, "sat", False) == ("SAT" in label)
+        assert (getattr(method, "loss", None) == "als") == ("ALS +" in label)
+        assert method.dual == ("AdvProp" in label)
+    asked = [read_evaluation({"run": tmp_path, **measure}) for measure in cells("mixture/1")[0].measures]
+    lengths = [(attack.epsilon, attack.alpha, attack.steps) for attack in asked[0].attacks]
+    assert lengths == [(25.5, 25.5, 1), (25.5, 2, 2), (127.5, 127.5, 1), (127.5, 127.5, 2)]
+    assert asked[1].legacy
 
 
 # -------------------------------------------------------------------------------------------------- computed tables
