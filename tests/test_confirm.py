@@ -107,6 +107,33 @@ def test_a_table_is_confirmed_row_by_row(tmp_path):
     assert all(each.seeds == (0, 1) and each.config.epochs == 1 for each in chosen)
 
 
+def test_runs_wait_for_the_network_whose_attacks_they_are_shown(tmp_path):
+    study = make_study(table="uncertainty/12", scale="demo", seeds=1, out=str(tmp_path / "s"))
+    chosen = choose_table(study)
+    source = Confirm(study, chosen, Results(tmp_path / "s"), Silent())
+    proxy = source.next()
+    assert (proxy.config["method"]["name"], proxy.config["method"]["loss"], proxy.config["seed"]) == ("pat", "ce", 1)
+    assert not any("transfer_from" in measure for measure in proxy.measures)  # it is not shown its own attacks
+    free = []
+    while (job := source.next()) is not None:
+        free.append(job.config["method"]["name"])
+    assert sorted(free) == ["mixup", "vanilla"]
+    assert not source.finished
+    end(source, proxy)
+    job = source.next()
+    assert {m["transfer_from"] for m in job.measures if "transfer_from" in m} == {proxy.folder}
+    again = Confirm(study, chosen, Results(tmp_path / "s"), Silent())
+    assert len(again.waiting) == len(chosen)  # all but the proxy's run, which is done
+    assert again.next() == job
+
+
+def test_a_proxy_that_failed_holds_nothing_up(tmp_path):
+    study = make_study(table="uncertainty/12", scale="demo", seeds=1, out=str(tmp_path / "s"))
+    source = Confirm(study, choose_table(study), Results(tmp_path / "s"), Silent())
+    source.on_end(source.next(), None, "the loss is no longer finite")
+    assert source.next().config["method"]["name"] in ("pat", "trades")
+
+
 def test_what_is_measured_goes_into_the_table_of_its_kind():
     def row(measure, name, norm="main", severity=None):
         return {"measure": measure, "name": name, "severity": severity, "value": 5.0, "norm": norm, "images": 20}

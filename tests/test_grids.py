@@ -11,9 +11,9 @@ from trainables.data import DATASETS
 from trainables.evaluate_options import read_evaluation
 from trainables.models import MODELS
 
-NUMBERED = {"entprop": 17, "mixprop": 5, "ceb": 1, "mixture": 2}
+NUMBERED = {"entprop": 17, "mixprop": 5, "ceb": 1, "mixture": 2, "uncertainty": 13}
 LOST = {"entprop/6", "entprop/7", "entprop/10", "entprop/12", "entprop/14"}
-ANALYTIC = {"entprop/1", "mixprop/4"}
+ANALYTIC = {"entprop/1", "mixprop/4", "uncertainty/5"}
 ADDED = {"entprop/epsilon", "entprop/figure4"}
 ONE_NETWORK = {"entprop/6"}  # compares what is made of pictures, not trainings
 EVERY = pytest.mark.parametrize("table", GRIDS)
@@ -262,6 +262,72 @@ def test_the_mixture_tables_have_the_printed_rows_and_are_measured_in_two_ways(t
     assert asked[1].legacy
 
 
+# -------------------------------------------------------------------------------------------------- uncertainty
+
+IN_FULL = ["Normal", "EntM", "ADP", "LS", "PAT", "PAT-EntM", "PAT-LS", "TRADES"]
+PRINTED_ROWS = {
+    **{f"uncertainty/{n}": ["Normal", "EntM", "LS", "ADP", "PAT", "TRADES", "PAT-EntM", "PAT-LS"] for n in (1, 2, 3)},
+    "uncertainty/4": ["Normal", "EntM", "PAT", "PAT-EntM"],
+    **{f"uncertainty/{n}": IN_FULL for n in (6, 7, 8)},
+    "uncertainty/9": ["Normal", "EntM", "ADP", "PAT", "PAT-EntM", "TRADES"],
+    "uncertainty/10": ["EntM", "ADP", "LS", "PAT"],
+    "uncertainty/11": ["PAT", "TRADES", "PAT-EntM"] * 2,
+    **{f"uncertainty/{n}": ["PAT", "TRADES", "PAT-EntM", "TRADES-EntM"] for n in (12, 13)},
+}
+
+
+@pytest.mark.parametrize("table", PRINTED_ROWS)
+def test_uncertainty_tables_have_the_printed_rows_and_the_cost_of_their_training(table):
+    assert labels(table) == PRINTED_ROWS[table]
+    for label, cost in costs(table).items():
+        iterations = 10 if table == "uncertainty/9" else 7
+        assert cost == (2 + iterations if label.startswith(("PAT", "TRADES")) else 3 if label == "ADP" else 1)
+
+
+def attacks(cell, proxied=False):
+    """The names of a row's attacks, on itself or on a proxy."""
+    return [
+        name for measure in cell.measures if ("transfer_from" in measure) == proxied and "attack" in measure
+        for name in measure["attack"].split(",")
+    ]  # fmt: skip
+
+
+def test_uncertainty_tables_name_the_printed_attacks():
+    first = {cell.label: cell for cell in cells("uncertainty/1")}
+    pgd = [f"PGD{steps}-{radius}" for steps in (10, 40) for radius in (4, 8, 16)]
+    assert attacks(first["Normal"]) == ["FGSM4", *pgd, "CW40-4", "CW40-8", "CW40-16"]
+    assert attacks(first["ADP"]) == ["FGSM4", *pgd]
+    assert attacks(first["LS"], proxied=True) == ["PGD10-4", "PGD10-8"]
+    assert attacks(cells("uncertainty/3")[0]) == ["FGSM4", *pgd]
+    twelfth = cells("uncertainty/12")[0]
+    assert len(attacks(twelfth)) == 10
+    assert attacks(twelfth, proxied=True) == ["PGD10-4", "PGD10-8", "PGD20-4", "PGD20-8"]
+    ninth = cells("uncertainty/9")[0]
+    assert attacks(ninth)[:3] == ["FGSM32", "PGD10-32", "PGD10-48"]
+    assert attacks(ninth, proxied=True) == ["PGD10-32", "PGD10-48", "PGD20-32", "PGD20-48"]
+
+
+def test_black_box_attacks_are_made_against_a_network_of_the_same_kind_of_training():
+    for cell in cells("uncertainty/6"):
+        (proxy,) = [measure["transfer_from"] for measure in cell.measures if "transfer_from" in measure]
+        assert proxy == ("PAT" if cell.label.startswith(("PAT", "TRADES")) else "Normal")
+        assert cell.proxy == (cell.label in ("PAT", "Normal"))
+        assert cell.seeds == 3 + cell.proxy
+
+
+def test_the_demonstration_attacks_a_hundred_images():
+    for cell in cells("uncertainty/10", scale="demo"):
+        assert [measure["attacked_images"] for measure in cell.measures] == [100]
+    assert cells("uncertainty/10")[0].measures[0]["attacked_images"] == 1000
+    assert cells("uncertainty/4", scale="demo")[0].measures == ({"geometry": 100},)
+
+
+def test_entropy_weighs_less_in_the_wide_network():
+    found = [cell.config for cell in cells("uncertainty/11") if cell.label == "PAT-EntM"]
+    weights = {config.dataset: config.method.entropy_weight for config in found}
+    assert weights == {"cifar10": 1.0, "cifar100": 0.5}
+
+
 # -------------------------------------------------------------------------------------------------- computed tables
 
 
@@ -286,3 +352,17 @@ def test_tables_of_cost_are_worked_out_of_the_code_and_equal_the_printed_ones(ta
     assert [(row[0], row[1], row[-1]) for row in rows] == printed
     assert [row[-2] for row in rows] == [row[-1] for row in rows]
     assert computed_text(table).splitlines()[1].split()[:2] == ["method", "printed"]
+
+
+def test_the_settings_of_training_equal_the_printed_ones():
+    assert COMPUTED["uncertainty/5"].rows() == [
+        ("input_size", "28x28x1", "32x32x3", "32x32x3"),
+        ("total_training_epochs", "40", "200", "120"),
+        ("weight_decay", "0.0001", "0.0001", "0.0001"),
+        ("optimizer", *["SGD with momentum 0.9"] * 3),
+        ("initial_learning_rate", "0.01", "0.1", "0.1"),
+        ("learning_rate_decay_rate", "0.1", "0.1", "0.1"),
+        ("learning_rate_decay_epoch", "20", "100;150", "60;84;100"),
+        ("early_stopping", "No", "No", "No"),
+        ("batch_size", "128", "64", "64"),
+    ]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from trainables.config import make_method
+from trainables.config import TrialConfig, make_method
 
 Row = tuple[str, ...]
 
@@ -67,10 +67,39 @@ def cost_rows(rows: tuple[CostRow, ...]) -> list[Row]:
     ]
 
 
+SETTINGS = (  # column -> a table with a row that is trained so
+    ("four_layer_cnn", "uncertainty/9", "Normal"),
+    ("resnet18_without_adversarial_training", "uncertainty/1", "Normal"),
+    ("resnet18_with_adversarial_training", "uncertainty/1", "PAT"),
+)
+INPUT_SIZES = {"mnist": "28x28x1"}  # without the black border that it gets here, and in grey
+
+
+def setting_rows() -> list[Row]:
+    """The settings of training, a column for each network, in the words of the printed table."""
+    from study.grids.expand import cells
+
+    columns = [next(c.config for c in cells(table) if c.label == label) for _, table, label in SETTINGS]
+    return [(name, *(show(config) for config in columns)) for name, show in SHOWN.items()]
+
+
+SHOWN: dict[str, Callable[[TrialConfig], str]] = {
+    "input_size": lambda c: INPUT_SIZES.get(c.dataset, "32x32x3"),
+    "total_training_epochs": lambda c: str(c.epochs),
+    "weight_decay": lambda c: f"{c.weight_decay:g}",
+    "optimizer": lambda c: f"{c.optimizer.upper()} with momentum {c.momentum:g}",
+    "initial_learning_rate": lambda c: f"{c.lr:g}",
+    "learning_rate_decay_rate": lambda c: f"{c.decay:g}",
+    "learning_rate_decay_epoch": lambda c: ";".join(map(str, c.milestones)),
+    "early_stopping": lambda c: "No",  # a run that is measured goes to its end (A63)
+    "batch_size": lambda c: str(c.batch_size),
+}
+
 COST_HEADER = ("method", "printed", "setting", "by the formula", "by the code")
 COMPUTED: dict[str, Computed] = {
     "entprop/1": Computed("cost of an epoch by method", COST_HEADER, lambda: cost_rows(ENTPROP_COSTS)),
     "mixprop/4": Computed("cost of an epoch by attack", COST_HEADER, lambda: cost_rows(MIXPROP_COSTS)),
+    "uncertainty/5": Computed("settings of training", ("setting", *(name for name, _, _ in SETTINGS)), setting_rows),
 }
 
 
