@@ -20,6 +20,7 @@ is even over its whole range for each n. The ranges themselves never move, as mo
     adp              3                –                        entropy_weight, diversity_weight
     ceb, vib         1                rho                      –
     deterministic    1                –                        –
+    gpaco            1 + k·n          k, n, epsilon            alpha, metric, contrast_weight
 
 Epsilon and alpha are in 1/255. Where epsilon is searched and alpha is neither searched nor fixed, the step follows it:
 alpha = max(1, epsilon / (n + 1)). With a step of 1 an epsilon above n could never be reached; this way a larger one
@@ -65,6 +66,7 @@ NUMBERS: dict[str, dict[str, Range]] = {
     "adp": {"entropy_weight": (0.1, 5.0, True), "diversity_weight": (0.05, 2.0, True)},
     "ceb": {"rho": (-1.0, 6.0, False)},
     "vib": {"rho": (-1.0, 6.0, False)},
+    "gpaco": {"contrast_weight": (0.01, 0.2, True)},
 }
 LOSSES = {"pat": ("ce", "entm", "ls"), "trades": ("ce", "entm")}
 
@@ -162,6 +164,17 @@ def deterministic(trial: Trial, budget: float, searched: Any, fixed: Values) -> 
     return dict(fixed)
 
 
+def gpaco(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
+    values = dict(fixed)
+    if "n" in searched:
+        values["n"] = trial.suggest_int("gpaco/n", 1, largest_n("gpaco", budget, searched, values))
+    if "k" in searched:
+        part = trial.suggest_float("gpaco/k_frac", 0.0, 1.0)
+        values["k"] = share(budget, passes("gpaco", values), part)
+    values |= _radius(trial, "gpaco", searched, values, default_n=1)
+    return {**values, **_others(trial, "gpaco", searched)}
+
+
 SPACES: dict[str, Any] = {
     "vanilla": vanilla,
     "mixup": mixup,
@@ -179,6 +192,7 @@ SPACES: dict[str, Any] = {
     "ceb": ceb,
     "vib": vib,
     "deterministic": deterministic,
+    "gpaco": gpaco,
 }
 
 # What each method searches when nobody says otherwise, and what it can search.
@@ -199,6 +213,7 @@ SEARCHED: dict[str, tuple[str, ...]] = {
     "ceb": ("rho",),
     "vib": ("rho",),
     "deterministic": (),
+    "gpaco": ("k", "n", "epsilon"),
 }
 SEARCHABLE: dict[str, tuple[str, ...]] = {
     "vanilla": (),
@@ -217,6 +232,7 @@ SEARCHABLE: dict[str, tuple[str, ...]] = {
     "ceb": ("rho",),
     "vib": ("rho",),
     "deterministic": (),
+    "gpaco": ("k", "n", "epsilon", "alpha", "metric", "contrast_weight"),
 }
 
 # Settings that papers report, tried first where the budget pays for them. Epsilon follows the EntProp paper's rule.
@@ -240,6 +256,7 @@ PUBLISHED: dict[str, list[Values]] = {
     "ceb": [{"rho": 5.0}, {"rho": 2.0}, {"rho": 0.0}],
     "vib": [{"rho": 5.0}, {"rho": 2.0}, {"rho": 0.0}],
     "deterministic": [{}],
+    "gpaco": [{"k": 0.5, "n": 5, "epsilon": 6.0, "alpha": 1.0}],
 }
 
 

@@ -13,6 +13,7 @@ ALWAYS = {
     "advprop": ("n", "epsilon"),
     "pat": ("n", "epsilon", "loss"),
     "trades": ("n", "epsilon", "beta", "loss"),
+    "gpaco": ("k", "n", "epsilon", "metric"),
     "ceb": ("rho",),
     "vib": ("rho",),
 }

@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+from collections.abc import Callable
 
 import pytest
 import reference_robust as reference
@@ -43,9 +44,13 @@ def plain(name: str) -> str:
 class Ran:
     """One step of a method of the package, and the reference's network before it."""
 
-    def __init__(self, name: str, seed: int = 0, **settings: object) -> None:
+    def __init__(
+        self, name: str, seed: int = 0, prepare: Callable[[PixelNet], None] | None = None, **settings: object
+    ) -> None:
         self.method = METHODS[name](**settings)
         self.net = make_net(self.method)
+        if prepare is not None:
+            prepare(self.net)
         before = copy.deepcopy(self.net.state_dict())
         self.network = Network(
             {plain(key): before[key].clone().requires_grad_() for key, _ in self.net.named_parameters()},

@@ -72,6 +72,7 @@ SETTINGS = [
     (METHODS["advprop"](n=2, sat=True, loss="als"), 2, 2, 0),
     *[(METHODS["trades"](n=n, loss=loss), 2, n, 1) for n in (2, 7) for loss in ("ce", "entm")],
     (METHODS["adp"](), 3, 0, 0),
+    *[(METHODS["gpaco"](k=k, n=n), 1 + k, k * (n - 1), 1) for k in (0, 0.2, 0.6) for n in (1, 5)],
 ]
 
 

@@ -17,15 +17,16 @@ from trainables.selection import logit_margin
 
 PIXEL = 1 / 255
 
+Network = Callable[[Tensor], Tensor]  # images -> logits, or whatever the objective is made of
 Objective = Callable[[Tensor], Tensor]  # logits -> what the attack makes larger, one value a sample
 
 
-def input_gradient(net: nn.Module, x: Tensor, objective: Objective) -> Tensor:
+def input_gradient(net: Network, x: Tensor, objective: Objective) -> Tensor:
     """The gradient of the objective with respect to the images alone; no parameter's gradient is computed (A11)."""
     return gradient_and_logits(net, x, objective)[0]
 
 
-def gradient_and_logits(net: nn.Module, x: Tensor, objective: Objective) -> tuple[Tensor, Tensor]:
+def gradient_and_logits(net: Network, x: Tensor, objective: Objective) -> tuple[Tensor, Tensor]:
     """The input gradient, and the logits that it came with."""
     with torch.enable_grad():
         x = x.detach().requires_grad_()

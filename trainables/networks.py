@@ -1,5 +1,6 @@
 """Networks that torchvision does not have: a small residual net for CPUs, and the pre-activation family."""
 
+import copy
 import math
 from collections.abc import Sequence
 
@@ -41,9 +42,13 @@ class PixelNet(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """What the body makes of the images, for methods that train more than the logits."""
+        return self.run(self.body, x)
+
+    def run(self, body: nn.Module, x: Tensor) -> Tensor:
+        """What a body, or a part of it, makes of the images."""
         x = torch.addcmul(self.shift, x, self.scale)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
-            features = self.body(x)
+            features = body(x)
         return features.float() if self.bf16 else features
 
     def forward(self, x: Tensor) -> Tensor:
@@ -61,6 +66,17 @@ class Members(nn.Module):
         return torch.stack([member(x) for member in self.members], dim=1)
 
 
+class Followed(nn.Module):
+    """A body, and a copy that takes no gradient and follows it slowly."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.fast, self.slow = body, copy.deepcopy(body).requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fast(x)
+
+
 class MeanPrediction(nn.Module):
     """The logarithm of the mean of several predictions' probabilities: logits whose softmax is that mean."""
 
@@ -69,9 +85,11 @@ class MeanPrediction(nn.Module):
 
 
 def backbones(net: nn.Module) -> list[nn.Module]:
-    """The networks in a net, each of which an image passes: its body, or the members of that."""
+    """The networks in a net, through each of which an image makes a pass of its own: its body, or the parts of that."""
     body = net.body if isinstance(net, PixelNet) else net
-    return list(body.members) if isinstance(body, Members) else [body]
+    if isinstance(body, Members):
+        return list(body.members)
+    return [body.fast, body.slow] if isinstance(body, Followed) else [body]
 
 
 def _conv(inputs: int, outputs: int, size: int, stride: int, norms: bool) -> nn.Conv2d:

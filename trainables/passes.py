@@ -25,11 +25,10 @@ class PassCounter:
         self._pending = dict.fromkeys(backbones(net), 0)
         self._hooks: list[Any] = []
         for body in self._pending:
+            self._hooks.append(body.register_forward_hook(self._forward))
             last = list(body.parameters())[-1]
-            self._hooks += [
-                body.register_forward_hook(self._forward),
-                last.register_post_accumulate_grad_hook(functools.partial(self._weights, body)),
-            ]
+            if last.requires_grad:
+                self._hooks.append(last.register_post_accumulate_grad_hook(functools.partial(self._weights, body)))
 
     def reset(self) -> None:
         """Start again from nothing."""

@@ -13,6 +13,7 @@ from trainables.methods.deterministic import Deterministic
 from trainables.methods.entm import EntM
 from trainables.methods.entprop import EntProp
 from trainables.methods.fast_advprop import FastAdvProp
+from trainables.methods.gpaco import GPaCo
 from trainables.methods.label_smoothing import LabelSmoothing
 from trainables.methods.mixprop import MixProp
 from trainables.methods.mixup import Mixup
@@ -39,6 +40,7 @@ METHODS: dict[str, type[Method]] = {
     "ceb": CEB,
     "vib": VIB,
     "deterministic": Deterministic,
+    "gpaco": GPaCo,
 }
 
 
