@@ -163,6 +163,7 @@ def test_costs_are_the_printed_ones():
     assert costs("entprop/4") == pytest.approx(printed)
     assert costs("entprop/15")["AdvProp with EntProp selection"] == pytest.approx(4.6)
     assert costs("entprop/14")["Fast AdvProp with EntProp selection"] == pytest.approx(1.2)
+    assert costs("entprop/12") == {"GPaCo": 1, "EntProp with GPaCo": 3.5}
 
 
 def test_the_sweeps_hold_the_published_values():
