@@ -97,6 +97,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("ra", float, "mean accuracy on the 15 corruptions of the test images, in percent"),
         Column("h", float, "harmonic mean of sa and ra"),
         Column("ece", float, "expected calibration error on clean test images, in percent"),
+        Column("epoch_seconds", float, "an epoch's training and validation, median over the epochs"),
         Column("seconds", float, "training and measuring, without waiting"),
         Column("error", str, "of a run that failed: the traceback, its lines divided by \\n"),
     ),
@@ -113,6 +114,16 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         _SEED,
         Column("attack", str, "name of the attack, as python -m trainables.evaluate --attack reads it"),
         Column("accuracy", float, "in percent"),
+        Column("images", int, "how many test images were attacked"),
+    ),
+    "measures": (
+        _CONFIG,
+        _SEED,
+        Column("norm", str, "norms that were measured: main or aux"),
+        Column("measure", str, "what was measured, as python -m trainables.evaluate calls it: sa, transfer, fid …"),
+        Column("name", str, "of which attack, pictures or quantity; all where there is one alone"),
+        Column("value", float, "accuracies in percent, entropy in nats, margins and distances in their own units"),
+        Column("images", int, "how many images it stands on"),
     ),
 }  # fmt: skip
 KEYS: dict[str, tuple[str, ...]] = {
@@ -121,4 +132,5 @@ KEYS: dict[str, tuple[str, ...]] = {
     "confirm": ("config", "seed"),
     "corruptions": ("config", "seed", "norm", "corruption", "severity"),
     "attacks": ("config", "seed", "attack"),
+    "measures": ("config", "seed", "norm", "measure", "name"),
 }

@@ -39,10 +39,11 @@ exit codes: 0 done, 2 wrong input (one line, nothing written), 130 interrupted, 
 
 
 class Command(NamedTuple):
-    """Something else than a study: show DIR, ls DIR, or tables."""
+    """Something else than a study: show DIR, ls DIR, tables, or a table that is computed."""
 
     name: str
     folder: Path | None = None
+    table: str = ""
 
 
 _TRIAL_FIELDS = {f.name: f for f in dataclasses.fields(TrialConfig) if "help" in f.metadata and f.name != "seed"}
@@ -113,9 +114,22 @@ def read_study(arguments: list[str] | None = None) -> Study | Command:
             if values:
                 raise ValueError(f"tables must be alone, got {min(values)} with it")
             return Command("tables")
+        if values.get("table") and (computed := _read_computed(values)):
+            return computed
         return make_study(**values)
     except (ValueError, OSError) as error:
         parser.error(str(error))
+
+
+def _read_computed(values: Mapping[str, Any]) -> Command | None:
+    """The table that needs no study, if one is asked for: nothing else than its size may be said of it."""
+    from study.grids import COMPUTED
+
+    if values["table"] not in COMPUTED:
+        return None
+    if others := set(values) - {"table", "scale", "dry_run", "quiet"}:
+        raise ValueError(f"{min(others)} must be left alone with table {values['table']}, which is computed")
+    return Command("table", table=values["table"])
 
 
 def _joined(words: Iterable[str]) -> list[str]:

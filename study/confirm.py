@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from study.command_line import read_options
@@ -24,10 +25,14 @@ from study.options import Study
 from study.results import Results, best, config_id, config_row, method_of
 from study.space import control_configs, trial_config
 from trainables.config import TrialConfig, make_method, method_options
+from trainables.data import data_folder
 from trainables.options import OneLineParser
 
 PUBLISHED = ((0.2, 1), (0.6, 1), (0.2, 5), (0.6, 5))  # the EntProp paper's k and n
 PUBLISHED_ON_DIGITS = ((0.2, 1), (0.6, 5))  # the cheapest and the dearest: all four would take half as long again
+
+
+IN_CONFIRM = ("sa", "ra", "h", "ece", "entropy")  # of the main norms; entropy is not reported
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Chosen:
     why: str
     config: TrialConfig
     seeds: tuple[int, ...]
-    attacks: str = ""
+    measures: tuple[Row, ...] = ()  # beside accuracy and corruptions; `transfer_from` holds the name of a run
 
 
 def choose(study: Study, trials: Iterable[Row]) -> list[Chosen]:
@@ -83,15 +88,46 @@ def fresh_seeds(study: Study) -> tuple[int, ...]:
 def choose_table(study: Study) -> list[Chosen]:
     """The rows of a published table."""
     assert study.table is not None
+    planned = cells(study.table, study.changes, study.scale, study.seeds)
+    proxies = {
+        (cell.label, cell.config.dataset, cell.config.model): run_name(cell.config, study.seed + cell.seeds - 1)
+        for cell in planned
+        if cell.proxy
+    }
     found = []
-    for cell in cells(study.table, study.changes, study.scale, study.seeds):
+    for cell in planned:
         seeds = tuple(study.seed + i for i in range(cell.seeds))
-        found.append(Chosen(cell.label, cell.config, seeds, cell.attacks))
+        place = cell.config.dataset, cell.config.model
+        several = [
+            {**each, "transfer_from": proxies[each["transfer_from"], *place]} if "transfer_from" in each else dict(each)
+            for each in cell.measures
+        ]
+        found.append(Chosen(cell.label, cell.config, seeds, tuple(several)))
     return found
 
 
+def run_name(config: TrialConfig, seed: int) -> str:
+    """The name of a run, and of its folder."""
+    return f"confirm-{config_id(config)}-{seed}"
+
+
+def check_pictures(study: Study, chosen: Iterable[Chosen]) -> None:
+    """ValueError unless the other pictures that a table measures are there."""
+    for path in {shift_folder(study, each) for one in chosen for each in one.measures if "shift" in each}:
+        if not path.is_dir():
+            raise ValueError(f"table {study.table} needs a folder of pictures for each class in {path}, got none")
+
+
+def shift_folder(study: Study, measure: Row) -> Path:
+    """Where other pictures of the same classes lie: beside the data sets."""
+    return data_folder(Path(study.data_root) if study.data_root else None) / measure["shift"].removeprefix("folder:")
+
+
 class Confirm:
-    """A source of the runs that are still to be done; the dearest first, so that all workers end together."""
+    """A source of the runs that are still to be done; the dearest first, so that all workers end together.
+
+    A run whose network others are shown the attacks on comes before all; the others wait for its end.
+    """
 
     def __init__(self, study: Study, chosen: list[Chosen], results: Results, progress: Any) -> None:
         from study.storage import base_of
@@ -102,8 +138,10 @@ class Confirm:
         self.chosen = {config_id(each.config): each for each in chosen}
         done = {(row["config"], row["seed"]) for row in results.confirm if row["h"] is not None}
         runs = [(each, seed) for each in chosen for seed in each.seeds]
-        runs.sort(key=lambda run: -run[0].config.method.cost)
+        self.proxies = {each["transfer_from"] for one in chosen for each in one.measures if "transfer_from" in each}
+        runs.sort(key=lambda run: (run_name(run[0].config, run[1]) not in self.proxies, -run[0].config.method.cost))
         self.waiting = [run for run in runs if (config_id(run[0].config), run[1]) not in done]
+        self.not_ended = {run_name(each.config, seed) for each, seed in self.waiting} & self.proxies
         self.total, self.done = len(runs), len(runs) - len(self.waiting)
         self.seconds: dict[str, dict[int, float]] = {}
 
@@ -112,13 +150,31 @@ class Confirm:
         return not self.waiting
 
     def next(self) -> Job | None:
-        if not self.waiting:
+        ready = (run for run in self.waiting if not self._waits(*run))
+        if (run := next(ready, None)) is None:
             return None
-        each, seed = self.waiting.pop(0)
-        config = dataclasses.replace(each.config, seed=seed)
-        name = f"confirm-{config_id(config)}-{seed}"
+        self.waiting.remove(run)
+        each, seed = run
+        name = run_name(each.config, seed)
         self.progress.started(name)
-        return Job(name, f"{self.base}/{name}", config.as_dict(), "test", attacks=each.attacks)
+        config = dataclasses.replace(each.config, seed=seed)
+        measures = tuple(self._located(measure) for measure in self._measures(each, name))
+        return Job(name, f"{self.base}/{name}", config.as_dict(), "test", measures=measures)
+
+    def _waits(self, each: Chosen, seed: int) -> bool:
+        """Whether a network that the run needs is not trained yet."""
+        several = self._measures(each, run_name(each.config, seed))
+        return any(measure.get("transfer_from") in self.not_ended for measure in several)
+
+    def _measures(self, each: Chosen, name: str) -> list[Row]:
+        """What is measured of a run; a proxy is not shown what is made against itself."""
+        return [measure for measure in each.measures if measure.get("transfer_from") != name]
+
+    def _located(self, measure: Row) -> Row:
+        """The measure with folders where it names a run or a data set."""
+        if "transfer_from" in measure:
+            return {**measure, "transfer_from": f"{self.base}/{measure['transfer_from']}"}
+        return {**measure, "shift": f"folder:{shift_folder(self.study, measure)}"} if "shift" in measure else measure
 
     def on_row(self, job: Job, row: Row) -> None:
         self.seconds.setdefault(job.name, {})[row["epoch"]] = row["seconds"]
@@ -126,28 +182,41 @@ class Confirm:
 
     def on_end(self, job: Job, row: Row | None, error: str) -> None:
         config = TrialConfig.from_dict(job.config)
+        self.not_ended.discard(job.name)
         each, last = self.chosen[config_id(config)], row or {}
-        seconds = sum(self.seconds.pop(job.name, {}).values()) + last.get("measuring_s", 0.0)
+        epochs = self.seconds.pop(job.name, {}).values()
         written = {
             **config_row(config),
             "why": each.why,
             "epochs": last.get("epoch"),
             "measured_cost": last.get("measured_cost"),
             **{name: last.get(name) for name in ("sa", "ra", "h", "ece")},
-            "seconds": seconds,
+            "epoch_seconds": median(epochs) if epochs else None,
+            "seconds": sum(epochs) + last.get("measuring_s", 0.0),
             "error": error or None,
         }
         key = {"config": written["config"], "seed": config.seed}
-        self.results.add_corruptions(
-            {**key, "norm": "main", "corruption": name, "severity": severity, "accuracy": value}
-            for name, severity, value in last.get("corruptions", ())
-        )
-        self.results.add_attacks(
-            {**key, "attack": name, "accuracy": value} for name, _, value in last.get("attacks", ())
-        )
+        self.results.add_measured(measured_files(key, last.get("measured", ())))
         self.results.put_confirm(written)  # last: a row here says that the others are complete
         self.done += 1
         self.progress.ended(written)
+
+
+def measured_files(key: Row, rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """What was measured of a run, by the table that it belongs in; what stands in confirm.csv is not written again."""
+    files: dict[str, list[Row]] = {"corruptions": [], "attacks": [], "measures": []}
+    for row in rows:
+        kind, name, value, images = row["measure"], row["name"], row["value"], row["images"]
+        here = {**key, "norm": row["norm"]}
+        if kind == "corruption":
+            found = {**here, "corruption": name, "severity": row["severity"], "accuracy": value}
+            files["corruptions"].append(found)
+        elif row["norm"] == "main" and kind == "attack":
+            files["attacks"].append({**key, "attack": name, "accuracy": value, "images": images})
+        elif row["norm"] != "main" or kind not in IN_CONFIRM:
+            shown = Path(name).name if kind == "shift" else name or "all"
+            files["measures"].append({**here, "measure": kind, "name": shown, "value": value, "images": images})
+    return files
 
 
 def main(arguments: list[str] | None = None) -> int:

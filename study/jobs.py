@@ -19,7 +19,7 @@ class Job:
     config: dict[str, Any]  # TrialConfig.as_dict()
     measure: str  # "validation": what a search may see; "test": what is reported
     rungs: tuple[float, ...] = ()  # spent costs at which it is measured before its end
-    attacks: str = ""  # names divided by commas, measured with the test images
+    measures: tuple[Row, ...] = ()  # what else is measured of test images: flags of `python -m trainables.evaluate`
 
 
 class Source(Protocol):

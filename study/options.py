@@ -215,10 +215,14 @@ CHANGEABLE = (
 
 
 def _check_table(study: Study) -> None:
-    from study.grids import GRIDS, cells
+    from study.grids import COMPUTED, GRIDS, cells
 
+    if study.table in COMPUTED:
+        raise ValueError(
+            f"table must be one that is trained, got {study.table}, which {PROGRAM} --table {study.table} prints"
+        )
     if study.table not in GRIDS:
-        raise ValueError(unknown("table", study.table, GRIDS))
+        raise ValueError(unknown("table", study.table, [*GRIDS, *COMPUTED]))
     searching = [name for name, default in _SEARCH_OPTIONS.items() if getattr(study, name) != default]
     if searching:
         raise ValueError(f"{searching[0]} must be left alone with a table, whose rows are given")

@@ -19,14 +19,16 @@ from study.budget import LARGEST_N, format_budget, format_cost
 from study.confirm import Chosen, choose, choose_table
 from study.options import EMBEDDED, Study
 from study.row_text import duration
+from study.table_plan import table_lines, table_notes, wrapped
 from trainables.config import TrialConfig, make_method
 from trainables.data import cache_folder, dataset_entry
 from trainables.files import write_atomically
 
 # Bytes of a checkpoint: weights and momentum in float32, norms doubled. Of measuring, a run's rows in corruptions.csv.
 PARAMETERS = {
-    "resnet8": 0.08e6, "resnet18": 11.2e6, "resnet50": 23.7e6, "wide_resnet50_2": 67e6, "resnext50_32x4d": 23.2e6,
-    "preact_resnet18": 11.2e6, "preact_resnet50": 23.7e6, "wrn_28_10": 36.5e6, "wrn_34_10": 46.2e6, "vit_b_16": 85.9e6,
+    "resnet8": 0.08e6, "resnet8x2": 0.31e6, "resnet18": 11.2e6, "resnet50": 23.7e6, "wide_resnet50_2": 67e6,
+    "resnext50_32x4d": 23.2e6, "preact_resnet18": 11.2e6, "preact_resnet50": 23.7e6, "wrn_28_10": 36.5e6,
+    "wrn_34_10": 46.2e6, "mnist_cnn": 0.02e6, "vit_b_16": 85.9e6,
 }  # fmt: skip
 ROWS_BYTES = 75 * 60
 
@@ -288,7 +290,7 @@ def plan_text(study: Study, slots: int | None = None) -> str:
     lines += [f"{'in all':<9}{_amount(parts)}"] if len(parts) > 1 else []
     lines.append(_time_line(study, at_once))
     lines.append(f"{'disk':<9}at most {_size(estimated_bytes(study))} in {study.out}, checkpoints with it")
-    return "\n".join([*lines, *(f"{'note':<9}{note}" for note in _notes(study))])
+    return "\n".join([*lines, *(line for note in _notes(study) for line in wrapped("note", note))])
 
 
 def _amount(parts: list[Part]) -> str:
@@ -300,14 +302,7 @@ def _amount(parts: list[Part]) -> str:
 
 def _what(study: Study) -> list[str]:
     if study.table is not None:
-        from study.grids import GRIDS
-
-        chosen = _rows(study)
-        where = dict.fromkeys(f"{each.config.dataset} with {each.config.model}" for each in chosen)
-        lines = [f"table {study.table}: {GRIDS[study.table].title}", f"on {', '.join(where)}"]
-        for each in chosen[: len(GRIDS[study.table].rows)]:
-            lines.append(f"  {each.why}: {format_cost(each.config.method.cost)} × {each.config.epochs} epochs")
-        return lines
+        return table_lines(study, _rows(study))
     trial = study.trial
     budget = format_budget(study.budget) if study.budget else ""
     goal = "validation H" if study.objective == "h" else "validation H against cost"
@@ -328,6 +323,8 @@ def _time_line(study: Study, slots: int) -> str:
 def _notes(study: Study) -> Iterable[str]:
     if study.table is None and not any(study.searched.values()) and len(study.methods) == 1:
         yield f"{study.methods[0]} has one setting: every proposal is the same; --trials 1 is enough"
+    if study.table is not None:
+        yield from table_notes(study, _rows(study))
     datasets = {study.trial.dataset} if study.table is None else {e.config.dataset for e in _rows(study)}
     for dataset in sorted(datasets):
         if dataset == EMBEDDED or ":" in dataset:

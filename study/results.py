@@ -52,6 +52,10 @@ class Results:
     def attacks(self) -> list[Row]:
         return self.table("attacks").rows()
 
+    @property
+    def measures(self) -> list[Row]:
+        return self.table("measures").rows()
+
     def put_trial(self, row: Mapping[str, Any]) -> None:
         """Add a trial, or replace the one of that number."""
         if row.get("status") not in STATUSES:
@@ -66,11 +70,11 @@ class Results:
         """Add a seed of a confirmed configuration, or replace it."""
         self._put("confirm", [row])
 
-    def add_corruptions(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        self._put("corruptions", rows)
-
-    def add_attacks(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        self._put("attacks", rows)
+    def add_measured(self, files: Mapping[str, list[Row]]) -> None:
+        """Rows of corruptions, attacks and measures by the name of their file; of what there is none, no file."""
+        for name, rows in files.items():
+            if rows:
+                self._put(name, rows)
 
     def _put(self, name: str, rows: Iterable[Mapping[str, Any]], to_disk: bool = False) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

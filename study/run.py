@@ -70,6 +70,10 @@ def answer(asked: Command) -> str:
         from study.grids import list_tables
 
         return list_tables()
+    if asked.name == "table":
+        from study.grids import computed_text
+
+        return computed_text(asked.table)
     from study.show import list_studies, show_study
 
     assert asked.folder is not None
@@ -102,7 +106,7 @@ class Conductor:
     def run(self, searching: bool) -> int:
         # What can be wrong with the input is found before anything is written: the address, the data, the batch size.
         from study import tuner
-        from study.confirm import choose_table
+        from study.confirm import check_pictures, choose_table
         from study.results import Results
         from study.storage import check_writable
 
@@ -112,7 +116,9 @@ class Conductor:
         tuner.check_reachable(study.address or os.environ.get("RAY_ADDRESS") or "local")
         self.cpus, self.gpus = resources(study)
         data = Data(study)
-        first = choose_table(study)[0].config if study.table else study.trial
+        planned = choose_table(study) if study.table else []
+        check_pictures(study, planned)
+        first = planned[0].config if planned else study.trial
         self.splits = data.of(first)
         with tuner.ray_session(study.address, self.name) as url:
             self.slots = min(study.concurrency or sys.maxsize, tuner.slots_of(self.cpus, self.gpus))
@@ -261,11 +267,15 @@ class Conductor:
         return FAILED
 
     def end(self) -> int:
+        from study.measured_text import measured_text
         from study.summary import final_text
 
         self.finish("finished")
         self.remember_timing()
-        print(final_text(self.folder, self.results.trials, self.results.confirm))
+        results = self.results
+        if further := measured_text(results.confirm, results.attacks, results.measures):
+            print(further + "\n")
+        print(final_text(self.folder, results.trials, results.confirm))
         return DONE
 
     def remember_timing(self) -> None:

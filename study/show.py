@@ -4,6 +4,7 @@ import datetime
 from pathlib import Path
 from typing import Any
 
+from study.measured_text import measured_text
 from study.options import PROGRAM
 from study.results import Results, Row, best
 from study.row_text import duration, ended_line, first_line, setting
@@ -23,6 +24,8 @@ def show_study(folder: Path | str) -> str:
         parts.append("no trial has begun yet")
     if confirm:
         parts.append(confirmed_table(confirm))
+        further = measured_text(confirm, results.attacks, results.measures)
+        parts += [further] if further else []
         parts += ["\n".join(verdict(confirm))] if verdict(confirm) else []
         parts += _failures([row for row in confirm if row["h"] is None and row["error"]], "seed")
     missing = _missing(Path(folder), study, trials, confirm)

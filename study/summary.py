@@ -137,10 +137,10 @@ def confirmed_table(rows: Iterable[Row]) -> str:
         if several:
             name += f" ({group.row['dataset']}, {group.row['model']})"
         seeds = f"{len(group.h)}" + (f" ({group.failed} failed)" if group.failed else "")
-        measured = [_with_interval(each) for each in (group.sa, group.ra, group.interval)]
+        measured = [with_interval(each) for each in (group.sa, group.ra, group.interval)]
         differences = [_difference_cell(groups, method, group) for method in ("vanilla", "mixup")]
         lines.append((name, format_cost(round(group.row["cost"], 3)), seeds, *measured, *differences))
-    return _aligned(lines)
+    return aligned(lines)
 
 
 def _order(group: Confirmed) -> tuple[str, str, bool]:
@@ -153,15 +153,15 @@ def _difference_cell(groups: list[Confirmed], method: str, group: Confirmed) -> 
     if other is None or other is group:
         return ""
     found = difference(group, other)
-    return "" if found is None else _with_interval(found, signed=True)
+    return "" if found is None else with_interval(found, signed=True)
 
 
-def _with_interval(found: Interval, signed: bool = False) -> str:
+def with_interval(found: Interval, signed: bool = False) -> str:
     mean = f"{found.mean:+.2f}" if signed else f"{found.mean:.2f}"
     return mean if found.half is None else f"{mean} ± {found.half:.2f}"
 
 
-def _aligned(lines: list[tuple[str, ...]]) -> str:
+def aligned(lines: list[tuple[str, ...]]) -> str:
     """Columns divided by two blanks, the first flush left, the others flush right."""
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     return "\n".join(
@@ -210,7 +210,7 @@ def front_table(trials: Iterable[Row]) -> str:
         )
         for row in rows
     ]
-    return _aligned(lines)
+    return aligned(lines)
 
 
 def counts_line(trials: Iterable[Row]) -> str:
@@ -236,7 +236,8 @@ def final_text(folder: Path | str, trials: list[Row], confirm: list[Row]) -> str
         parts += [front_table(trials), counts_line(trials)]
         short = len([row for row in trials if row["status"] == "finished"]) - len(finished(trials))
         parts += [f"{short} finished trials were shorter than the others and are not ranked"] if short else []
-    parts.append(f"everything lies in {folder}: study.json, trials.csv, epochs.csv, confirm.csv, corruptions.csv")
+    files = sorted(path.name for path in Path(folder).glob("*.csv"))
+    parts.append(f"everything lies in {folder}: {', '.join(['study.json', *files])}")
     parts.append(
         f"next: {PROGRAM} show {folder}" + (f"   or: {PROGRAM} --resume {folder} --extend 24" if trials else "")
     )

@@ -89,7 +89,7 @@ class StudyTrial(tune.Trainable):
 def job_of(config: Row) -> Job:
     """The job in a trial's configuration."""
     values = config["job"]
-    return Job(**{**values, "rungs": tuple(values["rungs"])})
+    return Job(**{**values, "rungs": tuple(values["rungs"]), "measures": tuple(values["measures"])})
 
 
 # ------------------------------------------------------------------------------------- between Tune and the source

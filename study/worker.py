@@ -12,17 +12,18 @@ import torch
 
 from study.jobs import Job, Row
 from study.storage import WorkFolder
-from trainables.attack_names import parse_attacks
 from trainables.config import TrialConfig
 from trainables.corrupted_sets import corrupted_sets
 from trainables.corruptions import REPORTED, SEVERITIES, VALIDATION
 from trainables.data import Splits, dataset_entry
-from trainables.evaluate import Measurement
-from trainables.evaluate_command import VALIDATION_SEVERITIES, Evaluation, Trained, corruption_images, measure
+from trainables.diagnose import Tables
+from trainables.evaluate_command import VALIDATION_SEVERITIES, Trained, corruption_images, measure, write_tables
+from trainables.evaluate_options import Evaluation, read_evaluation
 from trainables.run_folder import RunFolder
 from trainables.train import Diverged, TrainState, train
 
 SUMMARY = ("sa", "ra", "h", "ece")
+CLEAN = ("sa", "ece", "entropy", "rate")  # what every evaluation begins with
 
 
 class Worker:
@@ -87,27 +88,36 @@ class Worker:
     def measured(self) -> Row:
         """RA and H of the validation images, or everything that is reported of the test images."""
         on_test = self.job.measure == "test"
-        asked = Evaluation(
-            self.folder.path,
-            corruptions="all" if on_test else "validation",
-            attacks=tuple(parse_attacks(self.job.attacks)) if self.job.attacks else (),
-        )
-        trained = Trained(self.config, self.splits, self.state)
-        rows = [row for row, _, _ in measure(asked, trained, lambda done, total, what: None)]
-        summary = {row.measure: row.value for row in rows if row.measure in SUMMARY}
+        rows = self.evaluated(Evaluation(self.folder.path, corruptions="all" if on_test else "validation"))
+        summary = {row["measure"]: row["value"] for row in rows if row["measure"] in SUMMARY}
         if not on_test:
             return {"val_ra": summary["ra"], "val_h": summary["h"]}
-        return {**summary, "corruptions": named(rows, "corruption"), "attacks": named(rows, "attack")}
+        return {**summary, "measured": rows + [row for asked in self.job.measures for row in self.further(asked)]}
+
+    def further(self, asked: Row) -> list[Row]:
+        """What another evaluation finds; the clean images were measured through the main norms before."""
+        proxy = WorkFolder(asked["transfer_from"]) if "transfer_from" in asked else None
+        found = {**asked, "transfer_from": proxy.path} if proxy else asked
+        try:
+            rows = self.evaluated(read_evaluation({"run": self.folder.path, "corruptions": "none", **found}))
+        finally:
+            if proxy:
+                proxy.close()
+        return [row for row in rows if row["norm"] != "main" or row["measure"] not in CLEAN]
+
+    def evaluated(self, asked: Evaluation) -> list[Row]:
+        """The rows of an evaluation, as plain values; what a figure is drawn from goes into the run's folder."""
+        trained, tables = Trained(self.config, self.splits, self.state), Tables()
+        found = measure(asked, trained, lambda done, total, what: None, tables)
+        rows = [{**row._asdict(), "norm": asked.norm, "images": images} for row, images, _ in found]
+        write_tables(asked, tables)
+        return rows
 
     def release(self) -> None:
         """Let go of the network, so that the next job has the memory."""
         self.epochs = self.state = None  # type: ignore[assignment]
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-
-
-def named(rows: list[Measurement], kind: str) -> list[tuple[str, int | None, float]]:
-    return [(row.name, row.severity, row.value) for row in rows if row.measure == kind]
 
 
 def describe(error: BaseException) -> str:
@@ -144,4 +154,4 @@ def prepare_device(gpus: float) -> str:
 
 def as_values(job: Job) -> dict[str, Any]:
     """The job as a plain dictionary."""
-    return {**vars(job), "rungs": list(job.rungs)}
+    return {**vars(job), "rungs": list(job.rungs), "measures": list(job.measures)}

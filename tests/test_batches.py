@@ -149,7 +149,9 @@ def test_a_batch_size_that_does_not_fit_is_refused(images, batch_size):
 def test_an_augmentation_of_the_other_kind_is_refused(images, files):
     with pytest.raises(ValueError, match=r"augment must be one of none, flip, crop, crop4, crop4_flip .* got 'resized"):
         make_batches(images, "cpu", "resized_crop_flip")
-    with pytest.raises(ValueError, match=r"augment must be one of none, flip, resized_crop_flip .* got 'crop4_flip'"):
+    with pytest.raises(
+        ValueError, match=r"augment must be one of none, flip, resized_crop_flip, auto_crop_flip .* got 'crop4_flip'"
+    ):
         make_batches(files, "cpu", "crop4_flip")
 
 
@@ -183,6 +185,14 @@ def test_each_picture_is_cut_anew(files):
     one = Files(files.paths[:1] * 8, files.labels[:8])
     x, _, _ = whole_epoch(one, 0, 0)
     assert len({tuple(picture.flatten()[::999].tolist()) for picture in x}) == 8
+
+
+def test_autoaugment_draws_a_policy_for_each_picture_by_its_seed(files):
+    one = Files(files.paths[:1] * 8, files.labels[:8])
+    first, again = (whole_epoch(one, workers, 5, "auto_crop_flip")[0] for workers in (0, 2))
+    assert torch.equal(first, again)
+    cut = whole_epoch(one, 0, 5)[0]  # the same cut and mirror image, without a policy
+    assert not all(torch.equal(x, y) for x, y in zip(first, cut, strict=True))
 
 
 def test_plain_batches_of_files_are_centre_crops_in_order(files):

@@ -5,13 +5,14 @@ import dataclasses
 import pytest
 
 from study.command_line import make_study
-from study.confirm import Confirm, choose, choose_table, fresh_seeds
+from study.confirm import Confirm, check_pictures, choose, choose_table, fresh_seeds, measured_files
 from study.options import Study
 from study.results import Results, config_row
 from study.search import Search
 from tests.study_helpers import Silent, finish, row_of, tiny_study
 
-MEASURED = {"sa": 97.0, "ra": 90.0, "h": 93.0, "ece": 2.0, "corruptions": [("fog", 3, 80.0)], "attacks": []}
+FOG = {"measure": "corruption", "name": "fog", "severity": 3, "value": 80.0, "norm": "main", "images": 300}
+MEASURED = {"sa": 97.0, "ra": 90.0, "h": 93.0, "ece": 2.0, "measured": [FOG]}
 
 
 def searched(folder, **options):
@@ -104,6 +105,65 @@ def test_a_table_is_confirmed_row_by_row(tmp_path):
     chosen = choose_table(study)
     assert [each.why for each in chosen] == ["n=1", "n=2", "n=3", "n=4", "n=5", "Vanilla", "Mixup alone"]
     assert all(each.seeds == (0, 1) and each.config.epochs == 1 for each in chosen)
+
+
+def test_runs_wait_for_the_network_whose_attacks_they_are_shown(tmp_path):
+    study = make_study(table="uncertainty/12", scale="demo", seeds=1, out=str(tmp_path / "s"))
+    chosen = choose_table(study)
+    source = Confirm(study, chosen, Results(tmp_path / "s"), Silent())
+    proxy = source.next()
+    assert (proxy.config["method"]["name"], proxy.config["method"]["loss"], proxy.config["seed"]) == ("pat", "ce", 1)
+    assert not any("transfer_from" in measure for measure in proxy.measures)  # it is not shown its own attacks
+    free = []
+    while (job := source.next()) is not None:
+        free.append(job.config["method"]["name"])
+    assert sorted(free) == ["mixup", "vanilla"]
+    assert not source.finished
+    end(source, proxy)
+    job = source.next()
+    assert {m["transfer_from"] for m in job.measures if "transfer_from" in m} == {proxy.folder}
+    again = Confirm(study, chosen, Results(tmp_path / "s"), Silent())
+    assert len(again.waiting) == len(chosen)  # all but the proxy's run, which is done
+    assert again.next() == job
+
+
+def test_a_proxy_that_failed_holds_nothing_up(tmp_path):
+    study = make_study(table="uncertainty/12", scale="demo", seeds=1, out=str(tmp_path / "s"))
+    source = Confirm(study, choose_table(study), Results(tmp_path / "s"), Silent())
+    source.on_end(source.next(), None, "the loss is no longer finite")
+    assert source.next().config["method"]["name"] in ("pat", "trades")
+
+
+def test_what_is_measured_goes_into_the_table_of_its_kind():
+    def row(measure, name, norm="main", severity=None):
+        return {"measure": measure, "name": name, "severity": severity, "value": 5.0, "norm": norm, "images": 20}
+
+    rows = [
+        row("sa", ""), row("h", ""), row("corruption", "fog", severity=3), row("attack", "FGSM4"), row("sa", "", "aux"),
+        row("corruption", "fog", "aux", 3), row("transfer", "FGSM4"), row("attack", "FGSM4", "aux"),
+        row("shift", "folder:/data/imagenet-a"),
+    ]  # fmt: skip
+    files = measured_files({"config": "c", "seed": 0}, rows)
+    assert [(each["norm"], each["corruption"], each["severity"]) for each in files["corruptions"]] == [
+        ("main", "fog", 3), ("aux", "fog", 3),
+    ]  # fmt: skip
+    assert files["attacks"] == [{"config": "c", "seed": 0, "attack": "FGSM4", "accuracy": 5.0, "images": 20}]
+    assert [(each["norm"], each["measure"], each["name"]) for each in files["measures"]] == [
+        ("aux", "sa", "all"), ("main", "transfer", "FGSM4"), ("aux", "attack", "FGSM4"),
+        ("main", "shift", "imagenet-a"),
+    ]  # fmt: skip
+
+
+def test_other_pictures_must_be_there_before_anything_is_trained(tmp_path):
+    study = make_study(table="entprop/3", data_root=str(tmp_path), out=str(tmp_path / "s"))
+    chosen = choose_table(study)
+    with pytest.raises(ValueError, match="table entprop/3 needs a folder of pictures for each class in"):
+        check_pictures(study, chosen)
+    for name in ("imagenet-a", "imagenet-r", "stylized-imagenet"):
+        (tmp_path / name).mkdir()
+    check_pictures(study, chosen)
+    job = Confirm(study, chosen, Results(tmp_path / "s"), Silent()).next()
+    assert job.measures[0] == {"shift": f"folder:{tmp_path}/imagenet-a"}
 
 
 def test_the_configuration_of_a_row_survives_the_files(tmp_path):

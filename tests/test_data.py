@@ -421,14 +421,16 @@ def test_cars_are_read_from_the_devkit(tmp_path):
 def test_cars_and_imagenet_are_read_from_class_folders(tmp_path):
     write_folder(tmp_path / "stanford_cars", side=70)
     write_folder(tmp_path / "imagenet", side=70, test="val")
-    for name in ("cars", "imagenet"):
+    write_folder(tmp_path / "imagenet100", side=70, test="val")
+    for name in ("cars", "imagenet", "imagenet100"):
         splits = load_dataset(name, tmp_path)
         assert splits.classes == ("ant", "bee")
         assert len(splits.test) == 12
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("cars", "Kaggle"), ("cub", "data.caltech.edu"), ("imagenet", "image-net.org")]
+    ("name", "words"),
+    [("cars", "Kaggle"), ("cub", "data.caltech.edu"), ("imagenet", "image-net.org"), ("imagenet100", "does not say")],
 )
 def test_a_data_set_that_must_be_fetched_by_hand_says_where(tmp_path, name, words):
     with pytest.raises(FileNotFoundError, match=words) as caught:

@@ -7,7 +7,8 @@ from torch import nn
 from trainables.deploy import DeployedNet
 from trainables.dual_norm import aux_norm
 from trainables.models import MODELS
-from trainables.networks import PixelNet
+from trainables.networks import MeanPrediction, Members, PixelNet
+from trainables.passes import PassCounter
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 
@@ -80,3 +81,14 @@ def test_a_network_without_batch_norm_is_taken_as_it_is():
     net = PixelNet(nn.Sequential(nn.Flatten(), nn.Linear(12, 3)), MEAN, STD, dual=False, bf16=False)
     x = torch.rand(4, 3, 2, 2)
     assert torch.allclose(DeployedNet(net)(x), net(x), atol=1e-6)
+
+
+@torch.no_grad()
+def test_a_copy_of_a_network_in_training_counts_no_passes():
+    members = Members([MODELS["resnet8"].build(10, 32, True, False) for _ in range(2)])
+    net = PixelNet(members, MEAN, STD, dual=False, bf16=False, head=MeanPrediction()).eval()
+    x, counter = torch.rand(4, 3, 32, 32), PassCounter(net)
+    logits = net(x)
+    assert counter.forward == 8  # each member saw four images
+    assert torch.allclose(DeployedNet(net)(x), logits, atol=1e-5)
+    assert counter.forward == 8

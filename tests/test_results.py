@@ -87,13 +87,14 @@ def test_all_tables_are_kept_by_their_keys(tmp_path):
     results.put_confirm({**run, "h": 93.9})
     key = {"config": run["config"], "seed": 3}
     rows = [{**key, "norm": "main", "corruption": c, "severity": s, "accuracy": 90.0} for c in "ab" for s in (1, 2)]
-    results.add_corruptions(rows)
-    results.add_corruptions(rows)
-    results.add_attacks([{**key, "attack": "PGD20-2", "accuracy": 5.0}])
+    attacked = {**key, "attack": "PGD20-2", "accuracy": 5.0, "images": 100}
+    distance = {**key, "norm": "main", "measure": "fid", "name": "mixup", "value": 3.5, "images": 25}
+    for _ in range(2):
+        results.add_measured({"corruptions": rows, "attacks": [attacked], "measures": [distance]})
     again = Results(tmp_path)
     assert [(row["seed"], row["h"]) for row in again.confirm] == [(3, 93.9), (4, 93.8)]
     assert len(again.corruptions) == 4
-    assert again.attacks == results.attacks
+    assert (again.attacks, again.measures) == ([attacked], [distance])
     assert again.confirm[0]["lr"] == 0.1
 
 

@@ -81,12 +81,35 @@ def test_what_cannot_begin_fails_with_its_traceback(tmp_path, splits):
     assert "Traceback" in row["error"]
 
 
-def test_test_images_are_measured_with_all_corruptions_and_attacks(tmp_path, splits):
-    config = with_recipe(make_method("vanilla", {}), epochs=1, train_images=128)
-    (row,) = rows_of(Worker(splits), job_in(tmp_path / "a", config, measure="test", attacks="FGSM4"))
+ONE_EPOCH = with_recipe(make_method("mixprop", {}), epochs=1, train_images=128)
+CONFIG_1 = with_recipe(make_method("vanilla", {}), epochs=1, train_images=128)
+
+
+def kinds(row, norm="main"):
+    return [(each["measure"], each["name"], each["images"]) for each in row["measured"] if each["norm"] == norm]
+
+
+def test_test_images_are_measured_with_all_corruptions_and_whatever_else_is_asked_for(tmp_path, splits):
+    measures = ({"attack": "FGSM4", "attacked_images": 20}, {"norm": "aux", "corruptions": "all"}, {"geometry": 4})
+    (row,) = rows_of(Worker(splits), job_in(tmp_path / "a", ONE_EPOCH, measure="test", measures=measures))
     assert {"sa", "ra", "h", "ece"} <= set(row)
-    assert len(row["corruptions"]) == 75
-    assert [name for name, _, _ in row["attacks"]] == ["FGSM4"]
+    corrupted = [each for each in row["measured"] if each["measure"] == "corruption"]
+    assert [each["norm"] for each in corrupted] == ["main"] * 75 + ["aux"] * 75
+    assert ("attack", "FGSM4", 20) in kinds(row)
+    assert ("geometry", "margin", 4) in kinds(row)
+    assert {("sa", "", 597), ("ra", "", 300), ("h", "", 300)} <= set(kinds(row, "aux"))
+    assert [name for name, _, _ in kinds(row)].count("sa") == 1  # other evaluations do not repeat the clean images
+    assert (tmp_path / "a" / "geometry-main.csv").is_file()  # what a figure is drawn from
+
+
+def test_a_network_is_shown_what_is_made_against_another(tmp_path, splits):
+    rows_of(Worker(splits), job_in(tmp_path / "proxy", ONE_EPOCH))
+    shown = {"attack": "FGSM8", "attacked_images": 50, "transfer_from": str(tmp_path / "proxy")}
+    (row,) = rows_of(Worker(splits), job_in(tmp_path / "a", CONFIG_1, measure="test", measures=(shown,)))
+    assert kinds(row)[-1] == ("transfer", "FGSM8", 50)
+    missing = {**shown, "transfer_from": str(tmp_path / "nowhere")}
+    (row,) = rows_of(Worker(splits), job_in(tmp_path / "b", CONFIG_1, measure="test", measures=(missing,)))
+    assert "must hold a checkpoint.pt" in row["error"]
 
 
 def test_an_error_begins_with_what_went_wrong():

@@ -126,7 +126,8 @@ class FileBatches:
         center = [v2.Resize(256, antialias=True), v2.CenterCrop(224)]
         cut = [v2.RandomResizedCrop(224, antialias=True)] if how.resized_crop else center
         mirror = [v2.RandomHorizontalFlip()] if how.flip else []
-        self.augmented = v2.Compose([*cut, *mirror, v2.PILToTensor()])
+        policy = [v2.AutoAugment(v2.AutoAugmentPolicy.IMAGENET)] if how.auto else []
+        self.augmented = v2.Compose([*cut, *mirror, *policy, v2.PILToTensor()])
         self.centered = v2.Compose([*center, v2.PILToTensor()])
 
     def train(self, batch_size: int, seed: int) -> Iterator[Batch]:

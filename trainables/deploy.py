@@ -34,11 +34,12 @@ class DeployedNet(nn.Module):
 
 
 def single_norm(body: nn.Module, norm: Norm) -> nn.Module:
-    """A copy in which every pair of norms is replaced by one of the two."""
+    """A copy in which every pair of norms is replaced by one of the two, and that nobody listens to."""
     if norm == "aux" and not has_dual_norms(body):
         raise ValueError("norm must be main for a network without auxiliary norms, got aux")
     body = copy.deepcopy(body)
     for parent in list(body.modules()):
+        parent._forward_hooks.clear()  # of a training that goes on: passes of a copy are none of its own
         for name, child in list(parent.named_children()):
             if isinstance(child, DualBatchNorm2d | DualLayerNorm):
                 setattr(parent, name, getattr(child, norm))

@@ -188,6 +188,15 @@ def imagenet(root: Path) -> RawData:
     return folder(base)
 
 
+def imagenet100(root: Path) -> RawData:
+    base = root / "imagenet100"
+    _must_exist(
+        "put 100 class folders of ILSVRC2012 there; the MixProp paper does not say which",
+        [base / "train", base / "val"],
+    )
+    return folder(base)
+
+
 def folder(base: Path) -> RawData:
     """train/ and test/ (or val/), each with one folder of pictures per class."""
     train_base, test_base = _train_and_test(base)

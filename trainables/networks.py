@@ -118,15 +118,19 @@ class BasicBlock(nn.Module):
 
 
 class ResNet8(nn.Module):
-    """Blocks of 16, 32 and 64 channels behind a stem of stride 2: thousands of images a second on one CPU core."""
+    """Blocks of 16, 32 and 64 channels behind a stem of stride 2: thousands of images a second on one CPU core.
 
-    def __init__(self, classes: int, norms: bool = True) -> None:
+    `width` multiplies the channels.
+    """
+
+    def __init__(self, classes: int, norms: bool = True, width: int = 1) -> None:
         super().__init__()
-        self.stem, self.norm = _conv(3, 16, 3, 2, norms), _norm(16, norms)
+        first, second, third = (width * channels for channels in (16, 32, 64))
+        self.stem, self.norm = _conv(3, first, 3, 2, norms), _norm(first, norms)
         self.blocks = nn.Sequential(
-            BasicBlock(16, 16, 1, norms), BasicBlock(16, 32, 2, norms), BasicBlock(32, 64, 2, norms)
+            BasicBlock(first, first, 1, norms), BasicBlock(first, second, 2, norms), BasicBlock(second, third, 2, norms)
         )
-        self.head = nn.Linear(64, classes)
+        self.head = nn.Linear(third, classes)
         initialise(self, norms)
 
     def forward(self, x: Tensor) -> Tensor:
