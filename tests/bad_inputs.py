@@ -99,7 +99,7 @@ CASES = [
     Case(RUN, "--budget 4N --dataset npz:", "unknown dataset 'npz:'"),
     Case(RUN, "--budget 4N --dataset npz:{d}/nowhere.npz", "no such file: {d}/nowhere.npz"),
     Case(RUN, "--budget 4N --dataset npz:{d}/text.npz", "text.npz is not an npz file"),
-    Case(RUN, "--budget 4N --dataset npz:{d}/floats.npz", "train_images must be uint8 of shape (N, S, S, 3), got float"),
+    Case(RUN, "--budget 4N --dataset npz:{d}/floats.npz", "train_images must be uint8 of shape (N, S, S, 3), got f"),
     Case(RUN, "--budget 4N --dataset folder:{d}/nowhere", "nowhere must hold train/ and test/"),
     Case(RUN, "--budget 4N --dataset imagenet --data-root {d}/empty", "imagenet/train is missing; get ILSVRC2012"),
     # -------------------------------------------------------------------------------------------- where it runs
@@ -260,9 +260,15 @@ CASES = [
     Case(EVALUATE, "{d}/run --attack PGD20-8:norm=l3", "l3"),
     Case(EVALUATE, "{d}/run --radii 1,2", "radii and step_counts must come with attack"),
     Case(EVALUATE, "{d}/run --attack FGSM4 --radii big", "radii and step_counts must be numbers"),
-    Case(EVALUATE, "{d}/run --attack PGD2-8 --step-counts 1.5", "step_counts must be whole numbers, got 1.5"),
+    Case(EVALUATE, "{d}/run --attack PGD2-8 --step-counts 1.5", "step_counts must be whole numbers of at least 1"),
+    Case(EVALUATE, "{d}/run --attack FGSM4 --radii inf", "radii and step_counts must be numbers"),
+    Case(EVALUATE, "{d}/run --attack FGSM4 --curve time", "unknown curve 'time'"),
+    Case(EVALUATE, "{d}/run --fid k=2", "k must be a number in [0, 1], got 2"),
+    Case(EVALUATE, "{d}/run --fid colour=red", "unknown option of fid 'colour'"),
+    Case(EVALUATE, "{d}/run --then PGB3", "PGB3"),
+    Case(TRAIN, "--selections", "selections must come with out"),
     Case(EVALUATE, "{d}/run --transfer-from {d}/run", "transfer_from must come with attack"),
-    Case(EVALUATE, "{d}/run --corruptions none --attack FGSM4 --transfer-from {d}/nowhere", "must hold a checkpoint.pt"),
+    Case(EVALUATE, "{d}/run --corruptions none --attack FGSM4 --transfer-from {d}/nowhere", "must hold a che"),
     Case(EVALUATE, "{d}/run --corruptions none --shift folder:{d}/nowhere", "nowhere"),
     Case(EVALUATE, "{d}/run --class-map {d}/text.npz", "class_map must come with shift"),
     Case(EVALUATE, "{d}/run --corruptions none --normaliser alexnet", "normaliser must come with corruptions all"),
@@ -491,8 +497,8 @@ def main():
     count = len(lines) - 2
     lines[1:1] = [
         "",
-        f"{count} command lines, files and folders, made by `python -m tests.bad_inputs`; `d` is a folder of things that",
-        f"are nearly right. {count - wrong} of {count} answered with one line and exit code 2, "
+        f"{count} command lines, files and folders, made by `python -m tests.bad_inputs`; `d` is a folder of things",
+        f"that are nearly right. {count - wrong} of {count} answered with one line and exit code 2, "
         f"{'nothing was written' if unchanged else 'SOMETHING WAS WRITTEN'}.",
         "",
         "| command | what it printed |",
