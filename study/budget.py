@@ -69,7 +69,7 @@ def _number(text: str | float) -> float | None:
     """The number before an optional N; no sign, exponent, infinity or thousands separator is taken for one."""
     if isinstance(text, (int, float)) and not isinstance(text, bool):
         return float(text)
-    match = re.fullmatch(r"(\d+\.?\d*|\.\d+)N?", str(text).strip())
+    match = re.fullmatch(r"([0-9]+\.?[0-9]*|\.[0-9]+)N?", str(text).strip())
     return float(match.group(1)) if match else None
 
 

@@ -6,7 +6,6 @@ Only light modules are imported, so that help, listings and every complaint abou
 import argparse
 import dataclasses
 import datetime
-import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 from search_spaces import spaces
 from study.budget import Budget, format_budget, format_cost, parse_budget, parse_total
 from study.options import CHANGEABLE, EMBEDDED, PROGRAM, Study, fields_of
+from study.results import read_record
 from trainables.config import TrialConfig, differences, make_method, with_recipe
 from trainables.data import DATASETS
 from trainables.methods import METHODS
@@ -164,6 +164,9 @@ def make_study(**options: Any) -> Study:
     for name in options:
         if name not in _OPTION_NAMES:
             raise ValueError(unknown("option", name, _OPTION_NAMES))
+    for name in ("out", "resume", "address", "storage", "data_root"):
+        if options.get(name) == "":
+            raise ValueError(f"{name} must not be empty, got ''")
     if options.get("resume"):
         return _resumed(options)
     if "extend" in options:
@@ -274,11 +277,8 @@ def read_options(folder: Path) -> dict[str, Any]:
     path = folder / "study.json"
     if not path.is_file():
         raise ValueError(_not_a_study(folder))
-    try:
-        options = json.loads(path.read_text(encoding="utf-8"))["options"]
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged ({error})") from error
-    if not isinstance(options, dict):
+    options = read_record(path).get("options")
+    if not options:
         raise ValueError(f"{path} is damaged (no options)")
     return options
 
@@ -330,7 +330,7 @@ def _extension(stored: Study, text: Any) -> int:
         raise ValueError("extend must be left alone with a table, whose rows are given")
     if stored.sampler == "grid":
         raise ValueError("extend must be left alone with sampler grid, which has tried everything")
-    number = int(text) if str(text).isdigit() else 0
+    number = int(text) if str(text).isdigit() and str(text).isascii() else 0
     if number < 1:
         raise ValueError(f"extend must be a whole number of at least 1, got {text!r}")
     return number

@@ -221,7 +221,7 @@ def measured_files(key: Row, rows: Iterable[Row]) -> dict[str, list[Row]]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Confirm a study that was searched before."""
-    from study.run import confirm_again
+    from study.run import confirm_again, told
 
     parser = OneLineParser(
         prog="python study/confirm.py",
@@ -234,14 +234,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, metavar="S", help="fresh seeds of each [as the study was told]")
     parser.add_argument("--quiet", action="store_true", help="print the result alone")
     asked = parser.parse(arguments)
-    try:
+
+    def again() -> int:
         study = Study.from_dict(read_options(asked.folder))
         changes = {name: value for name in ("confirm", "seeds") if (value := getattr(asked, name)) is not None}
-        study = dataclasses.replace(study, **changes, out=str(asked.folder), quiet=asked.quiet, resume=True)
-        return confirm_again(study)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return confirm_again(
+            dataclasses.replace(study, **changes, out=str(asked.folder), quiet=asked.quiet, resume=True)
+        )
+
+    return told(again)
 
 
 if __name__ == "__main__":

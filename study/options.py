@@ -5,9 +5,11 @@ Only light modules are imported, so that help, listings and every complaint abou
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from search_spaces import spaces
 from study.budget import Budget, format_budget, format_cost, parse_budget
@@ -72,7 +74,7 @@ class Study:
     trials_per_gpu: int = option(1, "trials that share a GPU", low=1)
     concurrency: int | None = option(None, "trials at once [as many as the resources allow]", low=1)
     max_failures: int = option(2, "how often a trial that dies with its worker is taken up again", low=0)
-    device: str = option("auto", "cpu, cuda, mps or auto")
+    device: str = option("auto", "of the trials; auto: a GPU where there is one", one_of=("auto", "cpu", "cuda"))
     data_root: str | None = option(None, "where data sets lie or are downloaded to")
     warm_start: tuple[str, ...] = ()
     seed: int = option(
@@ -87,6 +89,8 @@ class Study:
 
     def __post_init__(self) -> None:
         check_options(self)
+        if self.storage:
+            check_no_secret(self.storage)
         self._set(trial=dataclasses.replace(self.trial, method=make_method("vanilla", {}), seed=self.seed))
         if self.trials_per_gpu > 1 and self.gpus_per_trial is not None:
             raise ValueError(
@@ -192,15 +196,18 @@ class Study:
                 raise ValueError(unknown("option", name, known))
         if missing := {"budget", "trial", "fix", "given", "methods", "search", "warm_start"} - set(values):
             raise ValueError(f"the options of a study must hold {min(missing)}, got {', '.join(values) or 'none'}")
-        return cls(
-            **{
-                **values,
-                "budget": None if values["budget"] is None else parse_budget(values["budget"]),
-                "trial": TrialConfig.from_dict(values["trial"]),
-                "fix": tuple(values["fix"].items()),
-                **{name: tuple(values[name]) for name in ("given", "methods", "search", "warm_start")},
-            }
-        )
+        try:
+            return cls(
+                **{
+                    **values,
+                    "budget": None if values["budget"] is None else parse_budget(values["budget"]),
+                    "trial": TrialConfig.from_dict(values["trial"]),
+                    "fix": tuple(values["fix"].items()),
+                    **{name: tuple(values[name]) for name in ("given", "methods", "search", "warm_start")},
+                }
+            )
+        except (TypeError, AttributeError, KeyError) as error:  # of values that no command line gives
+            raise ValueError(f"the options of a study must be those that a study wrote ({error})") from error
 
 
 MOMENTARY = ("dry_run", "resume", "extend", "quiet")  # of one call, not of the study
@@ -212,6 +219,21 @@ CHANGEABLE = (
 
 
 # ------------------------------------------------------------------------------------------------- contradictions
+
+
+def check_no_secret(storage: str) -> None:
+    """ValueError for an address that holds a password: study.json and every log would hold it too."""
+    if "://" not in storage:
+        return
+    parts = urlsplit(storage)
+    user = parts.netloc.rpartition("@")[0]
+    secrets = [name for name, _ in parse_qsl(parts.query) if _SECRET.search(name)]
+    if secrets or user not in ("", "anonymous"):
+        got = f"the parameter {secrets[0]}" if secrets else "a name or password before the @"
+        raise ValueError(f"storage must hold no password, got {got}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+
+
+_SECRET = re.compile(r"key|secret|token|passw|sig", re.IGNORECASE)
 
 
 def _check_table(study: Study) -> None:
@@ -268,6 +290,7 @@ def _check_search(study: Study) -> None:
     if both:
         raise ValueError(f"{min(both)} must be searched or fixed, got both")
     for method in study.methods:
+        make_method(method, study.fixed[method])  # raises for a value that it cannot have
         cheapest = cheapest_trial(study, method)
         if not study.budget or not study.budget.allows(cheapest.method.cost):
             raise ValueError(

@@ -7,6 +7,7 @@ that was interrupted proposes what it would have proposed.
 """
 
 import itertools
+import os
 import random
 import warnings
 from collections.abc import Iterable
@@ -113,12 +114,12 @@ class Mirror:
     """A copy of the finished trials on disk: `optuna-dashboard optuna.log` shows it while the study runs."""
 
     def __init__(self, path: Path, name: str, directions: tuple[Direction, ...]) -> None:
-        self.study = optuna.create_study(
-            storage=JournalStorage(JournalFileBackend(str(path))),
-            study_name=name,
-            directions=list(directions),
-            load_if_exists=True,
-        )
+        mend(path)
+        try:
+            self.study = _journal_study(path, name, directions)
+        except Exception:  # Optuna replays the lines as they come and raises what then happens
+            path.replace(path.with_name(path.name + ".damaged"))  # the trials are copied anew
+            self.study = _journal_study(path, name, directions)
         self.study.set_metric_names(["validation H", "cost in N"][: len(directions)])
         self.held = {trial.user_attrs.get("trial") for trial in self.study.get_trials(deepcopy=False)}
 
@@ -128,3 +129,16 @@ class Mirror:
         if number not in self.held:
             self.study.add_trial(trial)
             self.held.add(number)
+
+
+def _journal_study(path: Path, name: str, directions: tuple[Direction, ...]) -> optuna.Study:
+    storage = JournalStorage(JournalFileBackend(str(path)))
+    return optuna.create_study(storage=storage, study_name=name, directions=list(directions), load_if_exists=True)
+
+
+def mend(path: Path) -> None:
+    """Undo what a kill leaves of a journal: a lock that all would wait for, and a line that the next would join."""
+    path.with_name(path.name + ".lock").unlink(missing_ok=True)  # whoever writes here holds the study's own lock
+    text = path.read_bytes() if path.exists() else b""
+    if text and not text.endswith(b"\n"):
+        os.truncate(path, text.rfind(b"\n") + 1)

@@ -11,12 +11,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from study.columns import STATUSES
+from study.columns import COLUMNS, STATUSES
 from study.table import Row, Table
 from trainables.config import TrialConfig, make_method, method_options
 from trainables.files import write_atomically
 from trainables.methods import METHODS, Method, method_name
 from trainables.options import unknown
+
+NEEDED = {  # what every row holds, beside its keys
+    "trials": ("method", "status", "cost"),
+    "confirm": ("method", "why", "dataset", "model", "cost"),
+}
 
 
 class Results:
@@ -34,7 +39,7 @@ class Results:
 
     @property
     def trials(self) -> list[Row]:
-        return sorted(self.table("trials").rows(), key=lambda row: row["trial"])
+        return sorted(self._checked("trials"), key=lambda row: row["trial"])
 
     @property
     def epochs(self) -> list[Row]:
@@ -42,7 +47,7 @@ class Results:
 
     @property
     def confirm(self) -> list[Row]:
-        return self.table("confirm").rows()
+        return self._checked("confirm")
 
     @property
     def corruptions(self) -> list[Row]:
@@ -55,6 +60,29 @@ class Results:
     @property
     def measures(self) -> list[Row]:
         return self.table("measures").rows()
+
+    def check(self) -> None:
+        """ValueError for a file that is damaged, before anything is written."""
+        if (self.folder / "study.json").exists():
+            self.read_study()
+        for name in COLUMNS:
+            self.table(name).rows()
+        for name in NEEDED:
+            self._checked(name)
+
+    def _checked(self, name: str) -> list[Row]:
+        """The rows of a table of configurations; ValueError for one that no study wrote."""
+        rows, path = self.table(name).rows(), self.table(name).path
+        for row in rows:
+            if missing := [column for column in NEEDED[name] if row[column] is None]:
+                raise ValueError(f"{path} must have a {missing[0]} in each row, got none")
+            if row.get("status", "running") not in STATUSES:
+                raise ValueError(f"{unknown('status', row['status'], STATUSES)} (in {path})")
+            try:
+                method_of(row)
+            except ValueError as error:
+                raise ValueError(f"{path} holds a row that no study wrote: {error}") from error
+        return rows
 
     def put_trial(self, row: Mapping[str, Any]) -> None:
         """Add a trial, or replace the one of that number."""
@@ -85,13 +113,7 @@ class Results:
         path = self.folder / "study.json"
         if not path.is_file():
             raise ValueError(f"no study.json in {self.folder}; python study/run.py --out {self.folder} writes one")
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} is damaged ({error})") from error
-        if not isinstance(content, dict):
-            raise ValueError(f"{path} is damaged (it must hold an object)")
-        return content
+        return read_record(path)
 
     def write_study(self, content: Mapping[str, Any]) -> None:
         """Replace study.json."""
@@ -101,6 +123,36 @@ class Results:
     def update_study(self, **changes: Any) -> None:
         """Replace some entries of study.json."""
         self.write_study({**self.read_study(), **changes})
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """The content of a study.json; ValueError if it is damaged."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged ({error})") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is damaged (it must hold an object)")
+    for name, kinds in RECORD.items():
+        if not isinstance(content.get(name), (*kinds, type(None))):
+            raise ValueError(f"{path} is damaged ({name} must be {kinds[0].__name__}, got {content[name]!r:.60})")
+    options = content.get("options") or {}
+    for name, kinds in OPTIONS.items():
+        if not isinstance(options.get(name), (*kinds, type(None))):
+            raise ValueError(f"{path} is damaged ({name} must be {kinds[0].__name__}, got {options[name]!r:.60})")
+    if not all(isinstance(word, str) for word in (*(content.get("command") or ()), *(options.get("methods") or ()))):
+        raise ValueError(f"{path} is damaged (command and methods must be words)")
+    return content
+
+
+RECORD: dict[str, tuple[type, ...]] = {  # what people are shown of study.json
+    "command": (list,), "options": (dict,), "start": (str,), "end": (str,), "state": (str,),
+}  # fmt: skip
+OPTIONS: dict[str, tuple[type, ...]] = {
+    "methods": (list,), "trial": (dict,), "fix": (dict,), "trials": (int,), "confirm": (int,),
+    "total_budget": (float, int), "table": (str,), "budget": (str,),
+    "given": (list,), "search": (list,), "warm_start": (list,),
+}  # fmt: skip
 
 
 # ----------------------------------------------------------------------------------------- rows and configurations
@@ -114,6 +166,8 @@ def method_row(method: Method) -> Row:
 
 def method_of(row: Mapping[str, Any]) -> Method:
     """The method that a row of trials or confirm names."""
+    if row["method"] not in METHODS:
+        raise ValueError(unknown("method", row["method"], METHODS))
     kind: Any = METHODS[row["method"]]
     names = [field.name for field in dataclasses.fields(kind)]
     return make_method(row["method"], {name: row[name] for name in names if row.get(name) is not None})

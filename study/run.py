@@ -9,7 +9,7 @@ In a notebook: `import study; study.run(budget="4N", trials=8)`.
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -28,16 +28,26 @@ DONE, WRONG_INPUT, INTERRUPTED, FAILED = 0, 2, 130, 1
 def main(arguments: list[str] | None = None) -> int:
     """The command line; an exit code."""
     asked = read_study(arguments)
-    try:
-        if isinstance(asked, Command):
-            print(answer(asked))
-            return DONE
-        if asked.dry_run:
-            from study.plan import plan_text
+    return told(lambda: carry_out(asked))
 
-            print(plan_text(asked))
-            return DONE
-        return conduct(asked)
+
+def carry_out(asked: Study | Command) -> int:
+    """Answer, plan or run; an exit code."""
+    if isinstance(asked, Command):
+        print(answer(asked))
+        return DONE
+    if asked.dry_run:
+        from study.plan import plan_text
+
+        print(plan_text(asked))
+        return DONE
+    return conduct(asked)
+
+
+def told(action: Callable[[], int]) -> int:
+    """The exit code of an action, or of what went wrong with it, which is said in one line."""
+    try:
+        return action()
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return WRONG_INPUT
@@ -104,15 +114,17 @@ class Conductor:
         self.splits: Any = None
 
     def run(self, searching: bool) -> int:
-        # What can be wrong with the input is found before anything is written: the address, the data, the batch size.
-        from study import tuner
-        from study.confirm import check_pictures, choose_table
+        # What can be wrong with the input is found before anything is written: files, address, data, batch size.
         from study.results import Results
-        from study.storage import check_writable
 
         study = self.study
-        if study.storage:
-            check_writable(study.storage)
+        for folder in map(Path, (self.folder, *study.warm_start)):
+            Results(folder).check()
+
+        from study import tuner
+        from study.confirm import check_pictures, choose_table
+        from study.storage import check_writable
+
         tuner.check_reachable(study.address or os.environ.get("RAY_ADDRESS") or "local")
         self.cpus, self.gpus = resources(study)
         data = Data(study)
@@ -122,6 +134,8 @@ class Conductor:
         self.splits = data.of(first)
         with tuner.ray_session(study.address, self.name) as url:
             self.slots = min(study.concurrency or sys.maxsize, tuner.slots_of(self.cpus, self.gpus))
+            if study.storage:
+                check_writable(study.storage)
             with self.lock():
                 self.results = Results(self.folder)
                 try:
@@ -130,6 +144,8 @@ class Conductor:
                     return self.phases(searching, data)
                 except (OSError, ClusterError) as error:  # a full disk, a lost cluster
                     return self.failed(str(error))
+                except KeyboardInterrupt:  # twice, or beside the trials: nothing is waited for
+                    return self.interrupted()
 
     def phases(self, searching: bool, data: "Data") -> int:
         """Search, then confirmation, or the rows of a table; an exit code."""
@@ -232,8 +248,10 @@ class Conductor:
         """Write what the study is, or that it goes on."""
         from study.plan import space_record
         from study.record import study_record
+        from trainables.files import remove_unfinished
 
         study = self.study
+        remove_unfinished(self.folder)
         if (self.folder / "study.json").exists():
             self.results.update_study(options=study.as_dict(), state="running", end=None)
             return

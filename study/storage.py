@@ -71,6 +71,11 @@ class WorkFolder:
             if (self.path / name).exists():
                 fs.copy_files(str(self.path / name), f"{self.remote}/{name}", fs.LocalFileSystem(), self.system)
 
+    def clear(self) -> None:
+        """Take away what cannot be read, so that the job starts anew."""
+        for name in FILES:
+            (self.path / name).unlink(missing_ok=True)
+
     def close(self) -> None:
         """Take the local copy away."""
         if self.system is not None:

@@ -46,29 +46,41 @@ class Table:
             elif self.lines[key] != line:
                 changed = True
             self.lines[key] = line
-        if changed or not self.clean:
-            text = "\n".join([self._header(), *self.lines.values(), ""])
-            write_atomically(self.path, text, to_disk=to_disk)
-            self.clean = True
-        elif new:
+        if not (changed or new) and self.clean:
+            return
+        append = self.clean and not changed
+        self.clean = False  # until the file holds it: a full disk may take half a line
+        if append:
             with open(self.path, "a", encoding="utf-8", newline="") as file:
                 file.write("\n".join([*new, ""]))
+        else:
+            text = "\n".join([self._header(), *self.lines.values(), ""])
+            write_atomically(self.path, text, to_disk=to_disk)
+        self.clean = True
 
     def _load(self) -> bool:
         text = self.path.read_bytes().decode("utf-8", errors="replace")
         *whole, torn = text.split("\n")
         if not whole:
             return False
-        header = next(csv.reader(whole[:1]))
+        header = self._cells(whole[0], 1)
         if not set(self.keys) <= set(header):
             raise ValueError(f"{self.path} must have the columns {', '.join(self.keys)}, got {whole[0][:100]!r}")
         current = whole[0] == self._header()
-        for number, (line, cells) in enumerate(zip(whole[1:], csv.reader(whole[1:]), strict=False), start=2):
+        for number, line in enumerate(whole[1:], start=2):
+            cells = self._cells(line, number)
             if len(cells) != len(header):
                 raise ValueError(f"{self.path} line {number} must have {len(header)} cells, got {len(cells)}")
             row = self._row(cells, header, self.keys if current else None)
             self.lines[self._key(row)] = line if current else self._line(row)
         return not torn and current and len(self.lines) == len(whole) - 1
+
+    def _cells(self, line: str, number: int) -> list[str]:
+        """The cells of one line; a quotation that does not end in it would swallow the lines below."""
+        try:
+            return next(csv.reader([line], strict=True), [])
+        except csv.Error as error:
+            raise ValueError(f"{self.path} line {number} is damaged ({error})") from error
 
     def _header(self) -> str:
         return ",".join(self.names)

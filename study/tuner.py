@@ -123,10 +123,50 @@ class Feed(Searcher):
         """Nothing: the study's own files hold it all."""
 
 
+class Guarded:
+    """A source that remembers why it could not write; Tune tells of what is raised in a callback as of its own."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.failure: OSError | None = None
+
+    @property
+    def finished(self) -> bool:
+        return self.source.finished
+
+    def next(self) -> Job | None:
+        with self.noted():
+            return self.source.next()
+
+    def on_row(self, job: Job, row: Row) -> None:
+        with self.noted():
+            self.source.on_row(job, row)
+
+    def on_end(self, job: Job, row: Row | None, error: str) -> None:
+        with self.noted():
+            self.source.on_end(job, row, error)
+
+    def full(self, reason: str) -> None:
+        """A worker could not write: its job has not failed, but can go on only when there is room again."""
+        with self.noted():
+            raise OSError(reason)
+
+    @contextlib.contextmanager
+    def noted(self) -> Iterator[None]:
+        """After the first failure nothing is written any more."""
+        if self.failure:
+            raise self.failure
+        try:
+            yield
+        except OSError as error:
+            self.failure = error
+            raise
+
+
 class Record(tune.Callback):
     """Passes rows and endings on to the source."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Guarded) -> None:
         self.source = source
         self.last: dict[str, Row] = {}
 
@@ -141,8 +181,10 @@ class Record(tune.Callback):
             self.source.on_row(job, result)
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        job = job_of(trial.config)
-        self.source.on_end(job, self.last.pop(job.name, None), trial.last_result.get("error", ""))
+        job, last = job_of(trial.config), trial.last_result
+        if last.get("full"):
+            self.source.full(last["error"].splitlines()[0])
+        self.source.on_end(job, self.last.pop(job.name, None), last.get("error", ""))
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         job = job_of(trial.config)
@@ -271,14 +313,15 @@ def run_jobs(
     tensorboard: bool = False,
     reuse: bool = True,
 ) -> None:
-    """Run a source's jobs to their end, or until Ctrl-C; the source knows which."""
-    callbacks: list[Any] = [Record(source)]
+    """Run a source's jobs to their end, or until Ctrl-C; the source knows which. OSError if it cannot write."""
+    guarded = Guarded(source)
+    callbacks: list[Any] = [Record(guarded)]
     if tensorboard:
         callbacks.append(tune.logger.TBXLoggerCallback())
     tuner = tune.Tuner(
         worker,
         tune_config=tune.TuneConfig(
-            search_alg=Feed(source, slots),
+            search_alg=Feed(guarded, slots),
             scheduler=scheduler or FIFOScheduler(),
             num_samples=-1,
             reuse_actors=reuse,
@@ -298,6 +341,8 @@ def run_jobs(
         with silenced():
             tuner.fit()
     except (TuneError, RayError) as error:
+        if guarded.failure:
+            raise guarded.failure from error
         raise ClusterError(f"Ray gave up: {str(error).strip().splitlines()[0]}") from error
 
 

@@ -4,6 +4,7 @@ The folder of a job is that of a single run (`python -m trainables.evaluate FOLD
 goes on after the last epoch that its folder holds, wherever it is started again.
 """
 
+import errno
 import time
 import traceback
 from typing import Any
@@ -19,9 +20,10 @@ from trainables.data import Splits, dataset_entry
 from trainables.diagnose import Tables
 from trainables.evaluate_command import VALIDATION_SEVERITIES, Trained, corruption_images, measure, write_tables
 from trainables.evaluate_options import Evaluation, read_evaluation
-from trainables.run_folder import RunFolder
+from trainables.run_folder import Damaged, RunFolder
 from trainables.train import Diverged, TrainState, train
 
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # no fault of the job: the study ends, and goes on later
 SUMMARY = ("sa", "ra", "h", "ece")
 CLEAN = ("sa", "ece", "entropy", "rate")  # what every evaluation begins with
 
@@ -47,8 +49,11 @@ class Worker:
         self.config = TrialConfig.from_dict(job.config)
         self.place = WorkFolder(job.folder)
         path = self.place.path
-        (path / "config.json.part").unlink(missing_ok=True)  # of a kill right after the folder was made
-        self.folder = RunFolder(path, self.config, self.splits, self.device)
+        try:
+            self.folder = RunFolder(path, self.config, self.splits, self.device)
+        except Damaged:  # by a disk, a lost machine: trained anew, it comes to the same rows
+            self.place.clear()
+            self.folder = RunFolder(path, self.config, self.splits, self.device)
         self.folder.begin(self.config, self.splits)
         # The last row is handed out again: whoever asked for it may have been killed before writing it down.
         self.again = self.folder.rows[-1:]
@@ -63,6 +68,8 @@ class Worker:
             return self._step()
         except Exception as error:
             text = describe(error)
+            if isinstance(error, OSError) and error.errno in NO_SPACE:
+                return {"done": True, "error": text, "full": True}
             if not isinstance(error, torch.OutOfMemoryError) and "CUDA" in text:
                 raise  # a process whose device failed is of no further use
             self.release()
@@ -126,7 +133,8 @@ def describe(error: BaseException) -> str:
         return str(error)
     kind = type(error).__name__
     first = f"{kind}: {error}".splitlines()[0] if str(error) else kind
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+    on_cpu = isinstance(error, RuntimeError) and "allocate memory" in str(error)
+    if on_cpu or isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         first = f"out of memory: {first}; take a smaller batch or fewer trials at once"
     return first + "\n" + "".join(traceback.format_exception(error)).rstrip()
 

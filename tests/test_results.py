@@ -156,9 +156,10 @@ import sys
 from study.results import Results
 results = Results(sys.argv[1])
 for number in range(int(sys.argv[2]), 100_000):
-    results.put_trial({"trial": number, "method": "vanilla", "status": "running"})
+    results.put_trial({"trial": number, "method": "vanilla", "cost": 1.0, "status": "running"})
     results.add_epoch({"trial": number, "epoch": 1, "loss": 0.5})
-    results.put_trial({"trial": number, "method": "vanilla", "status": "finished", "val_h": 90.0, "epochs": 1})
+    done = {"status": "finished", "val_h": 90.0, "epochs": 1}
+    results.put_trial({"trial": number, "method": "vanilla", "cost": 1.0, **done})
     print(number, flush=True)
 """
 

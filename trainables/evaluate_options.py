@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -138,6 +139,7 @@ def read_evaluation(values: dict[str, Any]) -> Evaluation:
     radii, counts = numbers(values.pop("radii", "")), numbers(values.pop("step_counts", ""))
     if (radii or counts) and not attacks:
         raise ValueError("radii and step_counts must come with attack, whose curve they ask for")
+    whole("step_counts", counts)
     curve = values.get("curve", "")
     if curve in CURVES:
         attacks = [each for attack in attacks for each in CURVES[curve](attack, radii, counts)]
@@ -199,6 +201,9 @@ def read_entprop(text: str) -> EntProp:
 
 def numbers(text: str) -> list[float]:
     try:
-        return [float(part) for part in text.split(",") if part]
+        found = [float(part) for part in text.split(",") if part]
     except ValueError:
-        raise ValueError(f"radii and step_counts must be numbers divided by commas, got {text!r}") from None
+        found = [math.nan]
+    if not all(map(math.isfinite, found)):
+        raise ValueError(f"radii and step_counts must be numbers divided by commas, got {text!r}")
+    return found

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -14,7 +15,7 @@ def replacing(path: Path, to_disk: bool = True) -> Iterator[BinaryIO]:
 
     With `to_disk` it also survives a loss of power, which takes some milliseconds.
     """
-    unfinished = path.with_name(path.name + ".part")
+    unfinished = _unfinished(path)
     try:
         with open(unfinished, "wb") as file:
             yield file
@@ -35,10 +36,20 @@ def write_atomically(path: Path, text: str, to_disk: bool = True) -> None:
 
 def replace_by_link(source: Path, target: Path) -> None:
     """Give a file a second name that stays with its present content, in place of the file that had that name."""
-    unfinished = target.with_name(target.name + ".part")
-    unfinished.unlink(missing_ok=True)
+    unfinished = _unfinished(target)
     try:
         os.link(source, unfinished)
     except OSError:  # a file system without links
         shutil.copyfile(source, unfinished)
     os.replace(unfinished, target)
+
+
+def _unfinished(path: Path) -> Path:
+    """A name beside a file that no other process takes: of two that write the same file, each completes its own."""
+    return path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Take away what killed processes left half written in a folder that is ours to write."""
+    for path in folder.glob("*.part"):
+        path.unlink(missing_ok=True)

@@ -14,8 +14,12 @@ from typing import Any
 
 from trainables.config import TrialConfig, differences
 from trainables.data import Splits
-from trainables.files import replace_by_link, write_atomically
+from trainables.files import remove_unfinished, replace_by_link, write_atomically
 from trainables.train import Row, TrainState
+
+
+class Damaged(ValueError):
+    """A file of the folder does not hold what was written; nothing of it can be gone on with."""
 
 
 class RunFolder:
@@ -26,22 +30,28 @@ class RunFolder:
         self.rows: list[Row] = []
         self.state: TrainState | None = None
         if not (path / "config.json").exists():
-            if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            if path.exists() and (not path.is_dir() or any(file.suffix != ".part" for file in path.iterdir())):
                 raise ValueError(f"{path} must be a new folder or a run's own, but it holds something else")
         else:
             check_same_run(path, config, splits)
-            self._load(splits, device)
+            self._load(config, splits, device)
 
-    def _load(self, splits: Splits, device: str) -> None:
+    def _load(self, config: TrialConfig, splits: Splits, device: str) -> None:
         checkpoint = self.path / "checkpoint.pt"
         if checkpoint.exists():
-            self.state = TrainState.load(checkpoint, splits, device)
-            self.rows = [row for row in read_rows(self.path / "epochs.csv") if row["epoch"] <= self.state.epoch]
+            try:
+                self.state = TrainState.load(checkpoint, splits, device)
+                self.rows = whole_rows(self.path / "epochs.csv", self.state.epoch)
+            except ValueError as error:
+                raise Damaged(str(error)) from error
+            if differ := differences(config, self.state.config):
+                raise Damaged(f"{checkpoint} belongs to another configuration ({'; '.join(differ)} there); delete it")
             self._keep_best()  # a kill may have come between the two
 
     def begin(self, config: TrialConfig, splits: Splits) -> None:
         """Make the folder and say in it what will run."""
         self.path.mkdir(parents=True, exist_ok=True)
+        remove_unfinished(self.path)
         description = {"config": config.as_dict(), "data": {"source": splits.source, "digest": splits.digest}}
         write_atomically(self.path / "config.json", json.dumps(description, indent=2) + "\n")
 
@@ -66,13 +76,25 @@ def check_same_run(path: Path, config: TrialConfig, splits: Splits) -> None:
     try:
         description = json.loads((path / "config.json").read_text())
         theirs, digest = TrialConfig.from_dict(description["config"]), description["data"]["digest"]
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path / 'config.json'} is damaged ({error}); choose another folder") from error
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise Damaged(f"{path / 'config.json'} is damaged ({error}); choose another folder") from error
     differ = differences(config, theirs)
     if differ:
         raise ValueError(f"{path} belongs to another configuration ({'; '.join(differ)} there); choose another folder")
     if digest != splits.digest:
         raise ValueError(f"{path} was trained on other data than {config.dataset} holds now; choose another folder")
+
+
+def whole_rows(path: Path, epochs: int) -> list[Row]:
+    """The rows of the first so many epochs; ValueError unless each is there once."""
+    try:
+        rows = [row for row in read_rows(path) if row["epoch"] <= epochs]
+        whole = [row["epoch"] for row in rows] == list(range(1, epochs + 1)) and all(row["val_sa"] >= 0 for row in rows)
+    except (KeyError, TypeError, AttributeError, ValueError, csv.Error) as error:
+        raise ValueError(f"{path} is damaged ({error or type(error).__name__}); choose another folder") from error
+    if not whole:
+        raise ValueError(f"{path} must hold a row for each of {epochs} epochs, as checkpoint.pt says; choose another")
+    return rows
 
 
 def read_rows(path: Path) -> list[Row]:

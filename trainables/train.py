@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import io
 import math
 import os
 import time
@@ -51,17 +52,23 @@ class TrainState:
             "epoch": self.epoch,
             "spent": self.spent,
         }
+        whole = io.BytesIO()  # so that a full disk is an OSError that says so
+        torch.save(content, whole)
         with replacing(path) as file:
-            torch.save(content, file)
+            file.write(whole.getbuffer())
 
     @classmethod
     def load(cls, path: Path, splits: Splits, device: torch.device | str = "cpu") -> "TrainState":
-        """The state that `save` wrote."""
+        """The state that `save` wrote; ValueError if it is damaged or of other data."""
         content = read_checkpoint(path)
-        state = cls(TrialConfig.from_dict(content["config"]), splits, device)
-        state.net.load_state_dict(content["net"])
-        state.optimizer.load_state_dict(content["optimizer"])
-        state.epoch, state.spent = content["epoch"], content["spent"]
+        try:
+            state = cls(TrialConfig.from_dict(content["config"]), splits, device)
+            state.net.load_state_dict(content["net"])
+            state.optimizer.load_state_dict(content["optimizer"])
+            state.epoch, state.spent = int(content["epoch"]), float(content["spent"])
+        except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ValueError(f"{path} does not fit the run ({reason}); delete it to start afresh") from error
         return state
 
 

@@ -1,0 +1,168 @@
+"""Whatever is given to an entry point: wrong input is one line on stderr, exit code 2, and nothing is written."""
+
+import contextlib
+import io
+import json
+import math
+import shutil
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from study.budget import format_budget, parse_budget
+from study.command_line import make_study
+from study.run import main as run_main
+from tests.bad_inputs import cases, give, make_inputs, make_studies, snapshot
+from trainables.data import load_dataset
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    root = tmp_path_factory.mktemp("inputs")
+    make_inputs(root)
+    return root
+
+
+def names(all_cases):
+    return [f"{case.entry} {case.words}".replace("{d}", "d") for case in all_cases]
+
+
+@pytest.mark.parametrize("case", cases(), ids=names(cases()))
+def test_bad_input_is_one_line_and_nothing_is_written(case, inputs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = snapshot(inputs)
+    answer = give(case, inputs)
+    assert (answer.code, answer.out) == (2, ""), answer
+    assert answer.err.startswith("error: ")
+    assert answer.err.count("\n") == 1, answer.err
+    assert "Traceback" not in answer.err
+    assert case.says.format(d=inputs) in answer.err
+    assert snapshot(inputs) == before
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_there_are_at_least_120_bad_inputs_and_none_twice():
+    every = names(cases())
+    assert len(every) == len(set(every)) >= 120
+
+
+# ---------------------------------------------------------------------------------------------------------- at random
+
+SOME = settings(max_examples=250)
+
+
+@settings(max_examples=300)
+@given(st.one_of(st.text(max_size=12), st.from_regex(r"[0-9.,+\-eEnN xX_]{0,8}", fullmatch=True)))
+def test_any_budget_is_a_number_of_at_least_1_or_refused(text):
+    budget, refusal = tried(parse_budget, text)
+    if budget is None:
+        assert refusal.startswith("budget must be a number of at least 1 followed by N, as in 4N or 1.2N, got ")
+        return
+    assert budget.per_epoch == float(text.strip().rstrip("N")) >= 1
+    assert parse_budget(format_budget(budget)) == budget
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    root = tmp_path_factory.mktemp("studies")
+    make_studies(root)
+    return root / "study"
+
+
+def flipped(content, data):
+    """The content with a byte changed, a piece cut out, doubled or put elsewhere."""
+    start = data.draw(st.integers(0, max(0, len(content) - 1)))
+    stop = data.draw(st.integers(start, min(len(content), start + 200)))
+    kind = data.draw(st.sampled_from(["byte", "cut", "twice", "short"]))
+    if kind == "byte":
+        return content[:start] + bytes([data.draw(st.integers(0, 255))]) + content[start + 1 :]
+    return {
+        "cut": content[:start] + content[stop:],
+        "twice": content[:stop] + content[start:],
+        "short": content[:start],
+    }[kind]
+
+
+def looked_at(folder, *words):
+    """The exit code and the lines on stderr of looking at a folder; anything but an answer would be raised here."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = run_main([*words, str(folder)])
+        except SystemExit as stop:
+            code = stop.code
+    return code, err.getvalue()
+
+
+def tried(function, *arguments):
+    """What a function returns, or nothing and how it refused."""
+    try:
+        return function(*arguments), ""
+    except (ValueError, OSError) as error:
+        return None, str(error)
+
+
+@SOME
+@given(st.data(), st.sampled_from(["trials.csv", "confirm.csv", "study.json"]))
+def test_a_folder_with_a_damaged_file_is_shown_or_refused_in_one_line(tmp_path_factory, study, data, name):
+    folder = tmp_path_factory.mktemp("damaged") / "study"
+    shutil.copytree(study, folder)
+    (folder / name).write_bytes(flipped((folder / name).read_bytes(), data))
+    before = snapshot(folder)
+    code, err = looked_at(folder, "show")
+    assert (code == 0 and err == "") or (code == 2 and err.count("\n") == 1 and err.startswith("error: ")), (code, err)
+    assert looked_at(folder.parent, "ls")[0] == 0
+    assert snapshot(folder) == before
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda parts: st.lists(parts, max_size=3) | st.dictionaries(st.text(max_size=8), parts, max_size=3),
+    max_leaves=8,
+)
+
+
+@SOME
+@given(st.data())
+def test_any_value_in_a_manifest_is_taken_or_refused_in_one_line(tmp_path_factory, study, data):
+    record = json.loads((study / "study.json").read_text())
+    place = record
+    if data.draw(st.booleans()):
+        place = record["options"]
+        if data.draw(st.booleans()):
+            place = place["trial"]
+    place[data.draw(st.sampled_from(sorted(place)))] = data.draw(JSON)
+    folder = tmp_path_factory.mktemp("manifest") / "study"
+    shutil.copytree(study, folder)
+    (folder / "study.json").write_text(json.dumps(record))
+    code, err = looked_at(folder, "show")
+    assert (code == 0 and err == "") or (code == 2 and err.count("\n") == 1), (code, err)
+    assert "\n" not in tried(lambda: make_study(resume=str(folder)))[1]
+
+
+@SOME
+@given(st.data())
+def test_any_npz_is_data_or_refused_in_one_line(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("npz")
+    arrays = {name: data.draw(ARRAYS) for name in data.draw(st.sets(st.sampled_from(NAMES)))}
+    path = folder / "own.npz"
+    np.savez(path, **arrays)
+    if data.draw(st.booleans()):
+        path.write_bytes(flipped(path.read_bytes(), data))
+    found, refusal = tried(load_dataset, f"npz:{path}")
+    assert "\n" not in refusal
+    if found:
+        assert len(found.train) >= 1 <= len(found.test)
+
+
+NAMES = ("train_images", "train_labels", "test_images", "test_labels", "classes")
+ARRAYS = st.one_of(
+    st.tuples(st.integers(0, 12), st.integers(0, 9), st.integers(0, 9), st.integers(0, 4)).map(
+        lambda shape: np.arange(math.prod(shape), dtype=np.uint8).reshape(shape)
+    ),
+    st.lists(st.integers(-3, 9), max_size=12).map(lambda values: np.array(values, dtype=np.int64)),
+    st.lists(st.text(max_size=3), max_size=4).map(lambda values: np.array(values, dtype=str)),
+    st.just(np.array(3.5)),
+)

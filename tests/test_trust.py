@@ -1,0 +1,174 @@
+"""What comes from others can be wrong, but it cannot run code, leave its folder or learn a secret."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from study.command_line import make_study
+from study.options import Study
+from study.record import study_record
+from study.results import Results
+from study.search import Search
+from study.show import list_studies, show_study
+from tests.bad_inputs import Malicious
+from tests.study_helpers import Silent, tiny_study
+from trainables.train import read_checkpoint
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("trainables", "search_spaces", "study", "analysis")
+SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+# --------------------------------------------------------------------------------------------------- nothing runs
+
+
+def test_a_malicious_checkpoint_runs_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"config": {}, "net": {}, "optimizer": {}, "epoch": 1, "spent": Malicious()}, tmp_path / "c.pt")
+    with pytest.raises(ValueError, match="not a readable checkpoint"):
+        read_checkpoint(tmp_path / "c.pt")
+    assert not (tmp_path / "owned").exists()
+    torch.load(tmp_path / "c.pt", weights_only=False)
+    assert (tmp_path / "owned").exists()  # it would have
+
+
+def calls(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), {word.arg: ast.unparse(word.value) for word in node.keywords}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=[str(path.relative_to(ROOT)) for path in SOURCES])
+def test_nothing_that_is_read_can_bring_code_along(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported = {
+        alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
+    }
+    imported |= {str(node.module).split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert not imported & {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
+    for name, words in calls(tree):
+        assert name not in ("eval", "exec", "os.system", "pd.read_pickle", "pandas.read_pickle", "yaml.load")
+        if name == "torch.load":
+            assert words.get("weights_only") == "True"
+        if name == "np.load":
+            assert words.get("allow_pickle", "False") == "False"  # it is so by default
+        assert words.get("shell") != "True"
+
+
+# ------------------------------------------------------------------------------------------- nothing leaves its folder
+
+
+def test_a_name_in_a_results_file_leads_nowhere(tmp_path):
+    study, results = tiny_study(tmp_path / "s", trials=2)
+    search = Search(study, results, Silent())
+    job = search.next()
+    assert Path(job.folder).parent == (tmp_path / "s" / "checkpoints").absolute()
+    table = results.table("trials").path
+    table.write_text(table.read_text().replace("\n0,", "\n../../elsewhere,"))
+    with pytest.raises(ValueError, match=r"must hold values of type int, got '\.\./\.\./elsewhere'"):
+        Results(tmp_path / "s").trials  # noqa: B018
+
+
+def test_a_study_that_was_moved_works_where_it_is_and_not_where_it_was(tmp_path):
+    tiny_study(tmp_path / "s")
+    content = json.loads((tmp_path / "s" / "study.json").read_text())
+    content["options"]["out"] = str(tmp_path / "elsewhere")
+    (tmp_path / "s" / "study.json").write_text(json.dumps(content))
+    assert make_study(resume=str(tmp_path / "s")).out == str(tmp_path / "s")
+
+
+def test_a_link_out_of_the_folder_is_read_as_what_it_is(tmp_path):
+    tiny_study(tmp_path / "s")
+    (tmp_path / "secret.txt").write_text("a secret\nof two lines\n")
+    (tmp_path / "s" / "trials.csv").symlink_to(tmp_path / "secret.txt")
+    with pytest.raises(ValueError, match="must have the columns trial"):
+        show_study(tmp_path / "s")
+    assert "damaged" in list_studies(tmp_path)
+
+
+# ------------------------------------------------------------------------------------------------ nothing is told
+
+SECRET = "c0rrect-h0rse"
+
+
+def test_nothing_of_the_environment_stands_in_a_manifest(tmp_path, monkeypatch):
+    for name in ("RAY_AUTH_TOKEN", "AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "PASSWORD"):
+        monkeypatch.setenv(name, SECRET)
+    tiny_study(tmp_path / "s")
+    assert SECRET not in (tmp_path / "s" / "study.json").read_text()
+
+
+@pytest.mark.parametrize(
+    "storage",
+    [
+        f"s3://me:{SECRET}@bucket/x",
+        f"s3://{SECRET}@bucket/x",
+        f"s3://bucket/x?secret_key={SECRET}",
+        f"abfs://container/x?sig={SECRET}",
+        f"gs://bucket/x?access_token={SECRET}",
+    ],
+)
+def test_an_address_with_a_password_is_refused_and_not_repeated(storage):
+    with pytest.raises(ValueError, match="storage must hold no password") as refusal:
+        make_study(budget="4N", storage=storage)
+    assert SECRET not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "storage", ["s3://bucket/x", "gs://anonymous@bucket/x", "s3://b/x?region=eu&scheme=http", "/nfs"]
+)
+def test_an_address_without_a_password_is_kept(storage):
+    assert make_study(budget="4N", storage=storage).storage == storage
+
+
+def test_every_option_in_a_manifest_is_one_that_the_help_names():
+    record = study_record(Study.from_dict(make_study(budget="4N").as_dict()).as_dict(), ["run.py"])
+    assert set(record["options"]) <= set(Study.__dataclass_fields__)
+
+
+# -------------------------------------------------------------------------------------------------- nobody gets in
+
+LISTEN = """
+import json, subprocess, psutil
+from study import tuner
+with tuner.ray_session(cpus=1) as url:
+    me = psutil.Process()
+    names = {child.pid: child.name() + " " + " ".join(child.cmdline()[:4]) for child in me.children(recursive=True)}
+    ports = [(pid, names[pid], one.laddr.ip, one.laddr.port) for pid in names
+             for one in psutil.Process(pid).net_connections(kind="inet") if one.status == "LISTEN"]
+    import urllib.request, urllib.error
+    def status(token=None):
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        try:
+            return urllib.request.urlopen(urllib.request.Request(f"http://{url}/api/jobs/", headers=headers)).status
+        except urllib.error.HTTPError as error:
+            return error.code
+    token = subprocess.run(["ray", "get-auth-token"], capture_output=True, text=True).stdout.split()[-1]
+    print(json.dumps({"url": url, "ports": ports, "without": status(), "with": status(token)}))
+"""
+
+
+@pytest.mark.slow
+def test_the_dashboard_listens_on_this_machine_alone_and_asks_for_the_token(tmp_path):
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment = {name: value for name, value in environment.items() if not name.startswith("RAY_AUTH")}
+    done = subprocess.run(
+        [sys.executable, "-c", LISTEN],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["url"].startswith("127.0.0.1:")
+    port = int(found["url"].rpartition(":")[2])
+    assert [ip for _, _, ip, its in found["ports"] if its == port] == ["127.0.0.1"]
+    assert (found["without"], found["with"]) == (401, 200)
