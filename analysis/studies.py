@@ -181,12 +181,7 @@ def planned_runs(folder: Folder) -> int | None:
 
 def read_studies(paths: Sequence[Path | str], mix: bool = False) -> Folder:
     """Several folders as one; ValueError where their protocols differ, unless `mix` allows it."""
-    if not paths:
-        raise ValueError("at least one folder with results must be named, got none")
-    last = [Path(path).resolve().name for path in paths]
-    folders = [
-        read_folder(path, str(path) if last.count(name) > 1 else name) for path, name in zip(paths, last, strict=True)
-    ]
+    folders = read_named(paths)
     if len(folders) == 1:
         return folders[0]
     differing = protocol_differences(folders)
@@ -196,6 +191,16 @@ def read_studies(paths: Sequence[Path | str], mix: bool = False) -> Folder:
             "--mix puts them side by side all the same"
         )
     return merge(folders)
+
+
+def read_named(paths: Sequence[Path | str]) -> list[Folder]:
+    """Folders, each with a name of its own: the last part of its path, or the whole where two are the same."""
+    if not paths:
+        raise ValueError("at least one folder with results must be named, got none")
+    last = [Path(path).resolve().name for path in paths]
+    return [
+        read_folder(path, str(path) if last.count(name) > 1 else name) for path, name in zip(paths, last, strict=True)
+    ]
 
 
 def merge(folders: Sequence[Folder]) -> Folder:

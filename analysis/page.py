@@ -1,0 +1,96 @@
+"""Pieces of one self-contained page: no script, no request, readable in the dark, on a phone, on paper and aloud."""
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+from analysis.drawing import Drawing, svg_text
+from analysis.layout import Block, Cell, Layout
+
+STYLE_FILE = Path(__file__).parent / "page.css"
+LONG = 24  # letters from which a cell may break into lines
+
+
+def page(title: str, subtitle: str, sections: Sequence[tuple[str, str, str]]) -> str:
+    """The whole page, from (id, heading, content) of each section; the first has no heading of its own in the list."""
+    links = "".join(f'<li><a href="#{name}">{escape(heading)}</a></li>' for name, heading, _ in sections)
+    body = "\n".join(
+        f'<section id="{name}" aria-labelledby="{name}-heading"><h2 id="{name}-heading">{escape(heading)}</h2>\n{content}</section>'
+        for name, heading, content in sections
+    )
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>\n{STYLE_FILE.read_text(encoding='utf-8')}</style>\n</head>\n<body>\n"
+        '<a class="skip" href="#content">Skip to the content</a>\n'
+        f'<header><h1>{escape(title)}</h1><p class="soft">{escape(subtitle)}</p></header>\n'
+        f'<nav aria-label="Sections"><ul>{links}</ul></nav>\n<main id="content">\n{body}\n</main>\n</body>\n</html>\n'
+    )
+
+
+def paragraph(text: str, kind: str = "") -> str:
+    return f'<p class="{kind}">{escape(text)}</p>\n' if kind else f"<p>{escape(text)}</p>\n"
+
+
+def items(lines: Iterable[str], kind: str = "") -> str:
+    found = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f'<ul class="{kind}">{found}</ul>\n' if found and kind else f"<ul>{found}</ul>\n" if found else ""
+
+
+def box(kind: str, headline: str, lines: Sequence[str], more: str = "") -> str:
+    """A box that is seen first: the answer, or what is missing."""
+    return f'<div class="{kind}"><p class="headline">{escape(headline)}</p>{items(lines)}{more}</div>\n'
+
+
+def definitions(pairs: Mapping[str, str]) -> str:
+    found = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in pairs.items() if text)
+    return f"<dl>{found}</dl>\n"
+
+
+def folded(summary: str, content: str) -> str:
+    return f"<details><summary>{escape(summary)}</summary>\n{content}</details>\n"
+
+
+def plots(drawn: Sequence[tuple[str, Drawing]]) -> str:
+    """Figures side by side, one below the other where it is narrow; (title, drawing) each."""
+    return '<div class="plots">\n' + "".join(_plot(title, drawing) for title, drawing in drawn) + "</div>\n"
+
+
+def _plot(title: str, drawing: Drawing) -> str:
+    data = base64.b64encode(svg_text(drawing.figure).encode()).decode()
+    return (
+        f'<figure><h3>{escape(title)}</h3><img class="plot" alt="{escape(title)}: plot, described below" '
+        f'src="data:image/svg+xml;base64,{data}"><figcaption>{escape(drawing.caption)}</figcaption></figure>\n'
+    )
+
+
+def table(found: Layout) -> str:
+    """A table in a box that scrolls by itself, with its caption and notes below."""
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in found.header)
+    body = "".join(_block(block, len(found.header)) for block in found.blocks)
+    return (
+        f"<h3>{escape(found.title)}</h3>\n"
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(found.title)}"><table>'
+        f"<thead><tr>{head}</tr></thead>{body}</table></div>\n"
+        f'<p class="caption">{escape(found.caption)}</p>\n{items(found.notes, "notes")}'
+    )
+
+
+def _block(block: Block, columns: int) -> str:
+    heading = f'<tr><th scope="rowgroup" colspan="{columns}">{escape(block.heading)}</th></tr>' if block.heading else ""
+    return "<tbody>" + heading + "".join(_row(row) for row in block.rows) + "</tbody>"
+
+
+def _row(row: Sequence[Cell]) -> str:
+    first, *others = row
+    return f'<tr><th scope="row">{_cell(first)}</th>{"".join(_data(cell) for cell in others)}</tr>'
+
+
+def _data(cell: Cell) -> str:
+    return f'<td class="long">{_cell(cell)}</td>' if len(cell.text) > LONG else f"<td>{_cell(cell)}</td>"
+
+
+def _cell(cell: Cell) -> str:
+    text = escape(cell.text)
+    return {1: f"<strong>{text}</strong>", 2: f"<u>{text}</u>"}.get(cell.rank, text)
