@@ -1,4 +1,4 @@
-"""The answer in plain words: the best setting within the budget, against vanilla and mixup alone, and how sure it is."""
+"""The answer in plain words: the best setting within the budget against vanilla and mixup alone, and how sure it is."""
 
 from collections.abc import Sequence
 from statistics import fmean
@@ -42,7 +42,7 @@ def _of_search(folder: Folder, found: Sequence[Setting], top: Setting) -> Answer
     ]
     budget = folder.options.budget if folder.options else None
     within = f"Within {format_cost(budget.per_epoch)} an epoch" if budget else "Within its budget"
-    details = [f"{role.capitalize()}: {mean_text(each)}." for role, each in roles[1:]]
+    details = [f"{mean_text(each, role.capitalize())}." for role, each in roles[1:]]
     details += [_verdict(each) for each in comparisons(place) if each.setting is top]
     details += _cheaper(place, top) + _higher(place, top)
     missing = [name for name in NAMES.values() if name not in dict(roles)]
@@ -62,7 +62,7 @@ def _of_table(found: Sequence[Setting]) -> Answer:
     details = [
         "It was picked by the test images themselves, out of " + f"{len(place)} settings: its own number is too good."
     ]
-    details += [f"{role.capitalize()}: {mean_text(each)}." for role, each in roles[1:]]
+    details += [f"{mean_text(each, role.capitalize())}." for role, each in roles[1:]]
     details += [_verdict(each) for each in comparisons(place) if each.setting is top]
     return Answer(f"No search was made. The highest mean H is that of {mean_text(top)}.", tuple(details), tuple(roles))
 
@@ -90,12 +90,12 @@ def comparisons(place: Sequence[Setting]) -> list[Comparison]:
     return compare([(one, other) for one, other in pairs if other is not None])
 
 
-def mean_text(found: Setting) -> str:
-    """A setting with its cost and its H."""
+def mean_text(found: Setting, name: str = "") -> str:
+    """A setting, or what it is called here, with its cost and its H."""
     cost = format_cost(round(found.row["cost"], 3))
     mean = found.interval()
     assert mean is not None, "a setting has a result"
-    return f"{found.name}, {cost} an epoch: H {interval_text(mean)} on test images"
+    return f"{name or found.name}, {cost} an epoch: H {interval_text(mean)} on test images"
 
 
 def interval_text(found: Interval) -> str:
@@ -166,6 +166,6 @@ def totals(folder: Folder) -> str:
     confirmed = sum(row["cost"] * row["epochs"] for row in runs)
     return (
         f"{format_cost(round(spent(trials), 1))}-epochs in {len(trials)} trials and "
-        f"{format_cost(round(confirmed, 1))}-epochs in {len(runs)} confirmed runs; {seconds / 3600:.2f} hours of training and "
-        "measuring, one run after the other"
+        f"{format_cost(round(confirmed, 1))}-epochs in {len(runs)} confirmed runs; {seconds / 3600:.2f} hours "
+        "of training and measuring, one run after the other"
     )

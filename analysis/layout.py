@@ -33,6 +33,7 @@ class Block:
 
     heading: str
     rows: tuple[tuple[Cell, ...], ...]
+    ours: bool = True  # whether more of ours stands in it than vanilla and mixup alone
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,15 @@ def _block(heading: str, lines: Sequence[Line], columns: Sequence[Column]) -> Bl
         tuple(Cell(c.text(line), ranks[c.ranked][index] if c.ranked else 0) for c in columns)
         for index, line in enumerate(lines)
     ]
-    return Block(heading, tuple(rows))
+    return Block(heading, tuple(rows), any(_is_ours(line) for line in lines))
+
+
+def _is_ours(line: Line) -> bool:
+    """Whether a row holds something of ours that is no baseline."""
+    label = line.get("label") or ""
+    if line.get("seeds") in (None, 0):
+        return False
+    return "Vanilla" not in label and label not in ("Mixup", "Mixup alone")
 
 
 def _ranks(values: Sequence[float | None]) -> list[int]:
@@ -230,7 +239,7 @@ def caption(name: str, lines: Sequence[Line]) -> str:
         parts.append("Ours: mean over seeds ± half width of its 95 % t interval, a single seed without. ")
         parts.append(tests_text(lines))
     elif name != "cost":
-        parts.append("Nothing of ours stands here yet. ")
+        parts.append(f"Nothing of ours stands here yet; python study/run.py --table {name} --scale demo runs it. ")
     parts.append("Bold is the best of a block, underlined the second. ")
     if name != "cost":
         parts.append("A difference in brackets compares two protocols, so that it says nothing of the method. ")

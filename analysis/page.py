@@ -9,14 +9,15 @@ from analysis.drawing import Drawing, svg_text
 from analysis.layout import Block, Cell, Layout
 
 STYLE_FILE = Path(__file__).parent / "page.css"
-LONG = 24  # letters from which a cell may break into lines
+LONG = 34  # letters from which a column of words breaks into lines
 
 
 def page(title: str, subtitle: str, sections: Sequence[tuple[str, str, str]]) -> str:
     """The whole page, from (id, heading, content) of each section; the first has no heading of its own in the list."""
     links = "".join(f'<li><a href="#{name}">{escape(heading)}</a></li>' for name, heading, _ in sections)
     body = "\n".join(
-        f'<section id="{name}" aria-labelledby="{name}-heading"><h2 id="{name}-heading">{escape(heading)}</h2>\n{content}</section>'
+        f'<section id="{name}" aria-labelledby="{name}-heading">\n'
+        f'<h2 id="{name}-heading">{escape(heading)}</h2>\n{content}</section>'
         for name, heading, content in sections
     )
     return (
@@ -67,8 +68,9 @@ def _plot(title: str, drawing: Drawing) -> str:
 
 def table(found: Layout) -> str:
     """A table in a box that scrolls by itself, with its caption and notes below."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in found.header)
-    body = "".join(_block(block, len(found.header)) for block in found.blocks)
+    kinds = _kinds(found)
+    head = "".join(f'<th scope="col"{kind}>{escape(name)}</th>' for name, kind in zip(found.header, kinds, strict=True))
+    body = "".join(_block(block, kinds) for block in found.blocks)
     return (
         f"<h3>{escape(found.title)}</h3>\n"
         f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(found.title)}"><table>'
@@ -77,18 +79,26 @@ def table(found: Layout) -> str:
     )
 
 
-def _block(block: Block, columns: int) -> str:
-    heading = f'<tr><th scope="rowgroup" colspan="{columns}">{escape(block.heading)}</th></tr>' if block.heading else ""
-    return "<tbody>" + heading + "".join(_row(row) for row in block.rows) + "</tbody>"
+def _kinds(found: Layout) -> list[str]:
+    """For each column the class of its cells: words are flush left, and long ones may break into lines."""
+    columns = zip(*(row for block in found.blocks for row in block.rows), strict=True)
+    kinds = []
+    for column in columns:
+        words = any(cell.text[:1].isalpha() for cell in column)
+        long = max(len(cell.text) for cell in column) > LONG
+        kinds.append(' class="words long"' if words and long else ' class="words"' if words else "")
+    return kinds or [""] * len(found.header)
 
 
-def _row(row: Sequence[Cell]) -> str:
+def _block(block: Block, kinds: Sequence[str]) -> str:
+    heading = f'<tr><th scope="rowgroup" colspan="{len(kinds)}">{escape(block.heading)}</th></tr>'
+    return "<tbody>" + (heading if block.heading else "") + "".join(_row(row, kinds) for row in block.rows) + "</tbody>"
+
+
+def _row(row: Sequence[Cell], kinds: Sequence[str]) -> str:
     first, *others = row
-    return f'<tr><th scope="row">{_cell(first)}</th>{"".join(_data(cell) for cell in others)}</tr>'
-
-
-def _data(cell: Cell) -> str:
-    return f'<td class="long">{_cell(cell)}</td>' if len(cell.text) > LONG else f"<td>{_cell(cell)}</td>"
+    cells = "".join(f"<td{kind}>{_cell(cell)}</td>" for cell, kind in zip(others, kinds[1:], strict=True))
+    return f'<tr><th scope="row">{_cell(first)}</th>{cells}</tr>'
 
 
 def _cell(cell: Cell) -> str:

@@ -1,5 +1,6 @@
 """A study's report: tables in three formats, figures, and one page with the answer first."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,13 @@ from trainables.files import write_atomically
 SENSITIVITY = ("k", "n", "epsilon", "metric", "selection")
 FRONT = ("cost", "pareto", "space", "parallel", "importance", "anytime", "rungs")
 ROBUSTNESS = ("corruptions", "entropy", "histogram")
+FIRST = ("entprop/16", "entprop/17", "entprop/epsilon", "entprop/8", "entprop/figure4", "entprop/2", "entprop/4")
 TERMS = {
     "SA": "accuracy on clean test images",
     "RA": "mean accuracy on 15 corruptions of them at five severities",
     "H": "harmonic mean of SA and RA, of each run, then the mean over runs",
-    "N": "an epoch of plain training, a forward and a backward pass per image; cost is the papers' number, work what was really computed",
+    "N": "an epoch of plain training, a forward and a backward pass per image; cost is the papers' number, "
+    "work what was really computed",
     "ECE": "expected calibration error on clean test images, in percent",
 }  # fmt: skip
 
@@ -73,8 +76,8 @@ def _page(
 
 
 def has_ours(found: Layout) -> bool:
-    """Whether anything that we measured stands in a table."""
-    return "seeds" in found.header or "runs" in found.header
+    """Whether more of ours stands in a table than vanilla and mixup alone."""
+    return any(block.ours for block in found.blocks)
 
 
 # ------------------------------------------------------------------------------------------------------- the sections
@@ -100,7 +103,7 @@ def _roles(told: Answer) -> str:
     if not told.settings:
         return ""
     rows = tuple(_role(name, each) for name, each in told.settings)
-    header = ("", "setting", "cost of an epoch", "work", "SA", "RA", "H")
+    header = ("role", "setting", "cost of an epoch", "work", "SA", "RA", "H")
     return page.table(
         Layout("answer", "In numbers", header, (Block("", rows),), "Means over seeds on test images, 95 % t intervals.")
     )
@@ -148,13 +151,23 @@ def _figures(names: Sequence[str], drawn: dict[str, Drawing], undrawn: dict[str,
 
 
 def _tables(ours: dict[str, Layout], layouts: dict[str, Layout]) -> str:
-    shown = "".join(page.table(found) for name, found in ours.items() if name != "cost")
-    rest = [found for name, found in layouts.items() if name not in ours and name != "cost"]
-    folded = page.folded(
-        f"{len(rest)} published tables in which nothing of ours stands yet",
-        "".join(page.table(found) for found in rest),
+    """The tables with something of ours, of these the blocks with something of ours; all others are folded."""
+    order = [
+        *(name for name in FIRST if name in ours),
+        *(name for name in ours if name not in FIRST and name != "cost"),
+    ]
+    shown = "".join(page.table(_blocks(ours[name], True)) for name in order)
+    rest = [_blocks(found, False) for name, found in layouts.items() if name != "cost"]
+    rest = [found for found in rest if found.blocks]
+    text = "".join(page.table(found) for found in rest)
+    return shown + (
+        page.folded("Published tables and blocks in which nothing of ours stands yet", text) if rest else ""
     )
-    return shown + (folded if rest else "")
+
+
+def _blocks(found: Layout, ours: bool) -> Layout:
+    title = found.title if ours else f"{found.title}: without ours"
+    return dataclasses.replace(found, title=title, blocks=tuple(b for b in found.blocks if b.ours == ours))
 
 
 def _method(folder: Folder) -> str:
@@ -178,10 +191,15 @@ def _method(folder: Folder) -> str:
             else "no git repository",
             "Versions": _pairs(record.get("versions")),
             "Machine": _pairs(host) + (f"; {record['device']}" if record.get("device") else ""),
-            "Time": f"{record.get('start', 'unknown')} to {record.get('end') or 'no end: ' + str(record.get('state', 'unknown'))}",
+            "Time": _time(record),
             "Spent": totals(folder),
         }
     )
+
+
+def _time(record: dict[str, Any]) -> str:
+    end = record.get("end") or f"no end (state: {record.get('state', 'unknown')})"
+    return f"{record.get('start', 'unknown')} to {end}"
 
 
 def _command(words: Any) -> str:
