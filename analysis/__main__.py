@@ -39,7 +39,7 @@ def report(folders: list[Path], out: Path | None, mix: bool) -> int:
 
     found = read_studies(folders, mix)
     parts = read_named(folders)
-    print(summary(found))
+    print(summary(found, parts))
     for line in circumstances(parts):
         print(f"differs: {line}")
     path = write_report(found, out or (folders[0] / "report" if len(folders) == 1 else Path("report")), parts)

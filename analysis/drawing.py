@@ -6,7 +6,6 @@ told by colour alone: markers, line styles, hatches or numbers say the same.
 
 import io
 import textwrap
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -96,12 +95,11 @@ def png_bytes(figure: Figure, dpi: int = DPI) -> bytes:
     return buffer.getvalue()
 
 
-def save(figure: Figure, stem: Path) -> Sequence[Path]:
-    """`stem`.svg and `stem`.png."""
+def save(figure: Figure, stem: Path) -> str:
+    """Write `stem`.svg and `stem`.png; the text of the SVG, which takes a while to make."""
     stem.parent.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for ending, content in ((".svg", svg_text(figure).encode()), (".png", png_bytes(figure))):
-        paths.append(stem.with_name(stem.name + ending))
-        with replacing(paths[-1], to_disk=False) as file:
+    text = svg_text(figure)
+    for ending, content in ((".svg", text.encode()), (".png", png_bytes(figure))):
+        with replacing(stem.with_name(stem.name + ending), to_disk=False) as file:
             file.write(content)
-    return paths
+    return text

@@ -57,7 +57,6 @@ def draw_all(folder: Folder) -> tuple[dict[str, Drawing], dict[str, str]]:
     return drawn, missing
 
 
-def save_all(drawn: dict[str, Drawing], folder: Path) -> None:
-    """SVG and PNG of each."""
-    for name, drawing in drawn.items():
-        save(drawing.figure, folder / name)
+def save_all(drawn: dict[str, Drawing], folder: Path) -> dict[str, str]:
+    """SVG and PNG of each; the SVG texts by name."""
+    return {name: save(drawing.figure, folder / name) for name, drawing in drawn.items()}

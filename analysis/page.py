@@ -4,8 +4,8 @@ import base64
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
+from typing import NamedTuple
 
-from analysis.drawing import Drawing, svg_text
 from analysis.layout import Block, Cell, Layout
 
 STYLE_FILE = Path(__file__).parent / "page.css"
@@ -53,16 +53,24 @@ def folded(summary: str, content: str) -> str:
     return f"<details><summary>{escape(summary)}</summary>\n{content}</details>\n"
 
 
-def plots(drawn: Sequence[tuple[str, Drawing]]) -> str:
-    """Figures side by side, one below the other where it is narrow; (title, drawing) each."""
-    return '<div class="plots">\n' + "".join(_plot(title, drawing) for title, drawing in drawn) + "</div>\n"
+class Plot(NamedTuple):
+    """A figure as the page shows it."""
+
+    title: str
+    svg: str
+    caption: str
 
 
-def _plot(title: str, drawing: Drawing) -> str:
-    data = base64.b64encode(svg_text(drawing.figure).encode()).decode()
+def plots(drawn: Sequence[Plot]) -> str:
+    """Figures side by side, one below the other where it is narrow."""
+    return '<div class="plots">\n' + "".join(_plot(each) for each in drawn) + "</div>\n" if drawn else ""
+
+
+def _plot(drawn: Plot) -> str:
+    data = base64.b64encode(drawn.svg.encode()).decode()
     return (
-        f'<figure><h3>{escape(title)}</h3><img class="plot" alt="{escape(title)}: plot, described below" '
-        f'src="data:image/svg+xml;base64,{data}"><figcaption>{escape(drawing.caption)}</figcaption></figure>\n'
+        f'<figure><h3>{escape(drawn.title)}</h3><img class="plot" alt="{escape(drawn.title)}: plot, described below" '
+        f'src="data:image/svg+xml;base64,{data}"><figcaption>{escape(drawn.caption)}</figcaption></figure>\n'
     )
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from analysis import page
 from analysis.answer import Answer, answer, between, interval_text, totals
-from analysis.drawing import Drawing
 from analysis.figures import FIGURES, draw_all, save_all
 from analysis.layout import Block, Cell, Layout
 from analysis.settings import Setting, records, settings
@@ -33,22 +32,27 @@ TERMS = {
 }  # fmt: skip
 
 
-def summary(folder: Folder) -> str:
-    """The report's first lines as text."""
-    told, lacking = answer(folder), missing(folder)
-    parts = [told.headline, "\n".join(told.details)]
+def summary(folder: Folder, parts: Sequence[Folder] = ()) -> str:
+    """The report's first lines as text; of several studies, the answer of each."""
+    lacking = missing(folder)
+    blocks = []
+    for each in parts if len(parts) > 1 else [folder]:
+        told = answer(each)
+        blocks.append("\n".join([f"{each.name}: {told.headline}" if len(parts) > 1 else told.headline, *told.details]))
+    blocks += ["\n".join(between(parts))]
     if not folder.done.empty:
-        parts.append(confirmed_table(records(folder.runs)))
-    parts.append("\n".join(["missing:", *(f"  {line}" for line in lacking)]) if lacking else "nothing is missing")
-    return "\n\n".join(part for part in parts if part)
+        blocks.append(confirmed_table(records(folder.runs)))
+    blocks.append("\n".join(["missing:", *(f"  {line}" for line in lacking)]) if lacking else "nothing is missing")
+    return "\n\n".join(block for block in blocks if block)
 
 
 def write_report(folder: Folder, out: Path, parts: Sequence[Folder] = ()) -> Path:
     """Tables, figures and report.html below `out`; `parts` are the studies that `folder` was merged from."""
     layouts = {name: write_table(name, table(folder.runs), out / "tables") for name, table in TABLES.items()}
     drawn, undrawn = draw_all(folder)
-    save_all(drawn, out / "figures")
-    text = _page(folder, parts, layouts, drawn, undrawn)
+    svgs = save_all(drawn, out / "figures")
+    plots = {name: page.Plot(FIGURES[name].title, svgs[name], drawing.caption) for name, drawing in drawn.items()}
+    text = _page(folder, parts, layouts, plots, undrawn)
     write_atomically(out / "report.html", text, to_disk=False)
     return out / "report.html"
 
@@ -57,7 +61,7 @@ def _page(
     folder: Folder,
     parts: Sequence[Folder],
     layouts: dict[str, Layout],
-    drawn: dict[str, Drawing],
+    plots: dict[str, page.Plot],
     undrawn: dict[str, str],
 ) -> str:
     ours = {name: found for name, found in layouts.items() if has_ours(found)}
@@ -65,9 +69,9 @@ def _page(
     if len(parts) > 1:
         sections.append(("studies", "The studies", _studies(parts)))
     sections += [
-        ("sensitivity", "Sensitivity", _figures(SENSITIVITY, drawn, undrawn) + _tables(ours, layouts)),
-        ("front", "H and cost", _figures(FRONT, drawn, undrawn)),
-        ("robustness", "Robustness", _figures(ROBUSTNESS, drawn, undrawn)),
+        ("sensitivity", "Sensitivity", _figures(SENSITIVITY, plots, undrawn) + _tables(ours, layouts)),
+        ("front", "H and cost", _figures(FRONT, plots, undrawn)),
+        ("robustness", "Robustness", _figures(ROBUSTNESS, plots, undrawn)),
         ("method", "How it was done", "".join(_method(each) for each in parts or [folder])),
         ("failed", "What failed", _failed(folder)),
     ]
@@ -142,8 +146,8 @@ def _study_row(folder: Folder) -> list[str]:
     ]  # fmt: skip
 
 
-def _figures(names: Sequence[str], drawn: dict[str, Drawing], undrawn: dict[str, str]) -> str:
-    text = page.plots([(FIGURES[name].title, drawn[name]) for name in names if name in drawn])
+def _figures(names: Sequence[str], plots: dict[str, page.Plot], undrawn: dict[str, str]) -> str:
+    text = page.plots([plots[name] for name in names if name in plots])
     lacking = [f"{FIGURES[name].title}: {undrawn[name]}." for name in names if name in undrawn]
     return text + (
         page.folded(f"{len(lacking)} figures cannot be drawn from this study", page.items(lacking)) if lacking else ""

@@ -57,8 +57,14 @@ class Setting:
 
 def records(frame: pd.DataFrame) -> list[Row]:
     """A frame's rows as plain Python values, None for what is missing."""
-    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    return [{str(name): _plain(value) for name, value in row.items()} for row in rows]
+    columns = {
+        str(name): [
+            None if missing else _plain(value)
+            for value, missing in zip(column.tolist(), column.isna().tolist(), strict=True)
+        ]
+        for name, column in frame.items()
+    }
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
 def _plain(value: Any) -> Any:
