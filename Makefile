@@ -24,7 +24,7 @@ $(PYTHON) -m venv --clear .venv || { \
 	echo "$(PYTHON) cannot make environments; on Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }; }
 endef
 
-.PHONY: help env study test test-all test-floor check lint lock clean FORCE
+.PHONY: help env study test test-all test-floor check lint notebooks lock clean FORCE
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -51,6 +51,9 @@ lint: env ## style, format and types
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
+
+notebooks: env ## execute the notebooks on results/, or on RESULTS=runs/DIR
+	@$(PY) -m analysis.run_notebooks $(RESULTS)
 
 # Not after `env`: a broken lock must be replaceable.
 lock: ## write requirements.lock anew from pyproject.toml

@@ -1,1 +1,1 @@
-"""From result files to tables, figures and intervals."""
+"""From result files to tables, figures, intervals and one page to send to a colleague; no training, no GPU."""

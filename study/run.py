@@ -118,7 +118,7 @@ class Conductor:
         from study.results import Results
 
         study = self.study
-        for folder in map(Path, (self.folder, *study.warm_start)):
+        for folder in (str(self.folder), *study.warm_start):
             Results(folder).check()
 
         from study import tuner

@@ -102,3 +102,30 @@ def test_training_core_imports_only_what_the_floor_environment_has():
 @pytest.mark.parametrize("package", PACKAGES)
 def test_product_imports_no_oracle_of_its_tests(package):
     assert [(path, name) for path, name in imports_of(package) if name in ORACLES] == []
+
+
+ANALYSE_WITHOUT = """
+import importlib, sys
+
+sys.modules.update(dict.fromkeys(["torch", "torchvision", "ray"]))
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+from analysis.studies import read_folder
+from analysis.tables import TABLES
+
+runs = read_folder("results/digits-4N").runs
+print(sum(len(table(runs)) > 0 for table in TABLES.values()), len(TABLES), "optuna" in sys.modules)
+"""
+
+
+def test_analysis_imports_and_makes_its_tables_without_torch_and_ray():
+    pytest.importorskip("pandas")
+    pytest.importorskip("matplotlib")
+    names = [name for name in modules_of("analysis") if not name.endswith("__main__")]
+    with_rows, tables, optuna = run_python(ANALYSE_WITHOUT, *names, "analysis.__main__").split()
+    assert with_rows == tables
+    assert optuna == "False"  # only the figure of importance needs it
+
+
+def test_analysis_names_torch_and_ray_nowhere():
+    assert {name for _, name in imports_of("analysis")} & {"torch", "torchvision", "ray"} == set()
