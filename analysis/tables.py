@@ -150,10 +150,12 @@ def _minus(one: float | None, other: float | None) -> float | None:
 
 # ------------------------------------------------------------------------------------------------------- the registry
 
+# Tables of SA, RA, H and PGD-20, and our own, which have no number.
+COMPARED = tuple(name for name in GRIDS if path_of(name).is_file() or not name.partition("/")[2].isdigit())
 TABLES: dict[str, Table] = {
     "entprop/1": partial(formulas, "entprop/1"),
     "mixprop/4": partial(formulas, "mixprop/4"),
-    **{name: partial(compared, name) for name in GRIDS},
+    **{name: partial(compared, name) for name in COMPARED},
     "cost": all_costs,
 }
 

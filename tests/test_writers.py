@@ -10,9 +10,8 @@ from analysis_rows import config, five_rows, run, runs
 
 from analysis.layout import NONE, layout
 from analysis.settings import records
-from analysis.tables import TABLES
+from analysis.tables import COMPARED, TABLES
 from analysis.writers import latex, latex_document, markdown, write_table
-from study.grids import GRIDS
 
 NO_RUNS = runs()
 
@@ -87,7 +86,7 @@ def test_table_of_nothing_says_that_nothing_of_ours_is_there():
 
 @pytest.mark.parametrize("table", TABLES)
 def test_rows_of_all_writers_agree(table, tmp_path):
-    frame = five_rows(table)[0] if table in GRIDS else five_rows("entprop/2")[0]
+    frame = five_rows(table)[0] if table in COMPARED else five_rows("entprop/2")[0]
     filled = TABLES[table](frame)
     found = write_table(table, filled, tmp_path)
     stem = table.replace("/", "-")
@@ -118,7 +117,7 @@ def test_latex_compiles(tmp_path):
         pytest.skip("needs tectonic or pdflatex")
     tables = [
         layout(name, table(frame)) for name, table in TABLES.items()
-        for frame in (NO_RUNS, five_rows(name if name in GRIDS else "entprop/2")[0])
+        for frame in (NO_RUNS, five_rows(name if name in COMPARED else "entprop/2")[0])
     ]  # fmt: skip
     (tmp_path / "tables.tex").write_text(latex_document(tables), encoding="utf-8")
     flags = [] if compiler.endswith("tectonic") else ["-interaction=nonstopmode", "-halt-on-error"]
