@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 from study.results import Results
@@ -46,9 +47,13 @@ def test_three_machines_are_lost_and_their_trials_go_on_elsewhere(tmp_path, monk
         with tuner.ray_session(cluster.address):
             study, results = tiny_study(tmp_path / "s", trials=8, epochs=6, max_failures=5)
 
-            def lose():
+            def lose(pid):
+                """Whether the process was on the second machine, which is then no more."""
+                if psutil.Process(pid).ppid() != machines[0].all_processes["raylet"][0].process.pid:
+                    return False
                 cluster.remove_node(machines.pop(), allow_graceful=False)
                 machines.append(cluster.add_node(num_cpus=1))
+                return True
 
             source = Losing(Search(study, results, Silent()), lose, results, note)
             worker = tuner.worker_for(load_splits(study.trial), "s")
@@ -65,7 +70,7 @@ class Losing:
 
     def __init__(self, source, lose, results, note):
         self.source, self.lose, self.results, self.note = source, lose, results, note
-        self.places, self.lost = {}, 0
+        self.lost = 0
         self.waiting = None  # of the trial whose machine was lost: its name, since when, what was held
 
     @property
@@ -82,19 +87,11 @@ class Losing:
             now = held(self.results.folder)
             self.note("loss of a machine", lost(before, now), repeated(before, now), time.monotonic() - since)
             self.waiting = None
-        self.places[row["pid"]] = job.name
-        head = min(self.places)  # the head's worker is the first of all
-        if (
-            self.lost < 3
-            and not self.waiting
-            and len(self.places) > 1
-            and row["pid"] != head
-            and row["epoch"] in (2, 3)
-        ):
-            self.lost += 1
-            self.places.pop(row["pid"])
-            self.waiting = job.name, time.monotonic(), held(self.results.folder)
-            self.lose()
+        if self.lost < 3 and not self.waiting and row["epoch"] in (2, 3):
+            before = held(self.results.folder)
+            if self.lose(row["pid"]):
+                self.lost += 1
+                self.waiting = job.name, time.monotonic(), before
 
     def on_end(self, job, row, error):
         self.source.on_end(job, row, error)
