@@ -24,7 +24,7 @@ $(PYTHON) -m venv --clear .venv || { \
 	echo "$(PYTHON) cannot make environments; on Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }; }
 endef
 
-.PHONY: help env study test test-all test-floor check lint notebooks lock clean FORCE
+.PHONY: help env study test test-all test-floor test-faults check lint notebooks lock clean FORCE
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -43,6 +43,9 @@ test-all: env ## all tests, with those that take minutes
 
 test-floor: .venv-floor/.synced ## tests of the training core with the oldest torch, and without Ray and Optuna
 	@$(FLOOR) -m pytest $(FAST) $(PARALLEL)
+
+test-faults: env ## kills, lost machines, full disks for real: about 15 minutes on two idle cores, and a table of losses
+	@FAULTS_REPORT=1 $(PY) -m pytest -m faults tests/faults
 
 check: env ## doctor: versions, GPU, memory and disk, and what to do about each thing that is wrong
 	@$(PY) -m study.doctor

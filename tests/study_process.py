@@ -20,13 +20,15 @@ ROOT = Path(__file__).parents[1]
 class StudyProcess:
     """`python study/run.py` with these flags; ended at the latest when the block is left."""
 
-    def __init__(self, *flags):
+    def __init__(self, *flags, **more):
         self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115  closed on leaving the block
         # Ray's workers are polite to other processes; beside the rest of a test suite they would get no time at all.
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0"}
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0", **more}
         self.process = subprocess.Popen(
             [sys.executable, "study/run.py", *flags],
             cwd=ROOT, env=environment, stdout=self.log, stderr=subprocess.STDOUT,
+            # a shell starts what runs in its background with Ctrl-C ignored, and the tests may run there
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
 
     def __enter__(self):
@@ -37,13 +39,13 @@ class StudyProcess:
             self.kill()
         self.log.close()
 
-    def wait_for(self, condition, seconds=300):
+    def wait_for(self, condition, seconds=300, often=0.05):
         """Until the condition holds; the study must not have ended by then."""
         deadline = time.monotonic() + seconds
         while not condition():
             assert self.process.poll() is None, self.text()
             assert time.monotonic() < deadline, self.text()
-            time.sleep(0.05)
+            time.sleep(often)
 
     def wait(self, seconds=600):
         code = self.process.wait(seconds)

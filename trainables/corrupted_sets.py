@@ -259,6 +259,8 @@ def _make_entry(entry: _Entry, images: np.ndarray, device: str) -> Iterator[int]
     unfinished = entry.file.with_suffix(
         ".npy.part"
     )  # one left behind by a killed process is overwritten: its lock is ours
+    for left in entry.folder.glob(f"{entry.note.name}.*.part"):
+        left.unlink(missing_ok=True)
     try:
         with unfinished.open("wb") as file:
             checksum = 0

@@ -38,10 +38,14 @@ def replace_by_link(source: Path, target: Path) -> None:
     """Give a file a second name that stays with its present content, in place of the file that had that name."""
     unfinished = _unfinished(target)
     try:
-        os.link(source, unfinished)
-    except OSError:  # a file system without links
-        shutil.copyfile(source, unfinished)
-    os.replace(unfinished, target)
+        try:
+            os.link(source, unfinished)
+        except OSError:  # a file system without links
+            shutil.copyfile(source, unfinished)
+        os.replace(unfinished, target)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
 
 
 def _unfinished(path: Path) -> Path:
