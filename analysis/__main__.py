@@ -35,12 +35,12 @@ def main(arguments: list[str] | None = None) -> int:
 def report(folders: list[Path], out: Path | None, mix: bool) -> int:
     """Read, print, write."""
     from analysis.report import summary, write_report
-    from analysis.studies import circumstances, read_named, read_studies
+    from analysis.studies import circumstances, protocol_differences, read_named, read_studies
 
     found = read_studies(folders, mix)
     parts = read_named(folders)
     print(summary(found, parts))
-    for line in circumstances(parts):
+    for line in [*protocol_differences(parts), *circumstances(parts)]:
         print(f"differs: {line}")
     path = write_report(found, out or (folders[0] / "report" if len(folders) == 1 else Path("report")), parts)
     print(f"\nwrote {path}, and tables and figures beside it")

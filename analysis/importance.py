@@ -51,8 +51,10 @@ def importance(folder: Folder) -> Drawing:
 def importances(rows: list[Row], searched: Sequence[str] = SEARCHED) -> dict[str, dict[str, float]]:
     """Shares of each hyper-parameter that varied, by either way."""
     try:
-        import optuna
-        import sklearn  # noqa: F401  (fANOVA's forest)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # in a notebook its progress bars ask for a package that is not needed
+            import optuna
+            import sklearn  # noqa: F401  (fANOVA's forest)
     except ImportError as error:
         raise Missing(f"needs optuna and scikit-learn, got: {error}") from None
     names = [

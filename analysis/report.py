@@ -10,7 +10,7 @@ from analysis.answer import Answer, answer, between, interval_text, totals
 from analysis.figures import FIGURES, draw_all, save_all
 from analysis.layout import Block, Cell, Layout
 from analysis.settings import Setting, records, settings
-from analysis.studies import Folder, circumstances, missing
+from analysis.studies import Folder, circumstances, missing, protocol_differences
 from analysis.tables import TABLES
 from analysis.writers import write_table
 from study.budget import format_cost
@@ -128,8 +128,11 @@ def _studies(parts: Sequence[Folder]) -> str:
     found = Layout(
         "studies", "Side by side", header, (Block("", rows),), "Validation H is of one seed and the best of many."
     )
-    differing = circumstances(parts)
+    protocols = protocol_differences(parts)
     text = page.table(found)
+    if protocols:
+        text += page.box("warn", "These studies are of different protocols and stand side by side only", protocols)
+    differing = circumstances(parts)
     if differing:
         text += page.paragraph("What differs between them:") + page.items(differing)
     return text

@@ -128,7 +128,8 @@ def _selections(folder: Path) -> pd.DataFrame:
 def missing(folder: Folder) -> list[str]:
     """What a whole study would have and this one has not, a line each; of several studies, for each of them."""
     if len(folder.paths) > 1:
-        return [f"{path.name}: {line}" for path in folder.paths for line in missing(read_folder(path))]
+        parts = read_named(folder.paths)
+        return [*folder.problems, *(f"{each.name}: {line}" for each in parts for line in missing(each))]
     lines = list(folder.problems)
     state = folder.record.get("state", "unknown")
     if state != "finished":

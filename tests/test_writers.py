@@ -79,7 +79,7 @@ def test_three_flagged_rows_of_table_2_carry_their_mark_and_its_reason():
 
 def test_table_of_nothing_says_that_nothing_of_ours_is_there():
     found = layout("entprop/16", TABLES["entprop/16"](NO_RUNS))
-    assert "Nothing of ours stands here yet." in found.caption
+    assert "Nothing of ours stands here yet; python study/run.py --table entprop/16 --scale demo" in found.caption
     assert "SA" not in found.header
     assert "printed SA" in found.header
 
