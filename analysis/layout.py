@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from analysis.beside import BESIDE
 from analysis.intervals import LEAST_PAIRS
-from analysis.published import NAMES, PAPERS, published
+from analysis.published import NAMES, pages
 from analysis.rows import ALPHA, FLAG
 from analysis.settings import records
 from analysis.tables import TABLES, title
+from study.grids.listing import PAPERS
 
 NONE = "–"
 Line = dict[str, Any]
@@ -96,9 +98,18 @@ def _printed_h(line: Line) -> str:
     return number(line["published_h"]) + (line["mark"] or "")
 
 
-def _difference(line: Line) -> str:
-    text = number(line["difference"], signed=True)
+def _difference(line: Line, digits: int = 2) -> str:
+    text = number(line["difference"], digits, signed=True)
     return text if text == NONE or line["same_protocol"] == "yes" else f"({text})"
+
+
+def _digits(line: Line) -> int:
+    """Margins and the like are printed with four decimals, counts of images with none, percent with two."""
+    return {"geometry": 4, "left": 0, "fallen": 0}.get(line["quantity"].partition(" ")[0], 2)
+
+
+def _half(line: Line) -> str:
+    return "" if line["ours_half"] is None else f" ± {line['ours_half']:.{max(2, _digits(line))}f}"
 
 
 def _same(line: Line) -> str:
@@ -131,6 +142,19 @@ COMPARED = (
     Column("printed PGD-20", _plain("published_pgd20"), "published_pgd20"),
     Column("printed − Vanilla", _plain("published_over_vanilla", signed=True)),
     Column("difference", _difference),
+    Column("same protocol", _same),
+)
+LONG = (
+    Column("row", _label),
+    Column("quantity", _text("quantity")),
+    Column("cost / N", _cost("cost")),
+    Column("work / N", _cost("measured_cost")),
+    Column("epochs", _text("epochs")),
+    Column("seeds", _seeds),
+    Column("images", _text("images")),
+    Column("ours", lambda line: number(line["ours"], _digits(line)) + _half(line)),
+    Column("printed", lambda line: number(line["published"], _digits(line)) + (line["mark"] or "")),
+    Column("difference", lambda line: _difference(line, _digits(line))),
     Column("same protocol", _same),
 )
 COSTS = (
@@ -171,7 +195,7 @@ ALL = (
 def layout(name: str, frame: pd.DataFrame) -> Layout:
     """A table of `TABLES` as it is shown; columns in which nothing stands are left away."""
     lines = records(frame)
-    columns = {"cost": ALL, "entprop/1": COSTS, "mixprop/4": COSTS}.get(name, COMPARED)
+    columns = {"cost": ALL, "entprop/1": COSTS, "mixprop/4": COSTS}.get(name, LONG if name in BESIDE else COMPARED)
     shown = [c for c in columns if any(c.text(line) != NONE for line in lines)] or list(columns[:1])
     blocks = [_block(heading, group, shown) for heading, group in _groups(name, lines).items()]
     return Layout(name, title(name), tuple(c.header for c in shown), tuple(blocks), caption(name, lines), _notes(lines))
@@ -235,12 +259,16 @@ def caption(name: str, lines: Sequence[Line]) -> str:
     parts = [
         "On the front is what nothing that spends as little reaches in mean H. " if name == "cost" else _source(name)
     ]
-    if any(line.get("h") is not None or line.get("pgd20") is not None for line in lines):
+    if name in BESIDE and any(line["ours"] is not None for line in lines):
+        parts.append("Ours: mean over the seeds ± half width of its 95 % t interval, a single seed without. ")
+        parts.append("No test was made: the seeds of a printed number are not known. ")
+    elif any(line.get("h") is not None or line.get("pgd20") is not None for line in lines):
         parts.append("Ours: mean over seeds ± half width of its 95 % t interval, a single seed without. ")
         parts.append(tests_text(lines))
     elif name != "cost":
         parts.append(f"Nothing of ours stands here yet; python study/run.py --table {name} --scale demo runs it. ")
-    parts.append("Bold is the best of a block, underlined the second. ")
+    if name not in BESIDE:
+        parts.append("Bold is the best of a block, underlined the second. ")
     if name != "cost":
         parts.append("A difference in brackets compares two protocols, so that it says nothing of the method. ")
     return "".join(parts).strip()
@@ -250,8 +278,7 @@ def _source(name: str) -> str:
     paper, _, number_ = name.partition("/")
     if name not in TABLES or not number_.isdigit():
         return "No published numbers exist. "
-    pages = {row.page for row in published(name) if row.page}
-    page = f", page {min(pages)}" if pages else ""
+    page = f", page {found[0]}" if (found := pages(name)) else ""
     return f"Printed: {PAPERS[paper]}, table {number_}{page}. "
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from analysis import page
 from analysis.answer import Answer, answer, between, interval_text, totals
+from analysis.beside import BESIDE
 from analysis.figures import FIGURES, draw_all, save_all
 from analysis.layout import Block, Cell, Layout
 from analysis.settings import Setting, records, settings
@@ -49,7 +50,9 @@ def summary(folder: Folder, parts: Sequence[Folder] = ()) -> str:
 
 def write_report(folder: Folder, out: Path, parts: Sequence[Folder] = ()) -> Path:
     """Tables, figures and report.html below `out`; `parts` are the studies that `folder` was merged from."""
-    layouts = {name: write_table(name, table(folder.runs), out / "tables") for name, table in TABLES.items()}
+    frames = {name: table(folder.runs) for name, table in TABLES.items()}
+    shown = {name: frame for name, frame in frames.items() if name not in BESIDE or frame["ours"].notna().any()}
+    layouts = {name: write_table(name, frame, out / "tables") for name, frame in shown.items()}
     drawn, undrawn = draw_all(folder)
     svgs = save_all(drawn, out / "figures")
     plots = {name: page.Plot(FIGURES[name].title, svgs[name], drawing.caption) for name, drawing in drawn.items()}
@@ -165,7 +168,7 @@ def _tables(ours: dict[str, Layout], layouts: dict[str, Layout]) -> str:
         *(name for name in ours if name not in FIRST and name != "cost"),
     ]
     shown = "".join(page.table(_blocks(ours[name], True)) for name in order)
-    rest = [_blocks(found, False) for name, found in layouts.items() if name != "cost"]
+    rest = [_blocks(found, False) for name, found in layouts.items() if name not in ("cost", *BESIDE)]
     rest = [found for found in rest if found.blocks]
     text = "".join(page.table(found) for found in rest)
     return shown + (

@@ -11,6 +11,7 @@ import pandas as pd
 
 from analysis.published import NAMES
 from analysis.settings import Comparison, Setting, compare, plain
+from analysis.studies import changed_options
 from study.grids import cells
 from trainables.data import dataset_entry
 
@@ -90,18 +91,22 @@ def _test(name: str, found: Comparison, mark: str) -> dict[str, Any]:
     }
 
 
-def protocol(found: Setting, table: str, place: tuple[str, str]) -> dict[str, str]:
-    """Whether a setting was trained and measured as published; if not, in what it differs."""
-    reasons = protocol_reasons(found, table, place)
+def protocol(found: Setting, table: str, place: tuple[str, str], label: str = "") -> dict[str, str]:
+    """Whether a setting was trained and measured as published; if not, in what it differs.
+
+    `label` is the table's row, where rows are trained in different ways.
+    """
+    reasons = protocol_reasons(found, table, place, label)
     if reasons:
         return {"same_protocol": "no", "why_not": "; ".join(reasons)}
     return {"same_protocol": "yes", "why_not": _held_out(place[0])}
 
 
-def protocol_reasons(found: Setting, table: str, place: tuple[str, str]) -> list[str]:
+def protocol_reasons(found: Setting, table: str, place: tuple[str, str], label: str = "") -> list[str]:
     """What is not as published, each as `ours instead of theirs`."""
     dataset, model = place
-    theirs = cells(table, {"dataset": dataset, **({} if model == "average" else {"model": model})})[0]
+    several = cells(table, {"dataset": dataset, **({} if model == "average" else {"model": model})})
+    theirs = next((cell for cell in several if cell.label == label), several[0])
     row, reasons = found.row, []
     for name, value in (("dataset", dataset), ("model", model)):
         if row[name] != value:
@@ -110,8 +115,9 @@ def protocol_reasons(found: Setting, table: str, place: tuple[str, str]) -> list
         reasons.append(f"{row['epochs']} epochs instead of {theirs.config.epochs}")
     if row["dataset"] == dataset and row.get("lr") is not None and row["lr"] != theirs.config.lr:
         reasons.append(f"learning rate {row['lr']:g} instead of {theirs.config.lr:g}")
-    if row.get("changes"):
-        reasons.append(row["changes"])
+    ours, printed = row.get("changes") or "", changed_options(theirs.config) if row["dataset"] == dataset else ""
+    if ours != printed:
+        reasons.append(ours or f"the recipe of the data set instead of {printed}")
     if len(found.h) < theirs.seeds:
         reasons.append(f"{len(found.h)} seeds instead of {theirs.seeds}")
     return reasons

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from analysis.intervals import Interval, Paired, holm, paired_t, t_interval
+from study.columns import COLUMNS
 from study.results import Row, method_row
 from study.row_text import setting
 from study.summary import CONTROLS
@@ -16,6 +17,7 @@ from trainables.config import make_method
 from trainables.methods import METHODS, Method
 from trainables.options import field_types, value_types
 
+CONFIRM = {column.name for column in COLUMNS["confirm"]} | {"study", "table", "changes"}  # not measured, or named
 ATTACK = "PGD20-"  # how the attacks of the sensitivity tables are called
 Place = tuple[Any, ...]  # dataset, model, lr, epochs, changes: what settings must share to be compared
 
@@ -25,7 +27,7 @@ class Setting:
     """A configuration with its results by seed; a failed seed is counted and enters no mean."""
 
     row: Row  # of one run: method, why, data set, network, cost
-    values: Mapping[str, Mapping[int, float]]  # sa, ra, h, ece and attacks, by seed
+    values: Mapping[str, Mapping[int, float]]  # sa, ra, h, ece and all else that was measured, by seed
     failed: int = 0
 
     @property
@@ -81,7 +83,7 @@ def settings(runs: pd.DataFrame) -> list[Setting]:
     for rows in groups.values():
         done = [row for row in rows if row.get("h") is not None]
         if done:
-            measures = ["sa", "ra", "h", "ece", *(name for name in done[0] if name.startswith(ATTACK))]
+            measures = ["sa", "ra", "h", "ece", "epoch_seconds", *(name for name in done[0] if name not in CONFIRM)]
             values = {name: {row["seed"]: row[name] for row in done if row.get(name) is not None} for name in measures}
             found.append(Setting({**done[0], **_means(done)}, values, len(rows) - len(done)))
     return found

@@ -1,7 +1,9 @@
 """A study's folder as frames, several of them as one, and what is missing in each.
 
 Frames have the columns of docs/study-folder.md and one more, `study`: the folder a row comes from. `runs` is
-confirm.csv with a column for each attack, and `changes`: training options that are not the data set's recipe.
+confirm.csv with a column for each attack, measure and corruption (its mean over the severities), one for the images
+that an attack or measure stands on, `table`: the published table that was run, and `changes`: training options that are
+not the data set's recipe.
 What cannot be read is a problem that the report names, not a crash.
 """
 
@@ -14,14 +16,17 @@ import pandas as pd
 
 from study.columns import COLUMNS
 from study.grids import cells
+from study.measured_text import column_name
 from study.options import PROGRAM, Study
-from study.results import Results
-from trainables.config import make_method, with_recipe
+from study.results import Results, config_id
+from trainables.config import TrialConfig, make_method, with_recipe
 
 DTYPES: dict[type, str] = {int: "Int64", float: "float64", bool: "boolean", str: "str"}
-FILES = ("trials", "epochs", "confirm", "corruptions", "attacks")
+FILES = ("trials", "epochs", "confirm", "corruptions", "attacks", "measures")
+IMAGES_OF = "images of "  # before the name of an attack or measure
 SELECTIONS = ("trial", "image", "times")  # of selections.csv: how often each training image was selected
 PLACE = ("dataset", "model")
+NOT_CHANGED = ("method", "seed", "dataset", "model", "lr", "epochs", "deterministic")  # have columns, or change nothing
 Fields = dict[str, Any]
 
 
@@ -64,12 +69,13 @@ def read_folder(path: Path | str, name: str = "") -> Folder:
             problems.append(f"cannot be read: {error}")
             rows = []
         frames[file] = frame(rows, file).assign(study=name)
-    runs = _with_attacks(frames["confirm"], frames["attacks"])
+    runs = _with_measured(frames["confirm"], frames["attacks"], frames["measures"], frames["corruptions"])
     found = Folder(
         name, record, frames["trials"], frames["epochs"], runs, frames["corruptions"],
         _selections(folder).assign(study=name), tuple(problems), (folder,), options,
     )  # fmt: skip
-    return replace(found, runs=runs.assign(changes=_changes(found)))
+    table = options.table if options and options.table else ""
+    return replace(found, runs=runs.assign(changes=_changes(found), table=table))
 
 
 def frame(rows: list[dict[str, Any]], name: str) -> pd.DataFrame:
@@ -96,23 +102,40 @@ def _record(results: Results, problems: list[str]) -> tuple[dict[str, Any], Stud
 
 def _changes(folder: Folder) -> list[str]:
     """For each run, which of its training options are not the recipe of its data set; rate and epochs have columns."""
-    told = {}
-    for place, fields in protocols(folder).items():
-        recipe = with_recipe(make_method("vanilla", {}), place[0]).as_dict()
-        names = [name for name in fields if name not in ("dataset", "model", "lr", "epochs", "deterministic")]
-        told[place] = ", ".join(
-            f"{name} {fields[name]} instead of {'all' if recipe[name] is None else recipe[name]}"
-            for name in names
-            if fields[name] != recipe[name]
-        )
-    return [told.get(place, "") for place in zip(folder.runs["dataset"], folder.runs["model"], strict=True)]
+    configs = _configs(folder)
+    told: dict[Any, str] = {(config.dataset, config.model): changed_options(config) for config in configs}
+    told |= {config_id(config): changed_options(config) for config in configs}  # a table's rows differ in their options
+    names = zip(folder.runs["config"], folder.runs["dataset"], folder.runs["model"], strict=True)
+    return [told.get(config, told.get((dataset, model), "")) for config, dataset, model in names]
 
 
-def _with_attacks(runs: pd.DataFrame, attacks: pd.DataFrame) -> pd.DataFrame:
-    if attacks.empty:
+def changed_options(config: TrialConfig) -> str:
+    """The training options of a configuration that are not the recipe of its data set."""
+    fields, recipe = config.as_dict(), with_recipe(make_method("vanilla", {}), config.dataset).as_dict()
+    return ", ".join(
+        f"{name} {value} instead of {'all' if recipe[name] is None else recipe[name]}"
+        for name, value in fields.items()
+        if name not in NOT_CHANGED and value != recipe[name]
+    )
+
+
+def _with_measured(
+    runs: pd.DataFrame, attacks: pd.DataFrame, measures: pd.DataFrame, corruptions: pd.DataFrame
+) -> pd.DataFrame:
+    """The runs with a column for each attack, measure and corruption, and for the images of the first two."""
+    key = ["config", "seed"]
+    shown = attacks.rename(columns={"attack": "name", "accuracy": "value"})
+    named = measures.assign(name=[column_name(row) for row in measures.to_dict("records")])
+    several = pd.concat([each[[*key, "name", "value", "images"]] for each in (shown, named)], ignore_index=True)
+    images = several.assign(name=IMAGES_OF + several["name"], value=several["images"].astype("float64"))
+    prefix = corruptions["norm"].map({"main": "corruption ", "aux": "aux corruption "})
+    means = corruptions.assign(name=prefix + corruptions["corruption"], value=corruptions["accuracy"])
+    means = means.groupby([*key, "name"], sort=False, as_index=False)["value"].mean()
+    found = pd.concat([each[[*key, "name", "value"]] for each in (several, images, means)], ignore_index=True)
+    if found.empty:
         return runs
-    wide = attacks.pivot(index=["config", "seed"], columns="attack", values="accuracy")
-    return runs.merge(wide.reset_index(), how="left", on=["config", "seed"])
+    wide = found.pivot(index=key, columns="name", values="value")[list(found["name"].unique())]
+    return runs.merge(wide.reset_index(), how="left", on=key)
 
 
 def _selections(folder: Path) -> pd.DataFrame:
@@ -229,18 +252,21 @@ def merge(folders: Sequence[Folder]) -> Folder:
 
 def protocols(folder: Folder) -> dict[tuple[str, str], Fields]:
     """For each data set and network of a study, the fields of a trial that its runs share."""
-    options = folder.options
-    if options is None:
-        return {}
-    if not options.table:
-        configs = [options.trial]
-    else:
-        configs = [cell.config for cell in cells(options.table, options.changes, options.scale, options.seeds)]
     found = {}
-    for config in configs:
+    for config in _configs(folder):
         fields = {name: value for name, value in config.as_dict().items() if name not in ("method", "seed")}
         found[fields["dataset"], fields["model"]] = fields
     return found
+
+
+def _configs(folder: Folder) -> list[TrialConfig]:
+    """What a study trains: the rows of its table, or the one trial that its methods share; none where unknown."""
+    options = folder.options
+    if options is None:
+        return []
+    if not options.table:
+        return [options.trial]
+    return [cell.config for cell in cells(options.table, options.changes, options.scale, options.seeds)]
 
 
 def protocol_differences(folders: Sequence[Folder]) -> list[str]:

@@ -12,11 +12,13 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.beside import BESIDE, beside
 from analysis.costs import all_costs, formulas
-from analysis.published import PAPERS, Published, path_of, published
+from analysis.published import Published, is_long, path_of, published
 from analysis.rows import COLUMNS, FLAG, PRINTED, against, as_frame, measured, protocol
 from analysis.settings import ATTACK, Place, Setting, by_place, method_key, method_of_setting, plain, settings
 from study.grids import GRIDS, Cell, cells
+from study.grids.listing import PAPERS
 from trainables.data import DATASETS
 
 Table = Callable[[pd.DataFrame], pd.DataFrame]
@@ -150,12 +152,15 @@ def _minus(one: float | None, other: float | None) -> float | None:
 
 # ------------------------------------------------------------------------------------------------------- the registry
 
-# Tables of SA, RA, H and PGD-20, and our own, which have no number.
-COMPARED = tuple(name for name in GRIDS if path_of(name).is_file() or not name.partition("/")[2].isdigit())
+# Tables of SA, RA, H and PGD-20, and our own, which have no number; all others that are printed are in BESIDE.
+COMPARED = tuple(
+    name for name in GRIDS if (path_of(name).is_file() and not is_long(name)) or not name.partition("/")[2].isdigit()
+)
 TABLES: dict[str, Table] = {
     "entprop/1": partial(formulas, "entprop/1"),
     "mixprop/4": partial(formulas, "mixprop/4"),
     **{name: partial(compared, name) for name in COMPARED},
+    **{name: partial(beside, name) for name in BESIDE},
     "cost": all_costs,
 }
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainables import metrics
+from trainables.alexnet import ALEXNET_ERRORS
 from trainables.corruptions import REPORTED
 
 ACCURACIES = {("fog", 1): 90.0, ("fog", 3): 70.0, ("snow", 1): 60.0, ("snow", 3): 20.0}
@@ -37,9 +38,9 @@ def test_corruption_error_is_a_mean_of_ratios():
 
 
 def test_alexnet_itself_has_an_error_of_a_hundred():
-    accuracies = {(name, s): 100 * (1 - error) for name, error in metrics.ALEXNET_ERRORS.items() for s in range(1, 6)}
-    assert metrics.mean_corruption_error(accuracies, metrics.ALEXNET_ERRORS) == pytest.approx(100)
-    assert set(metrics.ALEXNET_ERRORS) == set(REPORTED)
+    accuracies = {(name, s): 100 * (1 - error) for name, error in ALEXNET_ERRORS.items() for s in range(1, 6)}
+    assert metrics.mean_corruption_error(accuracies, ALEXNET_ERRORS) == pytest.approx(100)
+    assert set(ALEXNET_ERRORS) == set(REPORTED)
 
 
 def test_a_normaliser_of_other_corruptions_is_refused():

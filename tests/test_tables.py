@@ -14,7 +14,7 @@ from analysis.settings import records
 from analysis.tables import COMPARED, TABLES, title
 from study.grids import GRIDS, cells
 
-PRINTED = [name for name in published_tables() if name in GRIDS]
+PRINTED = [name for name in published_tables() if name in COMPARED]
 T_OF_ONE = 12.706204736  # Student's t of one degree of freedom at 97.5 %
 NO_RUNS = runs()
 

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from trainables import evaluate
+from trainables.alexnet import ALEXNET_ERRORS
 from trainables.batches import as_pixels, make_batches
 from trainables.bottleneck import Bottleneck, rate
 from trainables.config import TrialConfig
@@ -26,7 +27,7 @@ from trainables.evaluate import Measurement
 from trainables.evaluate_options import Evaluation, build_parser, read_evaluation
 from trainables.evaluate_report import render
 from trainables.files import replacing, write_atomically
-from trainables.metrics import ALEXNET_ERRORS, corruption_errors, mean_corruption_error
+from trainables.metrics import corruption_errors, mean_corruption_error
 from trainables.shift import measure_shift
 from trainables.train import TrainState, load_splits, read_checkpoint, resolve_device
 

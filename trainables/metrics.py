@@ -8,25 +8,6 @@ from torch import Tensor
 
 from trainables.selection import entropy
 
-# Errors of AlexNet on ImageNet-C, each a mean over the five severities: the published normaliser of mCE.
-ALEXNET_ERRORS: dict[str, float] = {
-    "gaussian_noise": 0.886428,
-    "shot_noise": 0.894468,
-    "impulse_noise": 0.922640,
-    "defocus_blur": 0.819880,
-    "glass_blur": 0.826268,
-    "motion_blur": 0.785948,
-    "zoom_blur": 0.798360,
-    "snow": 0.866816,
-    "frost": 0.826572,
-    "fog": 0.819324,
-    "brightness": 0.564592,
-    "contrast": 0.853204,
-    "elastic_transform": 0.646056,
-    "pixelate": 0.717840,
-    "jpeg_compression": 0.606500,
-}
-
 Accuracies = Mapping[tuple[str, int], float]  # (corruption, severity) -> percent
 
 
@@ -65,7 +46,8 @@ def _grouped(pairs: Iterable[tuple]) -> dict:
 def mean_corruption_error(accuracies: Accuracies, normaliser: Mapping[str, float]) -> float:
     """mCE in percent: each corruption's error over the normaliser's, then the mean over corruptions.
 
-    The normaliser is ALEXNET_ERRORS, or the errors of our own vanilla run by `corruption_errors`; say which beside it.
+    The normaliser is ALEXNET_ERRORS of trainables/alexnet.py, or the errors of our own vanilla run by
+    `corruption_errors`; say which beside it.
     """
     errors = corruption_errors(accuracies)
     if set(errors) != set(normaliser):
