@@ -36,7 +36,10 @@ def report(folders: list[Path], out: Path | None, mix: bool) -> int:
     """Read, print, write."""
     from analysis.report import summary, write_report
     from analysis.studies import circumstances, protocol_differences, read_named, read_studies
+    from study.results import Results
 
+    for folder in folders:
+        Results(folder).check()  # what a kill left behind is read; a damaged file is said, and nothing is written
     found = read_studies(folders, mix)
     parts = read_named(folders)
     print(summary(found, parts))

@@ -54,7 +54,12 @@ def test_a_run_is_kept_and_gone_on_with(tmp_path, capsys):
         for row in read_rows(tmp_path / "run/epochs.csv")
     ]
     assert [row["epoch"] for row in whole] == [1, 2]
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["best.pt", "checkpoint.pt", "config.json", "epochs.csv"]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        "best.pt",
+        "checkpoint.pt",
+        "config.json",
+        "epochs.csv",
+    ]
     description = json.loads((tmp_path / "run/config.json").read_text())
     assert (description["config"]["method"]["name"], description["config"]["method"]["k"]) == ("entprop", 0.2)
     capsys.readouterr()
