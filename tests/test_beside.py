@@ -12,6 +12,7 @@ from analysis.settings import records
 from analysis.studies import changed_options, read_folder
 from analysis.tables import COMPARED, TABLES
 from study.grids import COMPUTED, GRIDS, cells
+from study.options import Study
 from study.results import Results
 from trainables.alexnet import ALEXNET_ERRORS
 
@@ -310,7 +311,7 @@ def test_caption_says_that_no_test_was_made_and_over_what_the_means_are():
 def test_folder_of_a_table_is_written_with_that_table_and_no_other_long_one(tmp_path):
     folder = tmp_path / "study"
     stored(folder, *("confirm.csv", "trials.csv", "epochs.csv", "corruptions.csv"))
-    change_record(folder, options__table="uncertainty/10", options__scale="demo")
+    change_record(folder, options=Study(table="uncertainty/10", scale="demo").as_dict())
     results = Results(folder)
     planned = {each.label: each.config for each in cells("uncertainty/10", scale="demo")}
     for seed, left in ((0, 30), (1, 40)):
