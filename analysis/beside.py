@@ -53,7 +53,8 @@ def beside(table: str, runs: pd.DataFrame) -> pd.DataFrame:
     for place in places:
         for label, added in {row.label: row.added for row in grid.rows}.items():
             here = [each for each in printed if each.label == label and (each.dataset, each.model) == place]
-            for found in ours.get((label, place)) or [None]:
+            several: Sequence[Setting | None] = ours.get((label, place)) or [None]
+            for found in several:
                 for line in _lines(table, place, label, here, found):
                     lines.append({"label": label, "added": added, **line})
     return as_frame(lines, BESIDE_COLUMNS)
