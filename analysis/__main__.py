@@ -34,6 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def report(folders: list[Path], out: Path | None, mix: bool) -> int:
     """Read, print, write."""
+    if out and out.exists() and not out.is_dir():
+        raise ValueError(f"out must be a folder, got {out}")
     from analysis.report import summary, write_report
     from analysis.studies import circumstances, protocol_differences, read_named, read_studies
     from study.results import Results

@@ -5,6 +5,7 @@ ending before the sampler learns of it; whatever was killed in between, going on
 and loses nothing. Optuna's file on disk is a copy, mended from them.
 """
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ class Search:
         if self.finished:
             return None
         if self.held is None:
-            number = len(self.configs)
+            number = next(number for number in itertools.count() if number not in self.configs)
             values, _ = self.proposals.ask(number, self.first[number] if number < len(self.first) else None)
             self.held = number, self.config_of(values)
         number, config = self.held

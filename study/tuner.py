@@ -96,21 +96,35 @@ def job_of(config: Row) -> Job:
 
 
 class Feed(Searcher):
-    """Hands a source's jobs to Tune, never one more than can run now: a proposal should know all results so far."""
+    """Hands a source's jobs to Tune, never one more than can run now: a proposal should know all results so far.
 
-    def __init__(self, source: Source, slots: int) -> None:
+    A job whose worker died is handed out again, up to `max_failures` times. Tune does so itself only for a worker that
+    dies at work: one that dies between two trials takes the next with it.
+    """
+
+    def __init__(self, source: Source, slots: int, max_failures: int) -> None:
         super().__init__()
-        self.source, self.slots = source, slots
+        self.source, self.slots, self.max_failures = source, slots, max_failures
         self.live: set[str] = set()
+        self.again: list[Job] = []
+        self.failures: dict[str, int] = {}
 
     def suggest(self, trial_id: str) -> Any:
         if len(self.live) >= self.slots:
             return None
-        job = self.source.next()
+        job = self.again.pop(0) if self.again else self.source.next()
         if job is None:
-            return Searcher.FINISHED if self.source.finished else None
+            return Searcher.FINISHED if self.source.finished and not self.live else None
         self.live.add(trial_id)
         return {"job": as_values(job)}
+
+    def takes_back(self, job: Job, failures: int) -> bool:
+        """Whether a job is handed out again that has failed so many more times."""
+        self.failures[job.name] = self.failures.get(job.name, 0) + failures
+        if self.failures[job.name] > self.max_failures:
+            return False
+        self.again.append(job)
+        return True
 
     def on_trial_complete(self, trial_id: str, result: Row | None = None, error: bool = False) -> None:
         self.live.discard(trial_id)
@@ -166,8 +180,8 @@ class Guarded:
 class Record(tune.Callback):
     """Passes rows and endings on to the source."""
 
-    def __init__(self, source: Guarded) -> None:
-        self.source = source
+    def __init__(self, source: Guarded, feed: Feed) -> None:
+        self.source, self.feed = source, feed
         self.last: dict[str, Row] = {}
 
     def __getstate__(self) -> Row:
@@ -188,6 +202,8 @@ class Record(tune.Callback):
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         job = job_of(trial.config)
+        if self.feed.takes_back(job, trial.run_metadata.num_failures):
+            return
         self.source.on_end(job, self.last.pop(job.name, None), error_text(trial))
 
 
@@ -315,13 +331,14 @@ def run_jobs(
 ) -> None:
     """Run a source's jobs to their end, or until Ctrl-C; the source knows which. OSError if it cannot write."""
     guarded = Guarded(source)
-    callbacks: list[Any] = [Record(guarded)]
+    feed = Feed(guarded, slots, max_failures)
+    callbacks: list[Any] = [Record(guarded, feed)]
     if tensorboard:
         callbacks.append(tune.logger.TBXLoggerCallback())
     tuner = tune.Tuner(
         worker,
         tune_config=tune.TuneConfig(
-            search_alg=Feed(guarded, slots),
+            search_alg=feed,
             scheduler=scheduler or FIFOScheduler(),
             num_samples=-1,
             reuse_actors=reuse,

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis.studies import missing, read_folder
 from study.budget import format_budget, parse_budget
 from study.command_line import make_study
 from study.run import main as run_main
@@ -50,7 +51,7 @@ def test_there_are_at_least_120_bad_inputs_and_none_twice():
 
 # ---------------------------------------------------------------------------------------------------------- at random
 
-SOME = settings(max_examples=250)
+SOME = settings(max_examples=100)
 
 
 @settings(max_examples=300)
@@ -115,6 +116,17 @@ def test_a_folder_with_a_damaged_file_is_shown_or_refused_in_one_line(tmp_path_f
     assert (code == 0 and err == "") or (code == 2 and err.count("\n") == 1 and err.startswith("error: ")), (code, err)
     assert looked_at(folder.parent, "ls")[0] == 0
     assert snapshot(folder) == before
+
+
+@SOME
+@given(st.data(), st.sampled_from(["trials.csv", "confirm.csv", "study.json"]))
+def test_analysis_reads_a_damaged_folder_and_says_what_it_could_not_read(tmp_path_factory, study, data, name):
+    folder = tmp_path_factory.mktemp("damaged") / "study"
+    shutil.copytree(study, folder)
+    (folder / name).write_bytes(flipped((folder / name).read_bytes(), data))
+    found, refusal = tried(read_folder, folder)
+    assert "\n" not in refusal
+    assert found is None or all("\n" not in line for line in missing(found))
 
 
 JSON = st.recursive(

@@ -102,6 +102,34 @@ def test_a_lost_copy_for_optuna_dashboard_is_made_again(tmp_path):
     assert [trial.intermediate_values for trial in trials] == [{2: trial.value} for trial in trials]
 
 
+def test_a_spoilt_copy_for_optuna_dashboard_is_mended_or_made_again(tmp_path):
+    study, results = tiny_study(tmp_path / "s", trials=3)
+    search = Search(study, results, Silent())
+    for _ in range(2):
+        finish(search, search.next(), 90.0)
+    path = tmp_path / "s" / "optuna.log"
+    whole = path.read_text()
+    for spoilt in (whole[:-20], whole.replace('"op_code"', "", 1), "hello\n" + whole):
+        path.write_text(spoilt)
+        path.with_name("optuna.log.lock").symlink_to(path)  # of a writer that was killed
+        Search(study, Results(tmp_path / "s"), Silent())
+        assert sorted(trial.user_attrs["trial"] for trial in mirrored(tmp_path / "s")) == [0, 1]
+
+
+def test_a_trial_whose_row_is_gone_is_proposed_again_and_overwrites_none(tmp_path):
+    study, results = tiny_study(tmp_path / "s", trials=3)
+    search = Search(study, results, Silent())
+    for number in range(3):
+        finish(search, search.next(), 90.0 + number)
+    path = tmp_path / "s" / "trials.csv"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0], *(line for line in lines[1:] if not line.startswith("1,")), ""]))
+    again = Search(study, Results(tmp_path / "s"), Silent())
+    finish(again, again.next(), 80.0)
+    assert [(row["trial"], row["val_h"]) for row in Results(tmp_path / "s").trials] == [(0, 90.0), (1, 80.0), (2, 92.0)]
+    assert again.finished
+
+
 def test_stopped_and_failed_trials_are_told_as_such_and_keep_their_reason(tmp_path):
     study, results = tiny_study(tmp_path / "s", trials=3)
     search = search_of(study, results)

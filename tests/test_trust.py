@@ -132,6 +132,26 @@ def test_every_option_in_a_manifest_is_one_that_the_help_names():
     assert set(record["options"]) <= set(Study.__dataclass_fields__)
 
 
+@pytest.mark.slow
+def test_a_report_shows_what_it_is_given_as_text(tmp_path):
+    from analysis.report import write_report
+    from analysis.studies import read_named, read_studies
+    from tests.study_rows import CONFIRMED, trial
+
+    bad = "<script>alert(1)</script>"
+    folder = tmp_path / "a<b>&"
+    _, results = tiny_study(folder)
+    results.put_trial(trial(0))
+    results.put_trial(trial(1, status="failed", error=bad, val_h=None))
+    for row in CONFIRMED:
+        results.put_confirm({**row, "why": f"{row['why']}{bad}", "dataset": bad})
+    results.update_study(command=[bad], host={"name": bad})
+    page = write_report(read_studies([folder], False), tmp_path / "report", read_named([folder])).read_text()
+    assert "<script" not in page
+    assert "<b>&" not in page
+    assert "&lt;script&gt;" in page
+
+
 # -------------------------------------------------------------------------------------------------- nobody gets in
 
 LISTEN = """

@@ -1,5 +1,7 @@
 """A worker without Ray: jobs end, go on after a kill, and fail with a reason that a person can use."""
 
+import errno
+
 import pytest
 import torch
 
@@ -114,3 +116,25 @@ def test_a_network_is_shown_what_is_made_against_another(tmp_path, splits):
 
 def test_an_error_begins_with_what_went_wrong():
     assert describe(KeyError("x")).startswith("KeyError: 'x'\n")
+
+
+@pytest.mark.parametrize("name", ["checkpoint.pt", "epochs.csv", "config.json"])
+def test_a_job_whose_folder_was_damaged_is_trained_anew_with_the_same_numbers(tmp_path, splits, name):
+    whole = rows_of(Worker(splits), job_in(tmp_path / "a"))
+    rows_of(Worker(splits), job_in(tmp_path / "b"), count=2)
+    content = (tmp_path / "b" / name).read_bytes()
+    (tmp_path / "b" / name).write_bytes(content[: len(content) // 2])
+    after = rows_of(Worker(splits), job_in(tmp_path / "b"))
+    assert [plain(row) for row in after] == [plain(row) for row in whole]
+
+
+def test_a_full_disk_is_no_failure_of_the_job(tmp_path, splits, monkeypatch):
+    def full(row, state):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    worker = Worker(splits)
+    worker.begin(job_in(tmp_path / "a"))
+    monkeypatch.setattr(worker.folder, "add", full)
+    row = worker.step()
+    assert row["full"]
+    assert row["error"].startswith("OSError: [Errno 28] No space left on device")
