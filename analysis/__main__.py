@@ -42,8 +42,6 @@ def report(folders: list[Path], out: Path | None, mix: bool) -> int:
 
     for folder in folders:
         Results(folder).check()  # what a kill left behind is read; a damaged file is said, and nothing is written
-    if out is not None and out.exists() and not out.is_dir():
-        raise ValueError(f"out must be a folder, or a new one, got the file {out}")
     found = read_studies(folders, mix)
     parts = read_named(folders)
     print(summary(found, parts))
