@@ -21,7 +21,8 @@ cd "${SLURM_SUBMIT_DIR:?run me with sbatch}"
 export PATH=$PWD/.venv/bin:$PATH
 out=${OUT:-runs/slurm-$SLURM_JOB_ID}
 port=${RAY_PORT:-$((20000 + SLURM_JOB_ID % 20000))} # other jobs have clusters of their own
-address=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1):$port
+nodes=$(scontrol show hostnames "$SLURM_JOB_NODELIST") # no pipe into head: closing early, it could fail the job
+address=${nodes%%$'\n'*}:$port
 
 # Without the token nobody can give the cluster work. It is this job's own and lies where only you can read.
 umask 077
