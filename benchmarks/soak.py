@@ -24,6 +24,7 @@ import psutil
 from benchmarks.report import write_report
 from study import tuner
 from study.command_line import make_study
+from study.monitor import Watched
 from study.record import study_record
 from study.results import Results
 from study.search import Search
@@ -149,7 +150,7 @@ def run(count, folder):
 
         watch = Watch(folder / "study", ray._private.worker._global_node.get_session_dir_path())
         worker = tuner.worker_for(load_splits(study.trial), "soak")
-        source = tuner.Watched(Search(study, results, watch), "search", "soak", 0.0)
+        source = Watched(Search(study, results, watch), "search", "soak", 0.0)
         tuner.run_jobs(source, worker, name="soak", folder=folder / "study" / "ray", slots=2)
     assert watch.count == count
     return watch.samples

@@ -21,6 +21,7 @@ from pathlib import Path
 from benchmarks.report import write_report
 from study import tuner
 from study.command_line import make_study
+from study.monitor import Watched
 from study.record import study_record
 from study.results import Results
 from study.search import Search
@@ -57,7 +58,7 @@ def run_trials(folder, count, reuse, sampler):
     results.write_study(study_record(study.as_dict(), ["benchmark"]))
     clock = Clock()
     worker = tuner.worker_for(load_splits(study.trial), folder.name)
-    source = tuner.Watched(Search(study, results, clock), "search", folder.name, 0.0)
+    source = Watched(Search(study, results, clock), "search", folder.name, 0.0)
     tuner.run_jobs(source, worker, name=folder.name, folder=folder / "ray", slots=1, reuse=reuse)
     assert len(clock.ends) == count
     return clock.overheads()

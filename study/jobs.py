@@ -21,6 +21,14 @@ class Job:
     rungs: tuple[float, ...] = ()  # spent costs at which it is measured before its end
     measures: tuple[Row, ...] = ()  # what else is measured of test images: flags of `python -m trainables.evaluate`
 
+    def as_values(self) -> dict[str, Any]:
+        """The job as a plain dictionary, for a trial's configuration."""
+        return {**vars(self), "rungs": list(self.rungs), "measures": list(self.measures)}
+
+    @classmethod
+    def from_values(cls, values: dict[str, Any]) -> "Job":
+        return cls(**{**values, "rungs": tuple(values["rungs"]), "measures": tuple(values["measures"])})
+
 
 class Source(Protocol):
     """Where jobs come from and where their rows go; it knows nothing of how they are run."""

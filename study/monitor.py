@@ -5,10 +5,11 @@ port asks for no password: keep it inside a firewall. A trial's gauges end with 
 """
 
 import math
+from typing import Any
 
 from ray.util.metrics import Gauge
 
-from study.jobs import Row
+from study.jobs import Job, Row
 
 TRIAL = {  # column of a row: (metric, description)
     "loss": ("entprop_loss", "training loss of the last epoch"),
@@ -52,3 +53,52 @@ class StudyGauges:
     def show(self, phase: str, values: dict[str, float]) -> None:
         for key, value in values.items():
             self.gauges[key].set(value, {"study": self.study, "phase": phase})
+
+
+class Watched:
+    """A source whose figures are shown to Prometheus as they change; `complete` once all its jobs have ended."""
+
+    def __init__(self, source: Any, phase: str, study: str, spent: float) -> None:
+        self.source, self.phase, self.gauges = source, phase, StudyGauges(study)
+        self.before, self.spent = spent, dict[str, float]()
+        self.running: set[str] = set()
+        self.ended = self.failed = 0
+        self.best = -math.inf
+
+    @property
+    def finished(self) -> bool:
+        return self.source.finished
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is nothing left to do; after an interruption there is."""
+        return self.source.finished and not self.running
+
+    def next(self) -> Job | None:
+        job = self.source.next()
+        if job is not None:
+            self.running.add(job.name)
+        return job
+
+    def on_row(self, job: Job, row: Row) -> None:
+        self.spent.setdefault(job.name, 0.0)
+        self.spent[job.name] = row["spent"]
+        self.source.on_row(job, row)
+        self.show()
+
+    def on_end(self, job: Job, row: Row | None, error: str) -> None:
+        self.running.discard(job.name)
+        self.ended += 1
+        self.failed += bool(error)
+        self.best = max(self.best, (row or {}).get("val_h") or -math.inf)
+        self.source.on_end(job, row, error)
+        self.show()
+
+    def show(self) -> None:
+        values = {
+            "spent": self.before + sum(self.spent.values()),
+            "finished": self.ended,
+            "failed": self.failed,
+            "running": len(self.running),
+        }
+        self.gauges.show(self.phase, values | ({"best_h": self.best} if math.isfinite(self.best) else {}))

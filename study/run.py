@@ -166,20 +166,21 @@ class Conductor:
 
     def search(self, data: "Data") -> bool:
         """Whether the search came to its end."""
-        from study import tuner
+        from study.monitor import Watched
         from study.results import spent
+        from study.rungs import CostRungs, rung_costs
         from study.search import Search, rungs_so_far
 
         study, config = self.study, self.study.trial
         splits = data.of(config)
         self.corrupt(config, splits, "validation")
-        rungs = tuner.rung_costs(study.per_epoch, config.epochs) if study.scheduler == "asha" else ()
+        rungs = rung_costs(study.per_epoch, config.epochs) if study.scheduler == "asha" else ()
         earlier = rungs_so_far(self.results, rungs)
         log = self.folder / "rungs.csv"
-        scheduler = tuner.CostRungs(study.per_epoch, config.epochs, earlier, log) if rungs else None
+        scheduler = CostRungs(study.per_epoch, config.epochs, earlier, log) if rungs else None
         trials = self.results.trials
         self.progress.begin("search", study.trials or 0, trials, study.total_budget)
-        source = tuner.Watched(Search(study, self.results, self.progress, rungs), "search", self.name, spent(trials))
+        source = Watched(Search(study, self.results, self.progress, rungs), "search", self.name, spent(trials))
         if not source.finished:
             self.run_jobs(source, self.worker(data, config), scheduler)
         self.progress.end()
@@ -187,8 +188,8 @@ class Conductor:
 
     def confirm(self, chosen: list[Any], data: "Data") -> bool:
         """Whether all chosen configurations were measured; data set by data set, so that each is loaded once."""
-        from study import tuner
         from study.confirm import Confirm
+        from study.monitor import Watched
 
         phase = "table" if self.study.table else "confirm"
         planned = sum(len(each.seeds) * each.config.method.cost * each.config.epochs for each in chosen)
@@ -198,7 +199,7 @@ class Conductor:
         total = sum(len(each.seeds) for each in chosen)
         self.progress.begin(phase, total, self.results.confirm, planned)
         for group in groups.values():
-            source = tuner.Watched(Confirm(self.study, group, self.results, self.progress), phase, self.name, 0.0)
+            source = Watched(Confirm(self.study, group, self.results, self.progress), phase, self.name, 0.0)
             if source.finished:
                 continue
             config = group[0].config

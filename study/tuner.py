@@ -8,13 +8,11 @@ its jobs are complete after any kill, and a study that goes on is a new experime
 
 import contextlib
 import logging
-import math
 import os
 import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 SETTINGS = {
@@ -35,12 +33,12 @@ from ray import tune
 from ray.exceptions import RayError
 from ray.job_config import JobConfig
 from ray.tune.error import TuneError
-from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
+from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from study.jobs import ClusterError, Job, Row, Source
-from study.monitor import StudyGauges, TrialGauges
-from study.worker import Worker, as_values, prepare_device
+from study.monitor import TrialGauges
+from study.worker import Worker, prepare_device
 from trainables.data import Splits
 
 logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what fails is said in our own lines, once
@@ -88,8 +86,7 @@ class StudyTrial(tune.Trainable):
 
 def job_of(config: Row) -> Job:
     """The job in a trial's configuration."""
-    values = config["job"]
-    return Job(**{**values, "rungs": tuple(values["rungs"]), "measures": tuple(values["measures"])})
+    return Job.from_values(config["job"])
 
 
 # ------------------------------------------------------------------------------------- between Tune and the source
@@ -116,7 +113,7 @@ class Feed(Searcher):
         if job is None:
             return Searcher.FINISHED if self.source.finished and not self.live else None
         self.live.add(trial_id)
-        return {"job": as_values(job)}
+        return {"job": job.as_values()}
 
     def takes_back(self, job: Job, failures: int) -> bool:
         """Whether a job is handed out again that has failed so many more times."""
@@ -215,103 +212,6 @@ def error_text(trial: Any) -> str:
     if "OutOfMemoryError" in text:
         first = f"out of memory: {first}; take a smaller batch or fewer trials at once"
     return f"{first}\n{text}".strip()
-
-
-class Watched:
-    """A source whose figures are shown to Prometheus as they change; `complete` once all its jobs have ended."""
-
-    def __init__(self, source: Any, phase: str, study: str, spent: float) -> None:
-        self.source, self.phase, self.gauges = source, phase, StudyGauges(study)
-        self.before, self.spent = spent, dict[str, float]()
-        self.running: set[str] = set()
-        self.ended = self.failed = 0
-        self.best = -math.inf
-
-    @property
-    def finished(self) -> bool:
-        return self.source.finished
-
-    @property
-    def complete(self) -> bool:
-        """Whether there is nothing left to do; after an interruption there is."""
-        return self.source.finished and not self.running
-
-    def next(self) -> Job | None:
-        job = self.source.next()
-        if job is not None:
-            self.running.add(job.name)
-        return job
-
-    def on_row(self, job: Job, row: Row) -> None:
-        self.spent.setdefault(job.name, 0.0)
-        self.spent[job.name] = row["spent"]
-        self.source.on_row(job, row)
-        self.show()
-
-    def on_end(self, job: Job, row: Row | None, error: str) -> None:
-        self.running.discard(job.name)
-        self.ended += 1
-        self.failed += bool(error)
-        self.best = max(self.best, (row or {}).get("val_h") or -math.inf)
-        self.source.on_end(job, row, error)
-        self.show()
-
-    def show(self) -> None:
-        values = {
-            "spent": self.before + sum(self.spent.values()),
-            "finished": self.ended,
-            "failed": self.failed,
-            "running": len(self.running),
-        }
-        self.gauges.show(self.phase, values | ({"best_h": self.best} if math.isfinite(self.best) else {}))
-
-
-class CostRungs(AsyncHyperBandScheduler):
-    """Asynchronous halving by spent cost: at each rung, a trial goes on if it is in the better part of those before it.
-
-    A rung lies at least one epoch's budget above the one before, so that every trial is measured at every rung. Trials
-    are known by their names, so that rungs can be filled again from the rows of an interrupted study.
-    """
-
-    def __init__(self, budget: float, epochs: int, earlier: list[tuple[str, float, float]], log: Path) -> None:
-        settings: Any = {"max_t": budget * epochs, "grace_period": budget, "reduction_factor": 2}
-        super().__init__("spent", "val_h", "max", stop_last_trials=False, **settings)
-        self.log = log
-        for name, spent, h in earlier:
-            self.compare(SimpleNamespace(trial_id=name), spent, h)
-
-    def compare(self, trial: Any, spent: float, h: float) -> str:
-        return self._brackets[0].on_result(trial, spent, h)  # type: ignore[arg-type]
-
-    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-        """Nothing: trials are known by their names, and there is one bracket."""
-
-    def on_trial_result(self, tune_controller: Any, trial: Any, result: Row) -> str:
-        if result.get("val_h") is None:
-            return TrialScheduler.CONTINUE
-        name, spent, h = job_of(trial.config).name, result["spent"], result["val_h"]
-        decision = self.compare(SimpleNamespace(trial_id=name), spent, h)
-        self.write_down(name, spent, h, decision)
-        return decision
-
-    def write_down(self, name: str, spent: float, h: float, decision: str) -> None:
-        """A line for each comparison, for people: which rung, who, and whether it went on."""
-        rung = max((cost for cost, _ in self._brackets[0]._rungs if cost <= spent), default=0.0)
-        new = not self.log.exists()
-        with open(self.log, "a", encoding="utf-8") as file:
-            file.write("rung,trial,spent,val_h,decision\n" if new else "")
-            file.write(f"{rung:g},{name},{spent!r},{h!r},{'stop' if decision == self.STOP else 'continue'}\n")
-
-    def on_trial_complete(self, tune_controller: Any, trial: Any, result: Row) -> None:
-        """Nothing: the last rung lies before the end."""
-
-    def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
-        """Nothing, as for `on_trial_add`."""
-
-
-def rung_costs(budget: float, epochs: int) -> tuple[float, ...]:
-    """Spent costs at which trials are compared: one epoch's budget, then double, below the cost of a full trial."""
-    return tuple(budget * 2**i for i in range(int(math.log2(epochs)) + 1) if 2**i < epochs)
 
 
 # --------------------------------------------------------------------------------------------------------- running

@@ -158,8 +158,3 @@ def prepare_device(gpus: float) -> str:
         return "cpu"
     torch.cuda.set_per_process_memory_fraction(min(1.0, gpus))
     return "cuda"
-
-
-def as_values(job: Job) -> dict[str, Any]:
-    """The job as a plain dictionary."""
-    return {**vars(job), "rungs": list(job.rungs), "measures": list(job.measures)}

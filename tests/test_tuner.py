@@ -8,7 +8,9 @@ import pytest
 
 from study import tuner
 from study.jobs import Job
+from study.monitor import Watched
 from study.results import Results
+from study.rungs import CostRungs, rung_costs
 from study.search import Search, rungs_so_far
 from tests.study_helpers import Silent, tiny_study
 from trainables.config import make_method, with_recipe
@@ -77,9 +79,9 @@ def test_jobs_run_on_actors_that_outlive_failures_and_rungs_stop_the_worse(tmp_p
         assert [row for row in source.rows if row[0] != "wild"].count(("good-1", 2)) == 1
         assert source.ends["good-2"][0]["val_h"] > 0
 
-        rungs = tuner.rung_costs(4.0, 4)
-        scheduler = tuner.CostRungs(4.0, 4, [], tmp_path / "rungs.csv")
-        search = tuner.Watched(Search(study, results, Silent(), rungs), "search", "s", 0.0)
+        rungs = rung_costs(4.0, 4)
+        scheduler = CostRungs(4.0, 4, [], tmp_path / "rungs.csv")
+        search = Watched(Search(study, results, Silent(), rungs), "search", "s", 0.0)
         tuner.run_jobs(search, worker, name="halving", folder=tmp_path / "ray", slots=2, scheduler=scheduler)
         assert search.complete
         rows = Results(tmp_path / "s").trials
@@ -94,8 +96,8 @@ def test_jobs_run_on_actors_that_outlive_failures_and_rungs_stop_the_worse(tmp_p
 
 
 def test_rungs_lie_an_epochs_budget_apart_and_below_the_end():
-    assert tuner.rung_costs(4.0, 10) == (4.0, 8.0, 16.0, 32.0)
-    assert tuner.rung_costs(1.2, 1) == ()
+    assert rung_costs(4.0, 10) == (4.0, 8.0, 16.0, 32.0)
+    assert rung_costs(1.2, 1) == ()
 
 
 def test_halving_compares_at_equal_cost_and_is_refilled_from_rows(tmp_path):
@@ -104,11 +106,11 @@ def test_halving_compares_at_equal_cost_and_is_refilled_from_rows(tmp_path):
         return scheduler.compare(trial, spent, h)
 
     log = tmp_path / "rungs.csv"
-    fresh = tuner.CostRungs(4.0, 8, [], log)
+    fresh = CostRungs(4.0, 8, [], log)
     assert [compare(fresh, "a", 4.2, 80.0), compare(fresh, "b", 5.0, 60.0)] == ["CONTINUE", "STOP"]
-    refilled = tuner.CostRungs(4.0, 8, [("a", 4.2, 80.0)], log)
+    refilled = CostRungs(4.0, 8, [("a", 4.2, 80.0)], log)
     assert compare(refilled, "b", 5.0, 60.0) == "STOP"
-    assert compare(tuner.CostRungs(4.0, 8, [], log), "b", 5.0, 60.0) == "CONTINUE"
+    assert compare(CostRungs(4.0, 8, [], log), "b", 5.0, 60.0) == "CONTINUE"
     assert rungs_so_far(Results(tmp_path), (4.0,)) == []
 
 
