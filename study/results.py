@@ -135,16 +135,17 @@ def read_record(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is damaged (it must hold an object)")
     for name, kinds in RECORD.items():
         if not isinstance(content.get(name), (*kinds, type(None))):
-            raise ValueError(f"{path} is damaged ({name} must be {kinds[0].__name__}, got {content[name]!r:.60})")
+            raise ValueError(f"{path} is damaged ({name} must be {KINDS[kinds[0]]}, got {content[name]!r:.60})")
     options = content.get("options") or {}
     for name, kinds in OPTIONS.items():
         if not isinstance(options.get(name), (*kinds, type(None))):
-            raise ValueError(f"{path} is damaged ({name} must be {kinds[0].__name__}, got {options[name]!r:.60})")
+            raise ValueError(f"{path} is damaged ({name} must be {KINDS[kinds[0]]}, got {options[name]!r:.60})")
     if not all(isinstance(word, str) for word in (*(content.get("command") or ()), *(options.get("methods") or ()))):
         raise ValueError(f"{path} is damaged (command and methods must be words)")
     return content
 
 
+KINDS = {list: "a list", dict: "an object", str: "a text", int: "a whole number", float: "a number"}
 RECORD: dict[str, tuple[type, ...]] = {  # what people are shown of study.json
     "command": (list,), "options": (dict,), "start": (str,), "end": (str,), "state": (str,),
 }  # fmt: skip

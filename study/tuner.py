@@ -320,13 +320,13 @@ def check_reachable(address: str) -> None:
         instead = "submit the study with ray job submit, so that it lives on the cluster"
         raise ValueError(f"address must be auto or HOST:PORT, got {address!r}; {instead}")
     host, _, port = address.rpartition(":")
-    if address in ("local", "auto") or not host:
+    if address in ("local", "auto") or not host or not port.isdecimal():
         if address not in ("local", "auto"):
             raise ValueError(f"address must be auto or HOST:PORT, got {address!r}")
         return
     try:
         socket.create_connection((host, int(port)), timeout=REACHABLE_S).close()
-    except (OSError, ValueError) as error:
+    except (OSError, OverflowError) as error:  # nobody there, or a port above 65535
         raise ValueError(unreachable(address, str(error))) from error
 
 

@@ -77,7 +77,7 @@ def _check_number(name: str, value: Any, fractions: bool, limits: Any) -> None:
 def _bounds(limits: Any) -> str:
     low, high, above = limits["low"], limits["high"], limits["above"]
     if low is not None and high is not None:
-        return f" in [{low:g}, {high:g}]"
+        return f" in [{low:.10g}, {high:.10g}]"
     if above is not None and high is not None:
         return f" in ({above:g}, {high:g}]"
     if low is not None:
