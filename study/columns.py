@@ -86,7 +86,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     "confirm": (
         _CONFIG,
         *_METHOD,
-        Column("why", str, "best-1 and so on, vanilla, mixup, published, lr × 3, equal cost; or a table's row label"),
+        Column("why", str, "best-1 …, earlier best, vanilla, mixup, published, lr × 3, equal cost; or a table's label"),
         Column("dataset", str, "the data set"),
         Column("model", str, "the network"),
         Column("lr", float, "peak learning rate"),

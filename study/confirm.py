@@ -106,6 +106,17 @@ def choose_table(study: Study) -> list[Chosen]:
     return found
 
 
+def whys(chosen: Iterable[Chosen]) -> dict[str, str]:
+    """Why each configuration is confirmed."""
+    return {config_id(each.config): each.why for each in chosen}
+
+
+def size_of(chosen: Iterable[Chosen]) -> tuple[int, float]:
+    """How many runs these are, and what they cost in N-epochs."""
+    costs = [each.config.method.cost * each.config.epochs for each in chosen for _ in each.seeds]
+    return len(costs), sum(costs)
+
+
 def run_name(config: TrialConfig, seed: int) -> str:
     """The name of a run, and of its folder."""
     return f"confirm-{config_id(config)}-{seed}"
@@ -135,15 +146,26 @@ class Confirm:
         assert study.out is not None
         self.study, self.results, self.progress = study, results, progress
         self.base = base_of(study.out, study.storage)
-        self.chosen = {config_id(each.config): each for each in chosen}
-        done = {(row["config"], row["seed"]) for row in results.confirm if row["h"] is not None}
-        runs = [(each, seed) for each in chosen for seed in each.seeds]
-        self.proxies = {each["transfer_from"] for one in chosen for each in one.measures if "transfer_from" in each}
-        runs.sort(key=lambda run: (run_name(run[0].config, run[1]) not in self.proxies, -run[0].config.method.cost))
-        self.waiting = [run for run in runs if (config_id(run[0].config), run[1]) not in done]
-        self.not_ended = {run_name(each.config, seed) for each, seed in self.waiting} & self.proxies
-        self.total, self.done = len(runs), len(runs) - len(self.waiting)
+        self.chosen: dict[str, Chosen] = {}
+        self.proxies: set[str] = set()
+        self.not_ended: set[str] = set()
+        self.waiting: list[tuple[Chosen, int]] = []
         self.seconds: dict[str, dict[int, float]] = {}
+        self.add(chosen)
+
+    def add(self, chosen: list[Chosen]) -> None:
+        """Take in what was chosen; what is there already may now be there for a further reason."""
+        done = {(row["config"], row["seed"]) for row in self.results.confirm if row["h"] is not None}
+        new = [each for each in chosen if config_id(each.config) not in self.chosen]
+        self.chosen |= {config_id(each.config): each for each in chosen}
+        self.proxies |= {each["transfer_from"] for one in new for each in one.measures if "transfer_from" in each}
+        runs = [(each, seed) for each in new for seed in each.seeds]
+        self.waiting += [run for run in runs if (config_id(run[0].config), run[1]) not in done]
+        names = [run_name(each.config, seed) for each, seed in self.waiting]
+        self.not_ended |= set(names) & self.proxies
+        self.waiting.sort(
+            key=lambda run: (run_name(run[0].config, run[1]) not in self.proxies, -run[0].config.method.cost)
+        )
 
     @property
     def finished(self) -> bool:
@@ -198,7 +220,6 @@ class Confirm:
         key = {"config": written["config"], "seed": config.seed}
         self.results.add_measured(measured_files(key, last.get("measured", ())))
         self.results.put_confirm(written)  # last: a row here says that the others are complete
-        self.done += 1
         self.progress.ended(written)
 
 

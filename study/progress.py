@@ -55,6 +55,7 @@ class Progress:
 
     stream: TextIO = field(default_factory=lambda: sys.stdout)
     quiet: bool = False
+    live: bool = True  # whether the live line is this one's
     clock: Callable[[], float] = time.monotonic
     state: State = field(default_factory=State)
     before: float = 0.0  # spent by the runs that had ended when this phase began
@@ -72,6 +73,16 @@ class Progress:
         self.before = self.state.spent = sum(spent_of(row) for row in rows)
         self.since, self.spent, self.first = self.clock(), {}, {}
         self.costs = [spent_of(row) for row in rows if row.get("status", "finished") == "finished"]
+        self.show()
+
+    def beside(self) -> "Progress":
+        """A further phase, which runs while this one has the live line."""
+        return Progress(self.stream, self.quiet, live=False, clock=self.clock)
+
+    def take_over(self, total: int, planned: float) -> None:
+        """The live line is this one's from now on; the time left follows from what happens from now on."""
+        self.live, self.since, self.first = True, self.clock(), dict(self.spent)
+        self.state.total, self.state.planned = total, planned
         self.show()
 
     def started(self, name: str) -> None:
@@ -101,7 +112,7 @@ class Progress:
 
     def show(self) -> None:
         """The live line, in a terminal alone."""
-        if not self.quiet and self.stream.isatty():
+        if self.live and not self.quiet and self.stream.isatty():
             self.state.seconds_left = self._seconds_left()
             print(f"\r\033[K{live_line(self.state, _width())}", end="", file=self.stream, flush=True)
 

@@ -23,6 +23,8 @@ NEEDED = {  # what every row holds, beside its keys
     "confirm": ("method", "why", "dataset", "model", "cost"),
 }
 
+EARLIER = "earlier best"  # of a configuration that was among the best before there were more trials
+
 
 class Results:
     """A study's folder; opening it changes nothing, and what is written first mends what a kill left behind."""
@@ -97,6 +99,13 @@ class Results:
     def put_confirm(self, row: Mapping[str, Any]) -> None:
         """Add a seed of a confirmed configuration, or replace it."""
         self._put("confirm", [row])
+
+    def relabel(self, whys: Mapping[str, str]) -> None:
+        """Say anew why each configuration was confirmed: after more trials another may be the best."""
+        if rows := self.confirm:
+            for row in rows:
+                row["why"] = whys.get(row["config"], EARLIER if row["why"].startswith("best-") else row["why"])
+            self._put("confirm", rows)
 
     def add_measured(self, files: Mapping[str, list[Row]]) -> None:
         """Rows of corruptions, attacks and measures by the name of their file; of what there is none, no file."""

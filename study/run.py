@@ -165,8 +165,9 @@ class Conductor:
     # -------------------------------------------------------------------------------------------------- phases
 
     def search(self, data: "Data") -> bool:
-        """Whether the search came to its end."""
+        """Whether the search came to its end, and with it what of the confirmation ran in the same call."""
         from study.monitor import Watched
+        from study.phases import with_confirmation
         from study.results import spent
         from study.rungs import CostRungs, rung_costs
         from study.search import Search, rungs_so_far
@@ -180,23 +181,27 @@ class Conductor:
         scheduler = CostRungs(study.per_epoch, config.epochs, earlier, log) if rungs else None
         trials = self.results.trials
         self.progress.begin("search", study.trials or 0, trials, study.total_budget)
-        source = Watched(Search(study, self.results, self.progress, rungs), "search", self.name, spent(trials))
-        if not source.finished:
-            self.run_jobs(source, self.worker(data, config), scheduler)
+        source: Any = Watched(Search(study, self.results, self.progress, rungs), "search", self.name, spent(trials))
+        if source.finished:
+            return True
+        if study.confirm:
+            self.corrupt(config, splits, "test")
+            source = with_confirmation(source, study, self.results, self.progress)
+        self.run_jobs(source, self.worker(data, config), scheduler)
         self.progress.end()
         return source.complete
 
     def confirm(self, chosen: list[Any], data: "Data") -> bool:
         """Whether all chosen configurations were measured; data set by data set, so that each is loaded once."""
-        from study.confirm import Confirm
+        from study.confirm import Confirm, size_of, whys
         from study.monitor import Watched
 
         phase = "table" if self.study.table else "confirm"
-        planned = sum(len(each.seeds) * each.config.method.cost * each.config.epochs for each in chosen)
         groups: dict[Any, list[Any]] = {}
         for each in chosen:
             groups.setdefault(data_key(each.config), []).append(each)
-        total = sum(len(each.seeds) for each in chosen)
+        self.results.relabel(whys(chosen))
+        total, planned = size_of(chosen)
         self.progress.begin(phase, total, self.results.confirm, planned)
         for group in groups.values():
             source = Watched(Confirm(self.study, group, self.results, self.progress), phase, self.name, 0.0)

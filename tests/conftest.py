@@ -14,7 +14,7 @@ from hypothesis import settings
 
 # Without Ray and Optuna, as on a machine that only trains, the tests of what needs them are left out.
 if importlib.util.find_spec("ray") is None or importlib.util.find_spec("optuna") is None:
-    needs_them = ("confirm", "monitor", "run", "search", "tuner")
+    needs_them = ("confirm", "monitor", "phases", "run", "search", "tuner")
     needs_pandas = (
         "answer",
         "figures",

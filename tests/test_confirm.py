@@ -67,7 +67,7 @@ def test_other_data_sets_come_with_controls_of_rate_and_cost(tmp_path):
 def test_each_run_is_written_as_it_ends_and_none_is_repeated(tmp_path):
     study, results = searched(tmp_path / "s")
     source = confirm_of(study, results)
-    total = source.total
+    total = len(source.waiting)
     for _ in range(3):
         end(source, source.next())
     cut_off = source.next()  # and here the program was killed

@@ -78,7 +78,8 @@ def test_training_core_imports_without_ray_optuna_pandas_and_matplotlib():
 LIGHT_STUDY = [
     name
     for name in modules_of("study")
-    if name.rpartition(".")[2] not in {"worker", "tuner", "rungs", "monitor", "proposals", "search", "storage"}
+    if name.rpartition(".")[2]
+    not in {"worker", "tuner", "phases", "rungs", "monitor", "proposals", "search", "storage"}
 ]
 
 

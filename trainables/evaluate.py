@@ -6,6 +6,7 @@ images about a minute on one core the first time. Measurements are generators of
 """
 
 import contextlib
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -105,9 +106,10 @@ def corruption_accuracies(rows: Iterable[Measurement]) -> dict[tuple[str, int], 
 def plain_batches(
     pixels: np.ndarray, labels: np.ndarray, device: torch.device | str, batch_size: int = 250
 ) -> Iterator[Batch]:
-    """All images of an array, in order; memory-mapped arrays are read a batch at a time."""
-    for start in range(0, len(pixels), batch_size):
-        part = slice(start, start + batch_size)
+    """All images of an array, in order, in even batches; memory-mapped arrays are read a batch at a time."""
+    size = math.ceil(len(pixels) / max(1, math.ceil(len(pixels) / batch_size))) or 1
+    for start in range(0, len(pixels), size):
+        part = slice(start, start + size)
         x = torch.from_numpy(np.array(pixels[part])).to(device).permute(0, 3, 1, 2).float().div_(255)
         y = torch.from_numpy(labels[part]).to(device)
         yield x, y, torch.arange(start, start + len(y), device=y.device)
