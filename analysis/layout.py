@@ -6,6 +6,7 @@ with a printed one.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from string import ascii_lowercase
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -115,7 +116,7 @@ def _half(line: Line) -> str:
 def _same(line: Line) -> str:
     if line["same_protocol"] is None:
         return NONE
-    return line["same_protocol"] + (f": {line['why_not']}" if line["why_not"] else "")
+    return line["same_protocol"] + (f" ({line['letter']})" if line["why_not"] else "")
 
 
 def _label(line: Line) -> str:
@@ -194,11 +195,29 @@ ALL = (
 
 def layout(name: str, frame: pd.DataFrame) -> Layout:
     """A table of `TABLES` as it is shown; columns in which nothing stands are left away."""
-    lines = records(frame)
+    lines, reasons = _lettered(records(frame))
     columns = {"cost": ALL, "entprop/1": COSTS, "mixprop/4": COSTS}.get(name, LONG if name in BESIDE else COMPARED)
     shown = [c for c in columns if any(c.text(line) != NONE for line in lines)] or list(columns[:1])
     blocks = [_block(heading, group, shown) for heading, group in _groups(name, lines).items()]
-    return Layout(name, title(name), tuple(c.header for c in shown), tuple(blocks), caption(name, lines), _notes(lines))
+    notes = (*reasons, *_notes(lines))
+    return Layout(name, title(name), tuple(c.header for c in shown), tuple(blocks), caption(name, lines), notes)
+
+
+def _lettered(lines: list[Line]) -> tuple[list[Line], list[str]]:
+    """The rows with a letter for why the protocol is not the same, and what the letters mean.
+
+    Most rows of a table share one reason, which in each of them would take more room than all numbers.
+    """
+    found = dict.fromkeys(line["why_not"] for line in lines if line.get("why_not"))
+    letters = {reason: _letter(number) for number, reason in enumerate(found)}
+    lettered = [{**line, "letter": letters.get(line.get("why_not"), "")} for line in lines]
+    return lettered, [f"({letter}) {reason}." for reason, letter in letters.items()]
+
+
+def _letter(number: int) -> str:
+    """a to z, then aa and so on."""
+    higher, here = divmod(number, len(ascii_lowercase))
+    return (_letter(higher - 1) if higher else "") + ascii_lowercase[here]
 
 
 def _groups(name: str, lines: Sequence[Line]) -> dict[str, list[Line]]:

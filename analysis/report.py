@@ -156,9 +156,8 @@ def _study_row(folder: Folder) -> list[str]:
 def _figures(names: Sequence[str], plots: dict[str, page.Plot], undrawn: dict[str, str]) -> str:
     text = page.plots([plots[name] for name in names if name in plots])
     lacking = [f"{FIGURES[name].title}: {undrawn[name]}." for name in names if name in undrawn]
-    return text + (
-        page.folded(f"{len(lacking)} figures cannot be drawn from this study", page.items(lacking)) if lacking else ""
-    )
+    count = f"{len(lacking)} {'figure' if len(lacking) == 1 else 'figures'}"
+    return text + (page.folded(f"{count} cannot be drawn from this study", page.items(lacking)) if lacking else "")
 
 
 def _tables(ours: dict[str, Layout], layouts: dict[str, Layout]) -> str:

@@ -40,6 +40,13 @@ def test_cells_hold_means_with_intervals_and_marks():
     assert texts(found, "printed H")["EntProp (0.6, 1)"].text == "66.12‡"
 
 
+def test_why_a_protocol_is_not_the_same_stands_once_below_the_table():
+    found = six_seeds()
+    assert {cell.text for cell in texts(found, "same protocol").values()} == {"no (a)", NONE}
+    assert found.notes[0].startswith("(a) digits instead of CIFAR-100; ")
+    assert sum("instead of" in note for note in found.notes) == 1
+
+
 def test_best_of_a_block_is_bold_and_the_second_underlined():
     found = six_seeds()
     ranks = {name: cell.rank for name, cell in texts(found, "H").items() if cell.text != NONE}
