@@ -23,7 +23,7 @@ from trainables.options import OneLineParser, add_flag, read_flags, unknown, val
 EPILOG = """\
 examples:
   python study/run.py --budget 4N
-      digits on a laptop: 8 proposals, then six seeds of the best, vanilla, mixup and published settings;
+      digits on a laptop: 6 proposals, then six seeds of the best, vanilla, mixup and published settings;
       under 6 minutes on two cores
   python study/run.py --budget 2N --dataset cifar10 --model resnet18 --trials 40 --trials-per-gpu 2 --dry-run
       prints the plan and runs nothing; without --dry-run: hours to days, by GPU

@@ -35,7 +35,7 @@ class Study:
     search: tuple[str, ...] = ()
     fix: tuple[tuple[str, Any], ...] = ()
     trials: int | None = option(
-        None, f"proposals [{EMBEDDED} 8, else 24; grid: all; with total-budget: as many as it pays for]", low=1
+        None, f"proposals [{EMBEDDED} 6, else 24; grid: all; with total-budget: as many as it pays for]", low=1
     )
     total_budget: float | None = None
     scheduler: str = option(
@@ -131,7 +131,7 @@ class Study:
         elif self.trials is None and self.total_budget is not None:
             self._set(trials=int(self.total_budget / self.trial.epochs + 1e-9))  # no trial is cheaper than vanilla
         elif self.trials is None:
-            self._set(trials=8 if self.trial.dataset == EMBEDDED else 24)
+            self._set(trials=6 if self.trial.dataset == EMBEDDED else 24)
 
     @property
     def per_epoch(self) -> float:

@@ -50,7 +50,7 @@ def stored(tmp_path, **options):
 def test_defaults_are_those_of_the_documentation():
     study = read_study(["--budget", "4N"])
     expected = {
-        "budget": Budget(4.0), "methods": ("entprop",), "trials": 8, "total_budget": None, "scheduler": "none",
+        "budget": Budget(4.0), "methods": ("entprop",), "trials": 6, "total_budget": None, "scheduler": "none",
         "sampler": "gp", "objective": "h", "confirm": 1, "seeds": 6, "table": None, "cpus_per_trial": 1.0,
         "trials_per_gpu": 1, "seed": 0, "concurrency": None, "dry_run": False,
     }  # fmt: skip

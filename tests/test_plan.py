@@ -30,7 +30,7 @@ def _elsewhere(tmp_path, monkeypatch):
 def test_the_plan_says_what_is_reachable_what_it_costs_and_writes_nothing(tmp_path):
     text = plan_text(make_study(budget="4N"))
     assert "k ≤           1       1       1    0.75     0.6" in text
-    assert "8 runs, about 176, at most 320 N-epochs" in text
+    assert "6 runs, about 132, at most 240 N-epochs" in text
     assert "the best, vanilla, mixup, 2 published, with 6 fresh seeds" in text
     assert "no step of this kind was timed" in text
     assert list(tmp_path.iterdir()) == []
