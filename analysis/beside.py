@@ -31,7 +31,7 @@ BESIDE = tuple(name for name in GRIDS if path_of(name).is_file() and is_long(nam
 BESIDE_COLUMNS = (
     "label", "added", "published_dataset", "published_model", "quantity", "dataset", "model", "lr", "epochs", "seeds",
     "failed", "images", "cost", "measured_cost", "seconds", "ours", "ours_half", "published", "difference",
-    "same_protocol", "why_not", "flag", "mark", "note",
+    "same_protocol", "why_not", "flag", "mark", "lost", "note",
 )  # fmt: skip
 
 # What is not as published even where data set, network, epochs and seeds are; by table, or table and network.
@@ -105,7 +105,7 @@ def _lines(
     same = protocol(found, table, place, label) if found else {}
     for quantity in [*by_quantity, *(_others(found, by_quantity) if found else ())]:
         each = by_quantity.get(quantity) or PublishedValue(label, *place, quantity)
-        line = _printed(each)
+        line = _printed(each) | {"lost": GRIDS[table].lost and quantity in by_quantity and each.value is None}
         if found is not None and (values := quantity_values(found, quantity)):
             images = _images(found, quantity)
             line |= _measured(found, values) | {"images": images}

@@ -52,19 +52,22 @@ def line_style(place: int) -> dict[str, Any]:
     return {"color": COLOURS[place], "linestyle": LINES[place], "marker": MARKERS[place], "markersize": 4}
 
 
+ENTROPIES = (("main", "to main norms"), ("aux", "to auxiliary norms"), ("raw", "raw, to main norms"))
+
+
 def draw_entropy(runs: list[tuple[str, list[Row]]]) -> "Figure":
     """A panel a run: mean and one standard deviation over the samples of each epoch."""
     figure, axes = panels(len(runs), 2, 2.5, sharex=True, sharey=True)
     for ax, (label, rows) in zip(axes, runs, strict=True):
         bars = max(1, len(rows) // 12)  # epochs between two bars
-        for place, (norm, what) in enumerate((("main", "to main norms"), ("aux", "to auxiliary norms"))):
-            known = [row for row in rows if row[f"entropy_{norm}"] is not None]
+        for place, (norm, what) in enumerate(ENTROPIES):
+            known = [row for row in rows if row.get(f"entropy_{norm}") is not None]
             if known:
                 ax.errorbar(
                     [row["epoch"] for row in known],
                     [row[f"entropy_{norm}"] for row in known],
                     yerr=[row[f"entropy_{norm}_sd"] for row in known],
-                    errorevery=(place * (bars // 2), bars),
+                    errorevery=(place * (bars // 3), bars),
                     markevery=bars,
                     capsize=2,
                     label=what,

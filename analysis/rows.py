@@ -25,7 +25,7 @@ COLUMNS = (
     "pgd20_attack", "over_vanilla", "over_vanilla_half", "over_vanilla_seeds", "over_vanilla_p", "over_vanilla_mark",
     "over_mixup", "over_mixup_half", "over_mixup_seeds", "over_mixup_p", "over_mixup_mark",
     *(f"published_{name}" for name in PRINTED), "published_h_recomputed", "published_over_vanilla", "difference",
-    "same_protocol", "why_not", "flag", "mark", "note",
+    "same_protocol", "why_not", "flag", "mark", "lost", "note",
 )  # fmt: skip
 
 

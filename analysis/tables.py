@@ -112,6 +112,7 @@ def _group(
             "added": cell.added,
             **_places(place),
             **_printed(row, measure_of(table), reference),
+            "lost": row is not None and GRIDS[table].lost and row.sa is None,
         }
         if mine is not None:
             line |= measured(mine, attack) | tests.get(id(mine), {}) | protocol(mine, table, place)

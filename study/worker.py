@@ -7,6 +7,7 @@ goes on after the last epoch that its folder holds, wherever it is started again
 import errno
 import time
 import traceback
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from trainables.diagnose import Tables
 from trainables.evaluate_command import VALIDATION_SEVERITIES, Trained, corruption_images, measure, write_tables
 from trainables.evaluate_options import Evaluation, read_evaluation
 from trainables.run_folder import Damaged, RunFolder
+from trainables.selections import Recorder
 from trainables.train import Diverged, TrainState, train
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # no fault of the job: the study ends, and goes on later
@@ -48,17 +50,27 @@ class Worker:
     def _open(self, job: Job) -> None:
         self.config = TrialConfig.from_dict(job.config)
         self.place = WorkFolder(job.folder)
-        path = self.place.path
         try:
-            self.folder = RunFolder(path, self.config, self.splits, self.device)
+            self._read(job)
         except Damaged:  # by a disk, a lost machine: trained anew, it comes to the same rows
             self.place.clear()
-            self.folder = RunFolder(path, self.config, self.splits, self.device)
+            self._read(job)
         self.folder.begin(self.config, self.splits)
         # The last row is handed out again: whoever asked for it may have been killed before writing it down.
         self.again = self.folder.rows[-1:]
-        self.state = self.folder.state or TrainState(self.config, self.splits, self.device)
-        self.epochs = train(self.config, self.splits, self.state, self.device)
+        epochs = train(self.config, self.splits, self.state, self.device)
+        self.epochs = self.recorder.watch(epochs) if self.recorder else epochs
+
+    def _read(self, job: Job) -> None:
+        """The state in which an earlier process left the job, and which images it had selected if that is asked for."""
+        path, splits = self.place.path, self.splits
+        self.folder = RunFolder(path, self.config, splits, self.device)
+        self.state = self.folder.state or TrainState(self.config, splits, self.device)
+        wanted = any(asked.get("selections") for asked in job.measures)
+        self.recorder = Recorder(self.config, len(splits.train)) if wanted else None
+        if self.recorder:
+            self.recorder.load(path, self.state.epoch)
+            self.state.config = self.recorder.config
 
     def step(self) -> Row:
         """The row of the next epoch. A failure is a row too, so that the process serves the next job."""
@@ -80,6 +92,8 @@ class Worker:
             row = self.again.pop()
         else:
             row = next(self.epochs)
+            if self.recorder:
+                self.recorder.save(self.place.path)
             self.folder.add(row, self.state)
             self.place.send()
         done = row["epoch"] == self.config.epochs
@@ -117,8 +131,17 @@ class Worker:
         trained, tables = Trained(self.config, self.splits, self.state), Tables()
         found = measure(asked, trained, lambda done, total, what: None, tables)
         rows = [{**row._asdict(), "norm": asked.norm, "images": images} for row, images, _ in found]
-        write_tables(asked, tables)
-        return rows
+        self.place.send(path.name for path in write_tables(asked, tables))
+        return rows + self._counts(tables.get("selections", ()))
+
+    def _counts(self, histogram: Iterable[Row]) -> list[Row]:
+        """How many images were selected how often, a row for each count that there is."""
+        images = len(self.splits.train)
+        return [
+            {"measure": "selected", "name": str(each["times"]), "value": each["images"], "norm": "main", "images": images}
+            for each in histogram
+            if each["images"]
+        ]
 
     def release(self) -> None:
         """Let go of the network, so that the next job has the memory."""

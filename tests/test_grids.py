@@ -14,7 +14,7 @@ from trainables.models import MODELS
 NUMBERED = {"entprop": 17, "mixprop": 5, "ceb": 1, "mixture": 2, "uncertainty": 13}
 LOST = {"entprop/6", "entprop/7", "entprop/10", "entprop/12", "entprop/14"}
 ANALYTIC = {"entprop/1", "mixprop/4", "uncertainty/5"}
-ADDED = {"entprop/epsilon", "entprop/figure4"}
+ADDED = {"entprop/epsilon", "entprop/figure4", "entprop/figure6"}
 ONE_NETWORK = {"entprop/6"}  # compares what is made of pictures, not trainings
 EVERY = pytest.mark.parametrize("table", GRIDS)
 SCALES = pytest.mark.parametrize("scale", ["paper", "demo"])
@@ -191,6 +191,14 @@ def test_figure_4_compares_selections_without_mixing_and_attack():
     assert {(method.k, method.selection) for method in methods} == {
         (tenth / 10, selection) for tenth in range(1, 11) for selection in ("top", "random")
     }
+
+
+def test_figure_6_counts_selections_at_three_k_with_and_without_mixing():
+    counted = [cell for cell in cells("entprop/figure6") if not cell.added]
+    assert [(cell.config.method.k, cell.config.method.mixing) for cell in counted] == [
+        (k, mixing) for k in (0.2, 0.4, 0.6) for mixing in ("none", "mixup")
+    ]
+    assert all(cell.measures == ({"selections": True},) for cell in counted)
 
 
 def test_imagenet_is_mixed_with_its_own_beta():
