@@ -13,7 +13,6 @@ from analysis.studies import Folder
 from study.results import Row, best, finished
 from study.row_text import setting
 
-
 CURVES = (  # of epochs.csv: column, label, colour, dash, marker
     ("main", "main norms", "#0072B2", "-", "o"),
     ("aux", "auxiliary norms", "#D55E00", "--", "s"),

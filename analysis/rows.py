@@ -112,15 +112,20 @@ def protocol_reasons(found: Setting, table: str, place: tuple[str, str], label: 
         if row[name] != value:
             reasons.append(f"{row[name]} instead of {NAMES.get(value, value)}")
     if row["epochs"] != theirs.config.epochs:
-        reasons.append(f"{row['epochs']} epochs instead of {theirs.config.epochs}")
+        reasons.append(f"{counted(row['epochs'], 'epoch')} instead of {theirs.config.epochs}")
     if row["dataset"] == dataset and row.get("lr") is not None and row["lr"] != theirs.config.lr:
         reasons.append(f"learning rate {row['lr']:g} instead of {theirs.config.lr:g}")
     ours, printed = row.get("changes") or "", changed_options(theirs.config) if row["dataset"] == dataset else ""
     if ours != printed:
         reasons.append(ours or f"the recipe of the data set instead of {printed}")
     if len(found.h) < theirs.seeds:
-        reasons.append(f"{len(found.h)} seeds instead of {theirs.seeds}")
+        reasons.append(f"{counted(len(found.h), 'seed')} instead of {theirs.seeds}")
     return reasons
+
+
+def counted(count: int, what: str) -> str:
+    """1 seed, 3 seeds."""
+    return f"{count} {what}" + ("" if count == 1 else "s")
 
 
 def _held_out(dataset: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from study.budget import format_cost
 from study.confirm import Chosen, run_name
-from study.grids import GRIDS
+from study.grids import GRIDS, demo_twins
 from study.options import Study
 
 WIDTH = 118
@@ -44,6 +44,8 @@ def table_notes(study: Study, chosen: Sequence[Chosen]) -> Iterable[str]:
     """What the published size needs, and which networks are there to be attacked."""
     if (needs := GRIDS[study.table or ""].needs) and study.scale == "paper":
         yield needs
+    if study.scale == "demo" and (twin := demo_twins().get(study.table or "")):
+        yield f"a demonstration is on digits alone: it trains the networks of {twin} again"
     named = {measure["transfer_from"] for each in chosen for measure in each.measures if "transfer_from" in measure}
     proxies = dict.fromkeys(each.why for each in chosen if run_name(each.config, each.seeds[-1]) in named)
     if proxies:

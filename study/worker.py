@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from study.jobs import Job, Row
+from study.measured_text import SELECTED
 from study.storage import WorkFolder
 from trainables.config import TrialConfig
 from trainables.corrupted_sets import corrupted_sets
@@ -136,12 +137,8 @@ class Worker:
 
     def _counts(self, histogram: Iterable[Row]) -> list[Row]:
         """How many images were selected how often, a row for each count that there is."""
-        images = len(self.splits.train)
-        return [
-            {"measure": "selected", "name": str(each["times"]), "value": each["images"], "norm": "main", "images": images}
-            for each in histogram
-            if each["images"]
-        ]
+        known = {"measure": SELECTED, "norm": "main", "images": len(self.splits.train)}
+        return [{**known, "name": str(each["times"]), "value": each["images"]} for each in histogram if each["images"]]
 
     def release(self) -> None:
         """Let go of the network, so that the next job has the memory."""

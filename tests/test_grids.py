@@ -3,7 +3,7 @@
 import pytest
 
 from study.command_line import make_study
-from study.grids import COMPUTED, GRIDS, Grid, GridRow, cells, computed_text, list_tables, size, total_cost
+from study.grids import COMPUTED, GRIDS, Grid, GridRow, cells, computed_text, demo_twins, list_tables, size, total_cost
 from study.plan import plan_text
 from study.results import config_id
 from trainables.config import TrialConfig, make_method
@@ -120,6 +120,19 @@ def test_the_list_names_every_table_with_its_protocol_cost_and_data():
     assert "cub (from a folder)" in flat
     assert flat.count("numbers are lost") == len(LOST)
     assert flat.count("nothing is trained") == len(ANALYTIC)
+
+
+def test_a_demonstration_that_trains_the_networks_of_another_says_so(tmp_path):
+    twins = demo_twins()
+    assert {name for name, twin in twins.items() if twin == "uncertainty/1"} == {
+        f"uncertainty/{number}" for number in (2, 3, 6, 7, 8)
+    }
+    for name, twin in twins.items():
+        trained = [{config_id(cell.config) for cell in cells(each, scale="demo")} for each in (name, twin)]
+        assert trained[0] == trained[1]
+        text = plan_text(make_study(table=name, scale="demo", out=str(tmp_path / "s")), slots=2)
+        assert f"it trains the networks of {twin} again" in text
+    assert "on digits; the networks of uncertainty/1 again" in " ".join(list_tables().split())
 
 
 def test_flags_override_the_protocol_and_nothing_else():

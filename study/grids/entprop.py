@@ -123,6 +123,7 @@ TABLES: dict[str, Grid] = {
         "accuracy under PGD-20 by part and by measure of uncertainty",
         (*COMPONENTS, *(entprop(0.2, 1, f"all, {metric}", metric=metric) for metric in FOUR_METRICS[1:]), MIXUP),
         measures=(PGD20,),
+        demo_images=100,
     ),
     "entprop/12": Grid(
         "the transformer of table 5 under GPaCo's loss, with and without EntProp",
@@ -169,6 +170,7 @@ TABLES: dict[str, Grid] = {
         "the share k from 0 to 1 at n = 1, with accuracy under PGD-20",
         (dataclasses.replace(VANILLA, label="k=0 (Vanilla)"), *(entprop(k, 1, f"k={k:g}") for k in TENTHS), MIXUP),
         measures=(PGD20,),
+        demo_images=100,
     ),
     "entprop/17": Grid(
         "the attack iterations n from 1 to 5 at k = 0.6",
