@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from analysis.drawing import Drawing, Missing, legend_below, new
 from analysis.searches import SEARCH
@@ -131,6 +132,7 @@ def selection_histogram(folder: Folder) -> Drawing:
         axis.bar(images.index.astype(int), images, width=1.0, color="#0072B2", edgecolor="white", linewidth=0.4)
         axis.axvline(mean, color="black", linestyle="--", linewidth=1)
         axis.set_title(f"{group['why'].iloc[0]}: mean {mean:.1f}", loc="left")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     for axis in axes[len(groups) - columns : len(groups)]:
         axis.set_xlabel(f"times selected in {groups[0][1]['epochs'].iloc[0]} epochs")
     for axis in axes[::columns]:

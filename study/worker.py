@@ -20,7 +20,15 @@ from trainables.corrupted_sets import corrupted_sets
 from trainables.corruptions import REPORTED, SEVERITIES, VALIDATION
 from trainables.data import Splits, dataset_entry
 from trainables.diagnose import Tables
-from trainables.evaluate_command import VALIDATION_SEVERITIES, Trained, corruption_images, measure, write_tables
+from trainables.evaluate import Measurement
+from trainables.evaluate_command import (
+    VALIDATION_SEVERITIES,
+    Trained,
+    corruption_images,
+    measure,
+    write_csv,
+    write_tables,
+)
 from trainables.evaluate_options import Evaluation, read_evaluation
 from trainables.run_folder import Damaged, RunFolder
 from trainables.selections import Recorder
@@ -114,7 +122,20 @@ class Worker:
         summary = {row["measure"]: row["value"] for row in rows if row["measure"] in SUMMARY}
         if not on_test:
             return {"val_ra": summary["ra"], "val_h": summary["h"]}
-        return {**summary, "measured": rows + [row for asked in self.job.measures for row in self.further(asked)]}
+        rows += [row for asked in self.job.measures for row in self.further(asked)]
+        self.keep(rows)
+        return {**summary, "measured": rows}
+
+    def keep(self, rows: Iterable[Row]) -> None:
+        """Write what was measured into the run's folder too, as `python -m trainables.evaluate` does, for figures."""
+        source, norms = f"test images of {self.splits.source}", dict[str, list[tuple[Measurement, int, str]]]()
+        for row in rows:
+            found = Measurement(row["measure"], row["name"], row.get("severity"), row["value"])
+            norms.setdefault(row["norm"], []).append((found, row["images"], source))
+        for norm, several in norms.items():
+            path = Evaluation(self.folder.path, norm=norm).file("evaluation", "csv")
+            write_csv(path, norm, several)
+            self.place.send([path.name])
 
     def further(self, asked: Row) -> list[Row]:
         """What another evaluation finds; the clean images were measured through the main norms before."""

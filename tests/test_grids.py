@@ -14,7 +14,7 @@ from trainables.models import MODELS
 NUMBERED = {"entprop": 17, "mixprop": 5, "ceb": 1, "mixture": 2, "uncertainty": 13}
 LOST = {"entprop/6", "entprop/7", "entprop/10", "entprop/12", "entprop/14"}
 ANALYTIC = {"entprop/1", "mixprop/4", "uncertainty/5"}
-ADDED = {"entprop/epsilon", "entprop/figure4", "entprop/figure6"}
+ADDED = {"entprop/epsilon", "entprop/figure4", "entprop/figure6", "ceb/figure2"}
 ONE_NETWORK = {"entprop/6"}  # compares what is made of pictures, not trainings
 EVERY = pytest.mark.parametrize("table", GRIDS)
 SCALES = pytest.mark.parametrize("scale", ["paper", "demo"])
@@ -59,7 +59,7 @@ def test_networks_and_data_sets_are_known(table):
 @EVERY
 def test_the_demonstration_is_on_digits_with_three_seeds_or_more(table):
     for cell in cells(table, scale="demo"):
-        assert (cell.config.dataset, cell.config.epochs) == ("digits", 10)
+        assert (cell.config.dataset, cell.config.epochs) == ("digits", GRIDS[table].demo.get("epochs", 10))
         assert cell.config.model in GRIDS[table].demo_models
         assert cell.seeds == 3 + cell.proxy
 

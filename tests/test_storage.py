@@ -61,7 +61,7 @@ def test_what_a_figure_is_drawn_from_follows_into_an_object_store(tmp_path):
         pass
     worker.place.close()
     there = {path.name for path in Path(tmp_path, "store", "a").iterdir()}
-    assert {"geometry-main.csv", "surface-main.csv"} < there
+    assert {"geometry-main.csv", "surface-main.csv", "evaluation-main.csv"} < there
 
 
 def test_the_local_copy_is_taken_away_when_the_next_job_begins(tmp_path):
