@@ -37,7 +37,7 @@ ALL_COLUMNS = (
     "seconds", "sa", "sa_half", "ra", "ra_half", "h", "h_half", "h_iqm", "ece",
     *(name for name in COLUMNS if name.startswith("over_")), "beats_vanilla", "on_front",
 )  # fmt: skip
-COUNTS = ("epochs", "seeds", "failed", "over_vanilla_seeds", "over_mixup_seeds")
+COUNTS = ("epochs", "seeds", "failed", "images", "over_vanilla_seeds", "over_mixup_seeds")
 
 
 def as_frame(lines: list[dict[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
