@@ -87,7 +87,7 @@ def draw_entropy(runs: list[tuple[str, list[Row]]]) -> "Figure":
                 )
         ax.set(title=label, xlabel="epoch", ylim=(0, None))
     axes[0].set_ylabel("entropy (nats)")
-    axes[0].legend()
+    legend_below(figure, max(axes, key=lambda ax: len(ax.containers)))
     return figure
 
 
