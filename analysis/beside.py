@@ -31,7 +31,7 @@ BESIDE = tuple(name for name in GRIDS if path_of(name).is_file() and is_long(nam
 BESIDE_COLUMNS = (
     "label", "added", "published_dataset", "published_model", "quantity", "dataset", "model", "lr", "epochs", "seeds",
     "failed", "images", "cost", "measured_cost", "seconds", "ours", "ours_half", "published", "difference",
-    "same_protocol", "why_not", "flag", "mark", "note",
+    "same_protocol", "why_not", "flag", "mark", "lost", "note",
 )  # fmt: skip
 
 # What is not as published even where data set, network, epochs and seeds are; by table, or table and network.
@@ -105,13 +105,13 @@ def _lines(
     same = protocol(found, table, place, label) if found else {}
     for quantity in [*by_quantity, *(_others(found, by_quantity) if found else ())]:
         each = by_quantity.get(quantity) or PublishedValue(label, *place, quantity)
-        line = _printed(each)
+        line = _printed(each) | {"lost": GRIDS[table].lost and quantity in by_quantity and each.value is None}
         if found is not None and (values := quantity_values(found, quantity)):
-            images = _images(found, quantity)
+            images = images_of(found, quantity)
             line |= _measured(found, values) | {"images": images}
             if each.value is not None:
                 line["difference"] = line["ours"] - each.value
-                line |= _also(same, _reasons(table, place, images))
+                line |= also(same, further_reasons(table, place, images))
         yield line
 
 
@@ -156,13 +156,13 @@ def _measured(found: Setting, values: dict[int, float]) -> dict[str, Any]:
     return {**line, "seeds": mean.seeds, "failed": found.failed, "ours": mean.mean, "ours_half": mean.half}
 
 
-def _images(found: Setting, quantity: str) -> int | None:
+def images_of(found: Setting, quantity: str) -> int | None:
     """How many images the smallest of the runs stands on, where that is recorded."""
     counts = found.values.get(IMAGES_OF + quantity.removesuffix(SHARE), {})
     return int(min(counts.values())) if counts else None
 
 
-def _reasons(table: str, place: Place, images: int | None) -> list[str]:
+def further_reasons(table: str, place: Place, images: int | None) -> list[str]:
     """What is not as published beside the training of the network."""
     found = [INSTEAD[key] for key in (table, f"{table} {place[1]}") if key in INSTEAD]
     grid = GRIDS[table]
@@ -172,7 +172,7 @@ def _reasons(table: str, place: Place, images: int | None) -> list[str]:
     return found
 
 
-def _also(same: dict[str, str], reasons: Sequence[str]) -> dict[str, str]:
+def also(same: dict[str, str], reasons: Sequence[str]) -> dict[str, str]:
     """The protocol with further reasons why it is not the published one."""
     if not reasons:
         return same

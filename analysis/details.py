@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from analysis.drawing import Drawing, Missing, legend_below, new
 from analysis.searches import SEARCH
@@ -13,9 +14,15 @@ from analysis.studies import Folder
 from study.results import Row, best, finished
 from study.row_text import setting
 
+CURVES = (  # of epochs.csv: column, label, colour, dash, marker
+    ("main", "main norms", "#0072B2", "-", "o"),
+    ("aux", "auxiliary norms", "#D55E00", "--", "s"),
+    ("raw", "main norms, images as they are", "#000000", ":", "^"),
+)
+
 
 def entropies(folder: Folder) -> Drawing:
-    """Mean entropy of predictions through the main and the auxiliary norms, epoch by epoch, of up to two trials."""
+    """Mean entropy of what the two sets of norms saw and of images as they are, by epoch, of up to two trials."""
     dual = folder.epochs[folder.epochs["entropy_aux"].notna()]
     done = [row for row in finished(records(folder.trials)) if not _of_trial(dual, row).empty]
     if not done:
@@ -24,11 +31,11 @@ def entropies(folder: Folder) -> Drawing:
     figure, axes = new(len(chosen), height=2.5 * len(chosen) + 0.4, sharex=True)
     for axis, (why, row) in zip(axes, chosen, strict=True):
         group = _of_trial(dual, row)
-        for norm, colour, dash, marker in (("main", "#0072B2", "-", "o"), ("aux", "#D55E00", "--", "s")):
-            middle, sd = (group[f"entropy_{norm}{end}"].astype(float) for end in ("", "_sd"))
-            axis.plot(
-                group["epoch"], middle, color=colour, linestyle=dash, marker=marker, markersize=3, label=f"{norm} norms"
-            )
+        for what, label, colour, dash, marker in CURVES:
+            middle, sd = (group[f"entropy_{what}{end}"].astype(float) for end in ("", "_sd"))
+            if middle.isna().all():  # of a study that did not keep it yet
+                continue
+            axis.plot(group["epoch"], middle, color=colour, linestyle=dash, marker=marker, markersize=3, label=label)
             axis.fill_between(
                 group["epoch"].astype(int), middle - sd, middle + sd, color=colour, alpha=0.15, linewidth=0
             )
@@ -38,7 +45,9 @@ def entropies(folder: Folder) -> Drawing:
     axes[-1].set_xlabel("epoch")
     legend_below(axes[-1])
     return Drawing(
-        figure, "Mean over the images of an epoch and one standard deviation, as trained (figures 1 and 5). One seed."
+        figure,
+        "Mean over the images of an epoch and one standard deviation, as trained (figures 1 and 5); dotted: 128 "
+        "training images neither shifted nor mixed. One seed.",
     )
 
 
@@ -107,20 +116,29 @@ def _whole(value: float, signed: bool) -> str:
 
 
 def selection_histogram(folder: Folder) -> Drawing:
-    """How often each training image was selected, for each trial that recorded it: the paper's figure 6."""
+    """How often training images were selected, a panel for each row that counted it: the paper's figure 6."""
     if folder.selections.empty:
-        raise Missing("needs selections.csv (trial, image, times), which this study did not record")
-    groups = list(folder.selections.groupby("trial"))[:3]
-    figure, axes = new(len(groups), height=1.7 * len(groups) + 0.5, sharex=True)
-    for axis, (trial, group) in zip(axes, groups, strict=True):
-        times = group["times"].astype(int)
-        axis.hist(
-            times, bins=list(np.arange(-0.5, times.max() + 1.5)), color="#0072B2", edgecolor="white", linewidth=0.4
-        )
-        axis.axvline(times.mean(), color="black", linestyle="--", linewidth=1)
-        axis.set_title(f"trial {trial}: mean {times.mean():.1f}", loc="left")
+        raise Missing("needs runs that count what they select; python study/run.py --table entprop/figure6 writes them")
+    groups = list(folder.selections.groupby(["why", "config"]))
+    columns = min(2, len(groups))
+    rows = -(-len(groups) // columns)
+    figure, axes = new(rows, columns=columns, height=1.7 * rows + 0.5, sharex=True, sharey=True)
+    for spare in axes[len(groups) :]:
+        spare.remove()
+    for axis, (_, group) in zip(axes, groups, strict=False):
+        seeds = group["seed"].nunique()
+        images = group.groupby("times")["value"].sum() / seeds
+        mean = (images.index * images).sum() / images.sum()
+        axis.bar(images.index.astype(int), images, width=1.0, color="#0072B2", edgecolor="white", linewidth=0.4)
+        axis.axvline(mean, color="black", linestyle="--", linewidth=1)
+        axis.set_title(f"{group['why'].iloc[0]}: mean {mean:.1f}", loc="left")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for axis in axes[len(groups) - columns : len(groups)]:
+        axis.set_xlabel(f"times selected in {groups[0][1]['epochs'].iloc[0]} epochs")
+    for axis in axes[::columns]:
         axis.set_ylabel("images")
-    axes[-1].set_xlabel("times an image was selected")
     return Drawing(
-        figure, "Dashed: the mean, k times the epochs. A wide or two-peaked histogram is a biased selection."
+        figure,
+        f"Training images, mean over {seeds} seeds. Dashed: the mean, k times the epochs. A wide or two-peaked "
+        "histogram is a biased selection.",
     )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Points = list[tuple[float, float]]
+Series = dict[tuple[str, str], Points]  # run, and what of it, such as how many steps
 Sweep = dict[float | None, list[float]]
 
 STYLE = {
@@ -29,7 +30,7 @@ STYLE = {
 # Told apart by brightness, line and marker as well as by hue.
 COLOURS = ("#000000", "#d55e00", "#0072b2", "#8f8f8f", "#cc79a7", "#009e73")
 LINES = ("-", "--", "-.", ":", "-", "--")
-MARKERS = ("o", "s", "^", "D", "v", "P")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", "h", ">", "d")  # from the seventh on, hollow
 WIDTH = 6.4  # inches: all text is legible where this is the width of a phone
 
 
@@ -46,10 +47,24 @@ def panels(count: int, columns: int, height: float, **settings: Any) -> tuple["F
     return figure, list(axes[:count])
 
 
+def marker_style(place: int) -> dict[str, Any]:
+    """How the points of that place are drawn: twelve that differ."""
+    hollow = {"markerfacecolor": "white"} if place % len(MARKERS) >= len(COLOURS) else {}
+    return {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)], **hollow}
+
+
 def line_style(place: int) -> dict[str, Any]:
     """How the series of that place is drawn."""
-    place %= len(COLOURS)
-    return {"color": COLOURS[place], "linestyle": LINES[place], "marker": MARKERS[place], "markersize": 4}
+    return {**marker_style(place), "linestyle": LINES[place % len(LINES)], "markersize": 4}
+
+
+def legend_below(figure: "Figure", ax: "Axes", columns: int = 3) -> None:
+    """The legend of a panel under all of them, where it hides nothing."""
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, handlelength=3)
+
+
+ENTROPIES = (("main", "to main norms"), ("aux", "to auxiliary norms"), ("raw", "raw, to main norms"))
 
 
 def draw_entropy(runs: list[tuple[str, list[Row]]]) -> "Figure":
@@ -57,14 +72,14 @@ def draw_entropy(runs: list[tuple[str, list[Row]]]) -> "Figure":
     figure, axes = panels(len(runs), 2, 2.5, sharex=True, sharey=True)
     for ax, (label, rows) in zip(axes, runs, strict=True):
         bars = max(1, len(rows) // 12)  # epochs between two bars
-        for place, (norm, what) in enumerate((("main", "to main norms"), ("aux", "to auxiliary norms"))):
-            known = [row for row in rows if row[f"entropy_{norm}"] is not None]
+        for place, (norm, what) in enumerate(ENTROPIES):
+            known = [row for row in rows if row.get(f"entropy_{norm}") is not None]
             if known:
                 ax.errorbar(
                     [row["epoch"] for row in known],
                     [row[f"entropy_{norm}"] for row in known],
                     yerr=[row[f"entropy_{norm}_sd"] for row in known],
-                    errorevery=(place * (bars // 2), bars),
+                    errorevery=(place * (bars // 3), bars),
                     markevery=bars,
                     capsize=2,
                     label=what,
@@ -72,7 +87,7 @@ def draw_entropy(runs: list[tuple[str, list[Row]]]) -> "Figure":
                 )
         ax.set(title=label, xlabel="epoch", ylim=(0, None))
     axes[0].set_ylabel("entropy (nats)")
-    axes[0].legend()
+    legend_below(figure, max(axes, key=lambda ax: len(ax.containers)))
     return figure
 
 
@@ -194,19 +209,25 @@ def draw_margins(runs: list[tuple[str, list[Row]]]) -> "Figure":
     return figure
 
 
-def draw_curves(panels_of: dict[str, dict[str, Points]], x: str, log: bool) -> "Figure":
-    """Accuracy against epsilon or steps; a panel for each title, a line for each series of points."""
-    figure, axes = panels(len(panels_of), 2, 2.8, sharey=True)
+def draw_curves(panels_of: dict[str, Series], x: str, log: bool) -> "Figure":
+    """Accuracy against epsilon or steps; a panel for each title, a colour and marker for each run."""
+    figure, axes = panels(len(panels_of), 2, 3.2, sharey=True)
+    keys = list(dict.fromkeys(key for series in panels_of.values() for key in series))
+    runs, kinds = (list(dict.fromkeys(part)) for part in zip(*keys, strict=True))
     for ax, (title, series) in zip(axes, panels_of.items(), strict=True):
-        for place, (label, points) in enumerate(series.items()):
-            ax.plot(*zip(*sorted(points), strict=True), label=label, **line_style(place))
+        for (run, kind), points in series.items():
+            style = {**line_style(runs.index(run)), "linestyle": LINES[kinds.index(kind) % 4]}
+            ax.plot(*zip(*sorted(points), strict=True), label=", ".join(filter(None, (run, kind))), **style)
         ax.set(title=title, xlabel=x, ylim=(0, 100))
         if log:
             ax.set_xscale("log", base=2)
             ax.xaxis.set_major_formatter("{x:g}")
-        ax.legend()
     axes[0].set_ylabel("accuracy (%)")
+    legend_below(figure, max(axes, key=lambda ax: len(ax.lines)))
     return figure
+
+
+IN_NATS = ("rate", "entropy")  # all other measures of a sweep are in percent
 
 
 def draw_sweep(series: dict[str, dict[str, Sweep]], against: str) -> "Figure":
@@ -225,8 +246,9 @@ def draw_sweep(series: dict[str, dict[str, Sweep]], against: str) -> "Figure":
                 means = [statistics.fmean(found) for _, found in known]
                 errors = [statistics.stdev(found) / len(found) ** 0.5 if len(found) > 1 else 0 for _, found in known]
                 ax.errorbar([v for v, _ in known], means, yerr=errors, capsize=2, label=method, **line_style(place))
-        ax.set(title=quantity, xlabel=against)
-    axes[0].legend()
+        ax.set(title=quantity, xlabel=against, ylabel="nats" if quantity in IN_NATS else "%")
+        ax.tick_params(labelbottom=True)
+    legend_below(figure, axes[0])
     return figure
 
 
@@ -235,12 +257,11 @@ def draw_trade_off(attacks: dict[str, list[tuple[str, float, float]]]) -> "Figur
     figure, axes = panels(len(attacks), 2, 2.8)
     for ax, (title, points) in zip(axes, attacks.items(), strict=True):
         for place, (label, clean, under) in enumerate(points):
-            style = {key: value for key, value in line_style(place).items() if key in ("color", "marker")}
-            ax.plot(clean, under, linestyle="none", label=label, **style)
+            ax.plot(clean, under, linestyle="none", label=label, **marker_style(place))
         ax.margins(0.15)
         ax.set(title=title, xlabel="clean accuracy (%)")
-    axes[0].set_ylabel("accuracy under attack (%)")
-    axes[0].legend()
+        ax.set_ylabel("accuracy under attack (%)")
+    legend_below(figure, axes[0])
     return figure
 
 

@@ -75,9 +75,9 @@ def steps_curve(runs: list[Run], asked: Asked) -> "Figure":
     return plots.draw_curves(curves(runs, "steps", lambda a: f"epsilon {a.epsilon:g}/255"), "steps", log=True)
 
 
-def curves(runs: list[Run], x: str, panel: Callable[[Attack], str]) -> dict[str, dict[str, plots.Points]]:
+def curves(runs: list[Run], x: str, panel: Callable[[Attack], str]) -> dict[str, plots.Series]:
     """The points of the runs' curves by panel and line; an adaptive attack has a line of its own."""
-    found: dict[str, dict[str, plots.Points]] = {}
+    found: dict[str, plots.Series] = {}
     for run in runs:
         flag = f"--attack PGD20-8 --curve {x}"
         rows = [row for row in read_table(run, "evaluation", flag) if row["measure"] == f"{x}_curve"]
@@ -85,7 +85,7 @@ def curves(runs: list[Run], x: str, panel: Callable[[Attack], str]) -> dict[str,
             raise ValueError(f"{run.file('evaluation', 'csv')} must hold a curve; add {flag} to its command")
         for row in rows:
             attack = parse_attack(row["name"])
-            line = run.label + (", adaptive" if attack.adaptive else "")
+            line = run.label, "adaptive" if attack.adaptive else ""
             points = found.setdefault(panel(attack), {}).setdefault(line, [])
             points.append((getattr(attack, x), row["value"]))
     return found
@@ -93,14 +93,13 @@ def curves(runs: list[Run], x: str, panel: Callable[[Attack], str]) -> dict[str,
 
 def radii(runs: list[Run], asked: Asked) -> "Figure":
     """Accuracy by epsilon of what --attack and --transfer-from measured, a line for each number of steps."""
-    found: dict[str, dict[str, plots.Points]] = {}
+    found: dict[str, plots.Series] = {}
     for run in runs:
         for row in read_table(run, "evaluation", "--attack PGD20-8:ceb --radii 1,2,4,8"):
             if row["measure"] in ("attack", "transfer"):
                 attack = parse_attack(row["name"])
-                line = f"{run.label}, {attack.steps} step{'' if attack.steps == 1 else 's'}" + (
-                    ", transfer" if row["measure"] == "transfer" else ""
-                )
+                steps = f"{attack.steps} step{'' if attack.steps == 1 else 's'}"
+                line = run.label, steps + (", transfer" if row["measure"] == "transfer" else "")
                 panel = {"linf": "within L∞", "l2": "within L2"}[attack.norm]
                 found.setdefault(panel, {}).setdefault(line, []).append((attack.epsilon, row["value"]))
     if not found:

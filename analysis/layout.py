@@ -20,6 +20,7 @@ from analysis.tables import TABLES, title
 from study.grids.listing import PAPERS
 
 NONE = "–"
+MARKED = ("published_h", "published")  # the columns at whose numbers a doubt is marked
 Line = dict[str, Any]
 
 
@@ -95,8 +96,16 @@ def _over(name: str) -> Callable[[Line], str]:
     return lambda line: spread(line, f"over_{name}", signed=True) + (line.get(f"over_{name}_mark") or "")
 
 
-def _printed_h(line: Line) -> str:
-    return number(line["published_h"]) + (line["mark"] or "")
+def _printed(name: str) -> Callable[[Line], str]:
+    """A printed number with its mark; of a table whose numbers are lost, that."""
+
+    def text(line: Line) -> str:
+        if line["lost"]:
+            return "lost"
+        digits = 2 if name.startswith("published_") else _digits(line)
+        return number(line[name], digits) + (line["mark"] or "" if name in MARKED else "")
+
+    return text
 
 
 def _difference(line: Line, digits: int = 2) -> str:
@@ -136,9 +145,9 @@ COMPARED = (
     Column("− Vanilla", _over("vanilla")),
     Column("− Mixup", _over("mixup")),
     Column("printed cost", _cost("published_cost")),
-    Column("printed SA", _plain("published_sa"), "published_sa"),
-    Column("printed RA", _plain("published_ra"), "published_ra"),
-    Column("printed H", _printed_h, "published_h"),
+    Column("printed SA", _printed("published_sa"), "published_sa"),
+    Column("printed RA", _printed("published_ra"), "published_ra"),
+    Column("printed H", _printed("published_h"), "published_h"),
     Column("H of printed SA, RA", _plain("published_h_recomputed")),
     Column("printed PGD-20", _plain("published_pgd20"), "published_pgd20"),
     Column("printed − Vanilla", _plain("published_over_vanilla", signed=True)),
@@ -154,7 +163,7 @@ LONG = (
     Column("seeds", _seeds),
     Column("images", _text("images")),
     Column("ours", lambda line: number(line["ours"], _digits(line)) + _half(line)),
-    Column("printed", lambda line: number(line["published"], _digits(line)) + (line["mark"] or "")),
+    Column("printed", _printed("published")),
     Column("difference", lambda line: _difference(line, _digits(line))),
     Column("same protocol", _same),
 )

@@ -25,7 +25,7 @@ COLUMNS = (
     "pgd20_attack", "over_vanilla", "over_vanilla_half", "over_vanilla_seeds", "over_vanilla_p", "over_vanilla_mark",
     "over_mixup", "over_mixup_half", "over_mixup_seeds", "over_mixup_p", "over_mixup_mark",
     *(f"published_{name}" for name in PRINTED), "published_h_recomputed", "published_over_vanilla", "difference",
-    "same_protocol", "why_not", "flag", "mark", "note",
+    "same_protocol", "why_not", "flag", "mark", "lost", "note",
 )  # fmt: skip
 
 
@@ -37,7 +37,7 @@ ALL_COLUMNS = (
     "seconds", "sa", "sa_half", "ra", "ra_half", "h", "h_half", "h_iqm", "ece",
     *(name for name in COLUMNS if name.startswith("over_")), "beats_vanilla", "on_front",
 )  # fmt: skip
-COUNTS = ("epochs", "seeds", "failed", "over_vanilla_seeds", "over_mixup_seeds")
+COUNTS = ("epochs", "seeds", "failed", "images", "over_vanilla_seeds", "over_mixup_seeds")
 
 
 def as_frame(lines: list[dict[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
@@ -112,15 +112,20 @@ def protocol_reasons(found: Setting, table: str, place: tuple[str, str], label: 
         if row[name] != value:
             reasons.append(f"{row[name]} instead of {NAMES.get(value, value)}")
     if row["epochs"] != theirs.config.epochs:
-        reasons.append(f"{row['epochs']} epochs instead of {theirs.config.epochs}")
+        reasons.append(f"{counted(row['epochs'], 'epoch')} instead of {theirs.config.epochs}")
     if row["dataset"] == dataset and row.get("lr") is not None and row["lr"] != theirs.config.lr:
         reasons.append(f"learning rate {row['lr']:g} instead of {theirs.config.lr:g}")
     ours, printed = row.get("changes") or "", changed_options(theirs.config) if row["dataset"] == dataset else ""
     if ours != printed:
         reasons.append(ours or f"the recipe of the data set instead of {printed}")
     if len(found.h) < theirs.seeds:
-        reasons.append(f"{len(found.h)} seeds instead of {theirs.seeds}")
+        reasons.append(f"{counted(len(found.h), 'seed')} instead of {theirs.seeds}")
     return reasons
+
+
+def counted(count: int, what: str) -> str:
+    """1 seed, 3 seeds."""
+    return f"{count} {what}" + ("" if count == 1 else "s")
 
 
 def _held_out(dataset: str) -> str:

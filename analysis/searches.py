@@ -228,6 +228,9 @@ def anytime(folder: Folder) -> Drawing:
     )
 
 
+STATES = {"finished": ("#D55E00", "-", "o"), "stopped": ("#888888", "--", "x")}  # others run still, or failed
+
+
 def rungs(folder: Folder) -> Drawing:
     """Validation H at each rung against what a trial had spent; stopped trials end where they were stopped."""
     measured = folder.epochs[folder.epochs["val_h"].notna()]
@@ -239,7 +242,7 @@ def rungs(folder: Folder) -> Drawing:
     seen: set[str] = set()
     for (study, trial), group in measured.groupby(["study", "trial"]):
         state = status.get((study, trial), "running")
-        colour, dash, marker = ("#888888", "--", "x") if state == "stopped" else ("#D55E00", "-", "o")
+        colour, dash, marker = STATES.get(state, ("#0072B2", ":", "^"))
         label = None if state in seen else state
         axis.plot(group["spent"], group["val_h"], color=colour, linestyle=dash, marker=marker, linewidth=1, label=label)
         seen.add(state)

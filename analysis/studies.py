@@ -16,7 +16,7 @@ import pandas as pd
 
 from study.columns import COLUMNS
 from study.grids import cells
-from study.measured_text import column_name
+from study.measured_text import SELECTED, column_name
 from study.options import PROGRAM, Study
 from study.results import Results, config_id
 from trainables.config import TrialConfig, make_method, with_recipe
@@ -24,7 +24,6 @@ from trainables.config import TrialConfig, make_method, with_recipe
 DTYPES: dict[type, str] = {int: "Int64", float: "float64", bool: "boolean", str: "str"}
 FILES = ("trials", "epochs", "confirm", "corruptions", "attacks", "measures")
 IMAGES_OF = "images of "  # before the name of an attack or measure
-SELECTIONS = ("trial", "image", "times")  # of selections.csv: how often each training image was selected
 PLACE = ("dataset", "model")
 NOT_CHANGED = ("method", "seed", "dataset", "model", "lr", "epochs", "deterministic")  # have columns, or change nothing
 Fields = dict[str, Any]
@@ -69,10 +68,12 @@ def read_folder(path: Path | str, name: str = "") -> Folder:
             problems.append(f"cannot be read: {error}")
             rows = []
         frames[file] = frame(rows, file).assign(study=name)
-    runs = _with_measured(frames["confirm"], frames["attacks"], frames["measures"], frames["corruptions"])
+    counted = frames["measures"]["measure"] == SELECTED
+    measures, selections = frames["measures"][~counted], _selections(frames["measures"][counted], frames["confirm"])
+    runs = _with_measured(frames["confirm"], frames["attacks"], measures, frames["corruptions"])
     found = Folder(
         name, record, frames["trials"], frames["epochs"], runs, frames["corruptions"],
-        _selections(folder).assign(study=name), tuple(problems), (folder,), options,
+        selections, tuple(problems), (folder,), options,
     )  # fmt: skip
     table = options.table if options and options.table else ""
     return replace(found, runs=runs.assign(changes=_changes(found), table=table))
@@ -138,11 +139,10 @@ def _with_measured(
     return runs.merge(wide.reset_index(), how="left", on=key)
 
 
-def _selections(folder: Path) -> pd.DataFrame:
-    path = folder / "selections.csv"
-    return (
-        pd.read_csv(path) if path.is_file() else pd.DataFrame({name: pd.Series(dtype="Int64") for name in SELECTIONS})
-    )
+def _selections(counts: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """How many images (`value`) each run selected how often (`times`), with the run's row and number of epochs."""
+    found = counts.assign(times=counts["name"].astype("Int64")).drop(columns=["norm", "measure", "name", "study"])
+    return found.merge(runs[["config", "seed", "why", "epochs", "study"]], on=["config", "seed"])
 
 
 # --------------------------------------------------------------------------------------------------- what is missing
@@ -239,6 +239,7 @@ def merge(folders: Sequence[Folder]) -> Folder:
     repeated = len(joined["runs"]) - len(kept)
     joined["runs"] = kept.reset_index(drop=True)
     key = ["config", "seed", "norm", "corruption", "severity"]
+    joined["selections"] = joined["selections"].drop_duplicates(["config", "seed", "times"], ignore_index=True)
     joined["corruptions"] = joined["corruptions"].drop_duplicates(key, ignore_index=True)
     note = (f"{repeated} runs of a setting and seed stand in two studies; the first is taken",) if repeated else ()
     return replace(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.beside import BESIDE, beside
+from analysis.beside import BESIDE, also, beside, further_reasons, images_of
 from analysis.costs import all_costs, formulas
 from analysis.published import Published, is_long, path_of, published
 from analysis.rows import COLUMNS, FLAG, PRINTED, against, as_frame, measured, protocol
@@ -112,9 +112,11 @@ def _group(
             "added": cell.added,
             **_places(place),
             **_printed(row, measure_of(table), reference),
+            "lost": row is not None and GRIDS[table].lost and row.sa is None,
         }
         if mine is not None:
-            line |= measured(mine, attack) | tests.get(id(mine), {}) | protocol(mine, table, place)
+            reasons = further_reasons(table, place, images_of(mine, attack)) if attack else []
+            line |= measured(mine, attack) | tests.get(id(mine), {}) | also(protocol(mine, table, place), reasons)
             line["difference"] = _minus(line[measure_of(table)], line[f"published_{measure_of(table)}"])
         lines.append(line)
     return lines

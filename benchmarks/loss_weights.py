@@ -15,8 +15,6 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
 
 import argparse
-import csv
-import multiprocessing
 import statistics
 import time
 from pathlib import Path
@@ -25,6 +23,7 @@ import numpy as np
 import torch
 from scipy import stats
 
+from benchmarks import rows as kept
 from benchmarks.report import RESULTS, describe_machine, interval
 from trainables.batches import make_batches
 from trainables.config import make_method, with_recipe
@@ -64,7 +63,7 @@ def measure(job):
     few = splits.test.take(np.arange(corrupted_images or dataset_entry(data).corrupted or len(splits.test)))
     rows += measure_corruptions(net, corrupted_sets(few.pixels), few.labels, "cpu")
     found = {row.measure: row.value for row in [*rows, *summarise(rows)]}
-    return {
+    done = {
         "configuration": name,
         "seed": seed,
         "lr": lr,
@@ -75,24 +74,7 @@ def measure(job):
         **{column: found[column] for column in ("sa", "ra", "h")},
         "seconds": time.process_time() - started,
     }
-
-
-def read(path):
-    """The rows that are there, numbers as numbers."""
-    if not path.exists():
-        return []
-    with open(path, newline="") as file:
-        return [{k: v if k == "configuration" else float(v) for k, v in row.items()} for row in csv.DictReader(file)]
-
-
-def add(path, row):
-    """Append a row, with the header if it is the first."""
-    is_new = not path.exists()
-    with open(path, "a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        if is_new:
-            writer.writeheader()
-        writer.writerow(row)
+    return [done]
 
 
 def spread(values):
@@ -155,17 +137,14 @@ def main():
 
     name = Path(arguments.data.partition(":")[2] or arguments.data).stem
     path = RESULTS / f"loss_weights-{name}.csv"
-    rows = read(path)
+    rows = kept.read(path, ("configuration",))
     if not arguments.table:
         done = {(row["configuration"], int(row["seed"])) for row in rows}
         left = [(c, s) for s in range(arguments.seeds) for c in CONFIGURATIONS if (c, s) not in done]
         jobs = [(c, s, arguments.data, arguments.train_images, arguments.corrupted_images) for c, s in left]
-        with multiprocessing.get_context("spawn").Pool(arguments.workers) as pool:
-            for count, row in enumerate(pool.imap_unordered(measure, jobs), 1):
-                add(path, row)
-                line = "{configuration} seed {seed}: SA {sa:.2f} RA {ra:.2f} H {h:.2f}".format(**row)
-                print(f"{count}/{len(jobs)} {line}", flush=True)
-        rows = read(path)
+        for new in kept.run(measure, jobs, arguments.workers):
+            kept.add(path, COLUMNS, new)
+        rows = kept.read(path, ("configuration",))
     text = table(rows)
     machine = describe_machine()
     about = f"{arguments.data.partition(':')[0]} data {name}, {int(rows[0]['train_images'])} training images, "

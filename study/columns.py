@@ -80,6 +80,9 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("entropy_main_sd", float, "its standard deviation over images"),
         Column("entropy_aux", float, "mean entropy of predictions through the auxiliary norms, in nats"),
         Column("entropy_aux_sd", float, "its standard deviation over images"),
+        Column("entropy_raw", float, "mean entropy of 128 training images as they are, neither shifted nor mixed, "
+               "through the main norms in evaluation, in nats"),
+        Column("entropy_raw_sd", float, "its standard deviation over images"),
         _COST[1],
         Column("seconds", float, "of this epoch, with validation"),
     ),

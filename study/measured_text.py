@@ -6,6 +6,7 @@ from study.results import Row
 from study.summary import aligned, interval, with_interval
 
 WIDTH = 118  # of a line; what does not fit beside each other stands below
+SELECTED = "selected"  # the measure that counts images by how often they were selected: a figure, not a column
 Values = dict[str, dict[str, dict[int, float]]]  # what was measured -> configuration -> seed -> value
 
 
@@ -14,7 +15,7 @@ def measured_text(confirm: Sequence[Row], attacks: Iterable[Row], measures: Iter
     values: Values = {}
     for row in attacks:
         values.setdefault(row["attack"], {}).setdefault(row["config"], {})[row["seed"]] = row["accuracy"]
-    for row in measures:
+    for row in (row for row in measures if row["measure"] != SELECTED):
         values.setdefault(column_name(row), {}).setdefault(row["config"], {})[row["seed"]] = row["value"]
     labels = _labels(confirm)
     columns = [(name, *(_cell(values[name].get(config, {})) for config in labels)) for name in values]

@@ -2,16 +2,18 @@
 
 A folder in an object store (`s3://BUCKET/PREFIX`, anything that pyarrow's file systems open) is worked on in a copy on
 the worker's own disk, which is sent there after each epoch: rows first, then the state, as a run's folder writes them.
+What a figure is drawn from follows when it has been measured.
 """
 
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from pyarrow import fs
 
-FILES = ("config.json", "epochs.csv", "checkpoint.pt", "best.pt")
+FILES = ("config.json", "epochs.csv", "selected.npy", "checkpoint.pt", "best.pt")
 
 
 def base_of(out: str, storage: str | None) -> str:
@@ -62,12 +64,12 @@ class WorkFolder:
             if self.system.get_file_info(f"{self.remote}/{name}").type == fs.FileType.File:
                 fs.copy_files(f"{self.remote}/{name}", str(self.path / name), self.system, fs.LocalFileSystem())
 
-    def send(self) -> None:
-        """Bring the files to their place; nothing to do where they already are."""
+    def send(self, names: Iterable[str] = FILES) -> None:
+        """Bring files to their place; nothing to do where they already are."""
         if self.system is None:
             return
         self.system.create_dir(self.remote)
-        for name in FILES:
+        for name in names:
             if (self.path / name).exists():
                 fs.copy_files(str(self.path / name), f"{self.remote}/{name}", fs.LocalFileSystem(), self.system)
 

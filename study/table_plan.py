@@ -6,8 +6,9 @@ from typing import Any
 
 from study.budget import format_cost
 from study.confirm import Chosen, run_name
-from study.grids import GRIDS
+from study.grids import GRIDS, demo_twins
 from study.options import Study
+from trainables.attack_names import GRADIENT_KINDS, parse_attacks
 
 WIDTH = 118
 
@@ -44,10 +45,20 @@ def table_notes(study: Study, chosen: Sequence[Chosen]) -> Iterable[str]:
     """What the published size needs, and which networks are there to be attacked."""
     if (needs := GRIDS[study.table or ""].needs) and study.scale == "paper":
         yield needs
+    if study.scale == "demo" and (twin := demo_twins().get(study.table or "")):
+        yield f"a demonstration is on digits alone: it trains the networks of {twin} again"
+    if steps := max((gradient_steps(each.measures) for each in chosen), default=0):
+        yield f"the time is that without attacks, which are up to {steps:,} gradient steps for each attacked image"
     named = {measure["transfer_from"] for each in chosen for measure in each.measures if "transfer_from" in measure}
     proxies = dict.fromkeys(each.why for each in chosen if run_name(each.config, each.seeds[-1]) in named)
     if proxies:
         yield f"the last seed of {' and '.join(proxies)} is a proxy: the others are shown what is made against it"
+
+
+def gradient_steps(measures: Iterable[Mapping[str, Any]]) -> int:
+    """How many steps the attacks of these measures take on an image that none of them fools."""
+    attacks = [attack for measure in measures if "attack" in measure for attack in parse_attacks(measure["attack"])]
+    return sum((attack.steps or 0) * attack.restarts for attack in attacks if attack.kind in GRADIENT_KINDS)
 
 
 def wrapped(head: str, text: str) -> list[str]:

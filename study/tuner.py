@@ -62,7 +62,11 @@ def worker_for(splits: Splits, study: str, cpus: float = 1, gpus: float = 0) -> 
 
 
 class StudyTrial(tune.Trainable):
-    """A worker as an actor of Ray Tune. The dashboard's list of actors shows this name and `repr`."""
+    """A worker as an actor of Ray Tune. The dashboard's list of actors shows this name and `repr`.
+
+    A job's folder is opened by its first step alone: Tune may start an actor for a job and then hand that job to
+    another one that has become free, and two must not write the same folder.
+    """
 
     def setup(self, config: Row, splits: Splits, study: str, gpus: float) -> None:  # type: ignore[override]
         self.worker = Worker(splits, prepare_device(gpus))
@@ -71,11 +75,13 @@ class StudyTrial(tune.Trainable):
         self.reset_config(config)
 
     def reset_config(self, new_config: Row) -> bool:
-        self.job = job_of(new_config)
-        self.worker.begin(self.job)
+        self.job, self.begun = job_of(new_config), False
         return True
 
     def step(self) -> Row:
+        if not self.begun:
+            self.worker.begin(self.job)
+            self.begun = True
         row = self.worker.step()
         self.gauges.show(self.job.name, row)
         return row

@@ -7,20 +7,31 @@ goes on after the last epoch that its folder holds, wherever it is started again
 import errno
 import time
 import traceback
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 
 from study.jobs import Job, Row
+from study.measured_text import SELECTED
 from study.storage import WorkFolder
 from trainables.config import TrialConfig
 from trainables.corrupted_sets import corrupted_sets
 from trainables.corruptions import REPORTED, SEVERITIES, VALIDATION
 from trainables.data import Splits, dataset_entry
 from trainables.diagnose import Tables
-from trainables.evaluate_command import VALIDATION_SEVERITIES, Trained, corruption_images, measure, write_tables
+from trainables.evaluate import Measurement
+from trainables.evaluate_command import (
+    VALIDATION_SEVERITIES,
+    Trained,
+    corruption_images,
+    measure,
+    write_csv,
+    write_tables,
+)
 from trainables.evaluate_options import Evaluation, read_evaluation
 from trainables.run_folder import Damaged, RunFolder
+from trainables.selections import Recorder
 from trainables.train import Diverged, TrainState, train
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # no fault of the job: the study ends, and goes on later
@@ -48,17 +59,27 @@ class Worker:
     def _open(self, job: Job) -> None:
         self.config = TrialConfig.from_dict(job.config)
         self.place = WorkFolder(job.folder)
-        path = self.place.path
         try:
-            self.folder = RunFolder(path, self.config, self.splits, self.device)
+            self._read(job)
         except Damaged:  # by a disk, a lost machine: trained anew, it comes to the same rows
             self.place.clear()
-            self.folder = RunFolder(path, self.config, self.splits, self.device)
+            self._read(job)
         self.folder.begin(self.config, self.splits)
         # The last row is handed out again: whoever asked for it may have been killed before writing it down.
         self.again = self.folder.rows[-1:]
-        self.state = self.folder.state or TrainState(self.config, self.splits, self.device)
-        self.epochs = train(self.config, self.splits, self.state, self.device)
+        epochs = train(self.config, self.splits, self.state, self.device)
+        self.epochs = self.recorder.watch(epochs) if self.recorder else epochs
+
+    def _read(self, job: Job) -> None:
+        """The state in which an earlier process left the job, and which images it had selected if that is asked for."""
+        path, splits = self.place.path, self.splits
+        self.folder = RunFolder(path, self.config, splits, self.device)
+        self.state = self.folder.state or TrainState(self.config, splits, self.device)
+        wanted = any(asked.get("selections") for asked in job.measures)
+        self.recorder = Recorder(self.config, len(splits.train)) if wanted else None
+        if self.recorder:
+            self.recorder.load(path, self.state.epoch)
+            self.state.config = self.recorder.config
 
     def step(self) -> Row:
         """The row of the next epoch. A failure is a row too, so that the process serves the next job."""
@@ -80,6 +101,8 @@ class Worker:
             row = self.again.pop()
         else:
             row = next(self.epochs)
+            if self.recorder:
+                self.recorder.save(self.place.path)
             self.folder.add(row, self.state)
             self.place.send()
         done = row["epoch"] == self.config.epochs
@@ -99,7 +122,20 @@ class Worker:
         summary = {row["measure"]: row["value"] for row in rows if row["measure"] in SUMMARY}
         if not on_test:
             return {"val_ra": summary["ra"], "val_h": summary["h"]}
-        return {**summary, "measured": rows + [row for asked in self.job.measures for row in self.further(asked)]}
+        rows += [row for asked in self.job.measures for row in self.further(asked)]
+        self.keep(rows)
+        return {**summary, "measured": rows}
+
+    def keep(self, rows: Iterable[Row]) -> None:
+        """Write what was measured into the run's folder too, as `python -m trainables.evaluate` does, for figures."""
+        source, norms = f"test images of {self.splits.source}", dict[str, list[tuple[Measurement, int, str]]]()
+        for row in rows:
+            found = Measurement(row["measure"], row["name"], row.get("severity"), row["value"])
+            norms.setdefault(row["norm"], []).append((found, row["images"], source))
+        for norm, several in norms.items():
+            path = Evaluation(self.folder.path, norm=norm).file("evaluation", "csv")
+            write_csv(path, norm, several)
+            self.place.send([path.name])
 
     def further(self, asked: Row) -> list[Row]:
         """What another evaluation finds; the clean images were measured through the main norms before."""
@@ -117,8 +153,13 @@ class Worker:
         trained, tables = Trained(self.config, self.splits, self.state), Tables()
         found = measure(asked, trained, lambda done, total, what: None, tables)
         rows = [{**row._asdict(), "norm": asked.norm, "images": images} for row, images, _ in found]
-        write_tables(asked, tables)
-        return rows
+        self.place.send(path.name for path in write_tables(asked, tables))
+        return rows + self._counts(tables.get("selections", ()))
+
+    def _counts(self, histogram: Iterable[Row]) -> list[Row]:
+        """How many images were selected how often, a row for each count that there is."""
+        known = {"measure": SELECTED, "norm": "main", "images": len(self.splits.train)}
+        return [{**known, "name": str(each["times"]), "value": each["images"]} for each in histogram if each["images"]]
 
     def release(self) -> None:
         """Let go of the network, so that the next job has the memory."""

@@ -164,10 +164,14 @@ def test_corruption_map_shows_means_over_seeds_and_their_difference(study):
     assert (texts[0][at], texts[1][at]) == (f"{ours:.0f}", f"+{ours - theirs:.0f}")
 
 
-def test_histogram_counts_images_by_how_often_they_were_selected(study):
-    counts = pd.DataFrame({"trial": [0] * 4, "image": range(4), "times": [0, 2, 2, 4]})
-    drawing = draw("histogram", dataclasses.replace(study, selections=counts))
-    assert [patch.get_height() for patch in drawing.figure.axes[0].patches] == [1, 0, 2, 0, 1]
+def test_histogram_is_the_mean_over_seeds_of_how_many_images_were_selected_how_often(study):
+    row = {"config": "a", "why": "k=0.5", "epochs": 4, "images": 8}
+    counts = [(1, 0, 2), (1, 2, 4), (1, 4, 2), (2, 1, 4), (2, 2, 0), (2, 3, 4)]  # seed, times, images
+    rows = [{**row, "seed": seed, "times": times, "value": float(value)} for seed, times, value in counts]
+    (axis,) = draw("histogram", dataclasses.replace(study, selections=pd.DataFrame(rows))).figure.axes
+    assert {patch.get_center()[0]: patch.get_height() for patch in axis.patches} == {0: 1, 1: 2, 2: 2, 3: 2, 4: 1}
+    assert axis.get_title(loc="left") == "k=0.5: mean 2.0"
+    assert axis.get_xlabel() == "times selected in 4 epochs"
 
 
 def test_importance_finds_the_one_hyper_parameter_that_matters():

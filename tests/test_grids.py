@@ -3,7 +3,7 @@
 import pytest
 
 from study.command_line import make_study
-from study.grids import COMPUTED, GRIDS, Grid, GridRow, cells, computed_text, list_tables, size, total_cost
+from study.grids import COMPUTED, GRIDS, Grid, GridRow, cells, computed_text, demo_twins, list_tables, size, total_cost
 from study.plan import plan_text
 from study.results import config_id
 from trainables.config import TrialConfig, make_method
@@ -14,7 +14,7 @@ from trainables.models import MODELS
 NUMBERED = {"entprop": 17, "mixprop": 5, "ceb": 1, "mixture": 2, "uncertainty": 13}
 LOST = {"entprop/6", "entprop/7", "entprop/10", "entprop/12", "entprop/14"}
 ANALYTIC = {"entprop/1", "mixprop/4", "uncertainty/5"}
-ADDED = {"entprop/epsilon", "entprop/figure4"}
+ADDED = {"entprop/epsilon", "entprop/figure4", "entprop/figure6", "ceb/figure2"}
 ONE_NETWORK = {"entprop/6"}  # compares what is made of pictures, not trainings
 EVERY = pytest.mark.parametrize("table", GRIDS)
 SCALES = pytest.mark.parametrize("scale", ["paper", "demo"])
@@ -59,7 +59,7 @@ def test_networks_and_data_sets_are_known(table):
 @EVERY
 def test_the_demonstration_is_on_digits_with_three_seeds_or_more(table):
     for cell in cells(table, scale="demo"):
-        assert (cell.config.dataset, cell.config.epochs) == ("digits", 10)
+        assert (cell.config.dataset, cell.config.epochs) == ("digits", GRIDS[table].demo.get("epochs", 10))
         assert cell.config.model in GRIDS[table].demo_models
         assert cell.seeds == 3 + cell.proxy
 
@@ -120,6 +120,19 @@ def test_the_list_names_every_table_with_its_protocol_cost_and_data():
     assert "cub (from a folder)" in flat
     assert flat.count("numbers are lost") == len(LOST)
     assert flat.count("nothing is trained") == len(ANALYTIC)
+
+
+def test_a_demonstration_that_trains_the_networks_of_another_says_so(tmp_path):
+    twins = demo_twins()
+    assert {name for name, twin in twins.items() if twin == "uncertainty/1"} == {
+        f"uncertainty/{number}" for number in (2, 3, 6, 7, 8)
+    }
+    for name, twin in twins.items():
+        trained = [{config_id(cell.config) for cell in cells(each, scale="demo")} for each in (name, twin)]
+        assert trained[0] == trained[1]
+        text = plan_text(make_study(table=name, scale="demo", out=str(tmp_path / "s")), slots=2)
+        assert f"it trains the networks of {twin} again" in text
+    assert "on digits; the networks of uncertainty/1 again" in " ".join(list_tables().split())
 
 
 def test_flags_override_the_protocol_and_nothing_else():
@@ -191,6 +204,14 @@ def test_figure_4_compares_selections_without_mixing_and_attack():
     assert {(method.k, method.selection) for method in methods} == {
         (tenth / 10, selection) for tenth in range(1, 11) for selection in ("top", "random")
     }
+
+
+def test_figure_6_counts_selections_at_three_k_with_and_without_mixing():
+    counted = [cell for cell in cells("entprop/figure6") if not cell.added]
+    assert [(cell.config.method.k, cell.config.method.mixing) for cell in counted] == [
+        (k, mixing) for k in (0.2, 0.4, 0.6) for mixing in ("none", "mixup")
+    ]
+    assert all(cell.measures == ({"selections": True},) for cell in counted)
 
 
 def test_imagenet_is_mixed_with_its_own_beta():

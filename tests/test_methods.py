@@ -88,6 +88,10 @@ def test_counted_passes_are_the_cost(method, full, input_only, forward_only):
     assert counter.work == pytest.approx((full + 2 / 3 * input_only + 1 / 3 * forward_only) * BATCH)
 
 
+def test_the_passes_of_every_method_are_counted():
+    assert {method_name(method) for method, *_ in SETTINGS} == set(METHODS)
+
+
 def test_the_cost_of_the_papers_settings():
     costs = {(k, n): EntProp(k=k, n=n).cost for k in (0.2, 0.6) for n in (1, 5)}
     assert costs == {(0.2, 1): 1.2, (0.6, 1): 1.6, (0.2, 5): 2.0, (0.6, 5): 4.0}

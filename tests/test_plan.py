@@ -96,6 +96,15 @@ def test_the_recorded_space_holds_the_largest_share_for_each_n():
 CONFIG = TrialConfig()
 
 
+def test_a_plan_says_how_many_steps_attacks_take_beside_its_time(tmp_path):
+    def text(table):
+        return " ".join(plan_text(make_study(table=table, scale="demo", out=str(tmp_path / "s")), slots=2).split())
+
+    # FGSM, then white-box 3·10 + 3·40 and CW 3·40, black-box 2·10, each of these with 5 restarts
+    assert f"up to {1 + 5 * (30 + 120 + 120 + 20):,} gradient steps for each attacked image" in text("uncertainty/1")
+    assert "without attacks" not in text("entprop/17")
+
+
 def test_time_is_estimated_from_a_step_that_was_timed_here():
     remember_timing(CONFIG, "cpu", Timing(0.02, images=1280, validation_seconds=1.0, test_seconds=3.0))
     study = make_study(budget="1N", methods="mixup", trials=4, seeds=2)

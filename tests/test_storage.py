@@ -53,6 +53,17 @@ def test_a_job_in_an_object_store_goes_on_in_another_process_with_the_same_numbe
     }  # fmt: skip
 
 
+def test_what_a_figure_is_drawn_from_follows_into_an_object_store(tmp_path):
+    worker = Worker(load_splits(CONFIG))
+    measures = ({"geometry": 2}, {"surface": (0,)})
+    worker.begin(Job("a", f"file://{tmp_path}/store/a", CONFIG.as_dict(), "test", measures=measures))
+    while not worker.step()["done"]:
+        pass
+    worker.place.close()
+    there = {path.name for path in Path(tmp_path, "store", "a").iterdir()}
+    assert {"geometry-main.csv", "surface-main.csv", "evaluation-main.csv"} < there
+
+
 def test_the_local_copy_is_taken_away_when_the_next_job_begins(tmp_path):
     worker = Worker(load_splits(CONFIG))
     worker.begin(Job("a", f"file://{tmp_path}/a", CONFIG.as_dict(), "validation"))

@@ -176,7 +176,7 @@ def test_row_of_another_protocol_says_each_difference():
     assert found["same_protocol"] == "no"
     assert found["why_not"] == (
         "digits instead of CIFAR-100; resnet8 instead of ResNet-18; 12 epochs instead of 200; "
-        "train_images 500 instead of all; 1 seeds instead of 3"
+        "train_images 500 instead of all; 1 seed instead of 3"
     )
 
 

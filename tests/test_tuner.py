@@ -13,7 +13,7 @@ from study.results import Results
 from study.rungs import CostRungs, rung_costs
 from study.search import Search, rungs_so_far
 from tests.study_helpers import Silent, tiny_study
-from trainables.config import make_method, with_recipe
+from trainables.config import TrialConfig, make_method, with_recipe
 from trainables.train import load_splits
 
 
@@ -40,6 +40,18 @@ class Several:
 def job_in(folder, name, method="vanilla", **recipe):
     config = with_recipe(make_method(method, {}), **{"epochs": 2, "train_images": 128, **recipe})
     return Job(name, str(folder / name), config.as_dict(), "validation")
+
+
+def test_an_actor_opens_a_jobs_folder_when_it_works_there_and_not_before(tmp_path):
+    """Tune starts actors whose job then goes to one that has become free; two would spoil each other's files."""
+    job = job_in(tmp_path, "a")
+    actor = object.__new__(tuner.StudyTrial)
+    actor.setup({"job": job.as_values()}, load_splits(TrialConfig.from_dict(job.config)), "study", 0)
+    assert not (tmp_path / "a").exists()
+    assert [actor.step()["epoch"] for _ in range(2)] == [1, 2]
+    actor.reset_config({"job": job_in(tmp_path, "b").as_values()})
+    assert not (tmp_path / "b").exists()
+    assert actor.step()["epoch"] == 1
 
 
 def gauges():

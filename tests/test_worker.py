@@ -8,6 +8,7 @@ import torch
 from study.jobs import Job
 from study.worker import Worker, describe
 from trainables.config import TrialConfig, make_method, with_recipe
+from trainables.run_folder import read_rows
 from trainables.train import load_splits
 
 CONFIG = with_recipe(make_method("entprop", {}), epochs=3, train_images=128, seed=3)
@@ -102,6 +103,29 @@ def test_test_images_are_measured_with_all_corruptions_and_whatever_else_is_aske
     assert {("sa", "", 597), ("ra", "", 300), ("h", "", 300)} <= set(kinds(row, "aux"))
     assert [name for name, _, _ in kinds(row)].count("sa") == 1  # other evaluations do not repeat the clean images
     assert (tmp_path / "a" / "geometry-main.csv").is_file()  # what a figure is drawn from
+    kept = read_rows(tmp_path / "a" / "evaluation-aux.csv")
+    assert [(each["measure"], each["value"]) for each in kept] == [
+        (each["measure"], each["value"]) for each in row["measured"] if each["norm"] == "aux"
+    ]
+    assert ("attack", "FGSM4") in [
+        (each["measure"], each["name"]) for each in read_rows(tmp_path / "a" / "evaluation-main.csv")
+    ]
+
+
+def test_a_job_counts_what_it_selects_also_when_it_was_cut_off(tmp_path, splits):
+    def selected(row):
+        return {int(each["name"]): each["value"] for each in row["measured"] if each["measure"] == "selected"}
+
+    asked = {"measure": "test", "measures": ({"selections": True},)}
+    whole = selected(rows_of(Worker(splits), job_in(tmp_path / "a", **asked))[-1])
+    assert sum(whole.values()) == 128
+    assert sum(times * images for times, images in whole.items()) == 3 * 2 * 13  # epochs, batches of 64, k = 0.2
+    rows_of(Worker(splits), job_in(tmp_path / "b", **asked), count=2)
+    record = (tmp_path / "b" / "selected.npy").read_bytes()
+    assert selected(rows_of(Worker(splits), job_in(tmp_path / "b", **asked))[-1]) == whole
+    rows_of(Worker(splits), job_in(tmp_path / "c", **asked), count=2)
+    (tmp_path / "c" / "selected.npy").write_bytes(record[: len(record) // 2])
+    assert selected(rows_of(Worker(splits), job_in(tmp_path / "c", **asked))[-1]) == whole
 
 
 def test_a_network_is_shown_what_is_made_against_another(tmp_path, splits):

@@ -5,13 +5,14 @@
 """
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from trainables.attack_names import GRADIENT_KINDS, Attack, attack_name
+from trainables.dual_norm import AttackStatistics, attack_statistics
 from trainables.mixing import take
 from trainables.selection import logit_margin
 
@@ -60,6 +61,34 @@ def ascend(
         delta = (delta + step * gradient.sign()).clamp(-ball, ball)
         perturbed = ((x if rule == "pgd" else perturbed) + delta).clamp(0, 1)
     return perturbed
+
+
+class Strength(Protocol):
+    """A method that attacks while it trains."""
+
+    @property
+    def n(self) -> int: ...
+    @property
+    def alpha(self) -> float: ...
+    @property
+    def epsilon(self) -> float: ...
+    @property
+    def attack_bn(self) -> AttackStatistics: ...
+
+
+def attacked_in_training(
+    net: nn.Module, x: Tensor, objective: Objective, strength: Strength, start: Tensor | None
+) -> Tensor:
+    """The images after a method's own attack, which raises the objective; no gradient of a parameter is left."""
+    with attack_statistics(net, strength.attack_bn):
+        return ascend(
+            x,
+            lambda images: input_gradient(net, images, objective),
+            n=strength.n,
+            alpha=strength.alpha,
+            epsilon=strength.epsilon,
+            start=start,
+        )
 
 
 def no_start(x: Tensor, epsilon: float, rng: Generator) -> Tensor | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
 
 from trainables.evaluate import Batch, evaluating
-from trainables.methods.step import Parts, Task
+from trainables.methods.step import Parts, Step, Task
 from trainables.networks import PixelNet
 
 HIGHEST, MIDDLE = 100.0, 10.0  # ρ at the start, and where it waits for the network to learn
@@ -95,6 +95,29 @@ def head_of(net: PixelNet) -> Bottleneck:
     if not isinstance(net.head, Bottleneck):
         raise TypeError(f"the head must be a Bottleneck, got {type(net.head).__name__}")
     return net.head
+
+
+class Encoded(NamedTuple):
+    """What a noisy encoder makes of a batch in training."""
+
+    head: Bottleneck
+    mean: Tensor
+    noise: Tensor
+    z: Tensor  # mean + noise
+    logits: Tensor  # of z
+
+    def step(self, loss: Tensor, y: Tensor) -> Step:
+        """What a method tells of its step; ρ goes on by one."""
+        self.head.descent.advance((self.logits.argmax(dim=1) == y).to(self.z.dtype).mean())
+        return Step(loss.detach(), self.logits.detach(), y)
+
+
+def encode(net: PixelNet, x: Tensor, rng: Generator) -> Encoded:
+    """A draw of each image's encoding, and what the classifier reads in it."""
+    mean, head = net.features(x), head_of(net)
+    noise = draw_noise(mean, rng)
+    z = mean + noise
+    return Encoded(head, mean, noise, z, head.classifier(z))
 
 
 def draw_noise(encodings: Tensor, rng: Generator) -> Tensor:

@@ -17,6 +17,7 @@ from trainables.config import TrialConfig
 from trainables.files import replacing
 from trainables.methods import Method, Step, method_name
 from trainables.networks import PixelNet
+from trainables.run_folder import Damaged
 from trainables.train import Row, draw_seed
 
 FILE = "selected.npy"
@@ -59,7 +60,7 @@ class Recorder:
         if epoch:
             self.epochs = read_selected(folder, self.images)[:epoch]
         if len(self.epochs) < epoch:
-            raise ValueError(
+            raise Damaged(
                 f"selections must be kept from the first epoch on, got {folder / FILE} with {len(self.epochs)} of "
                 f"{epoch} epochs; choose another folder"
             )
@@ -84,8 +85,11 @@ def read_selected(folder: Path, images: int) -> np.ndarray:
     """(epochs, images): whether an image was selected in an epoch."""
     path = folder / FILE
     if not path.is_file():
-        raise ValueError(f"{path} must be there; it is written by python -m trainables --selections --out {folder}")
-    return np.unpackbits(np.load(path), axis=1, count=images).astype(bool)
+        raise Damaged(f"{path} must be there; it is written by python -m trainables --selections --out {folder}")
+    try:
+        return np.unpackbits(np.load(path), axis=1, count=images).astype(bool)
+    except (ValueError, EOFError, TypeError) as error:
+        raise Damaged(f"{path} is damaged ({error}); delete the run and train it anew") from error
 
 
 def selection_histogram(selected: np.ndarray) -> list[tuple[int, int]]:

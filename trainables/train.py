@@ -6,10 +6,11 @@ import io
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,7 +18,7 @@ from trainables.batches import make_batches
 from trainables.config import TrialConfig
 from trainables.data import Splits, load_dataset
 from trainables.dual_norm import norm_groups
-from trainables.evaluate import accuracy
+from trainables.evaluate import Batch, accuracy, evaluating
 from trainables.files import replacing
 from trainables.methods import Step, Task, parts_of
 from trainables.models import model_entry
@@ -26,6 +27,8 @@ from trainables.passes import PassCounter
 from trainables.selection import entropy
 
 Row = dict[str, Any]
+
+RAW_IMAGES = 128  # of the training images: enough for a mean, and no more than some percent of an epoch of 1,000
 
 
 class Diverged(ArithmeticError):
@@ -95,30 +98,50 @@ def train(config: TrialConfig, splits: Splits, state: TrainState | None = None, 
     """
     state = state or TrainState(config, splits, device)
     check_batch_size(config, splits)
-    training = make_batches(splits.train, state.device, config.augment)
-    validation = make_batches(splits.validation, state.device)
+    data = prepare(config, splits, state.device)
     counter = PassCounter(state.net)
     try:
         while state.epoch < config.epochs:
             with deterministic_if(config.deterministic):
-                row = train_epoch(state, training, validation, counter, len(splits.train))
+                row = train_epoch(state, data, counter)
             yield row
     finally:
         counter.remove()
 
 
-def train_epoch(state: TrainState, training: Any, validation: Any, counter: PassCounter, images: int) -> Row:
+class Prepared(NamedTuple):
+    """The images of a training on their device."""
+
+    training: Any
+    images: int  # of the training part
+    validation: Any
+    raw: Any  # the same few training images in every epoch, as they are
+
+
+def prepare(config: TrialConfig, splits: Splits, device: torch.device) -> Prepared:
+    """The parts that an epoch goes through."""
+    images = len(splits.train)
+    spread = np.arange(min(RAW_IMAGES, images)) * images // min(RAW_IMAGES, images)  # a folder lies class by class
+    return Prepared(
+        make_batches(splits.train, device, config.augment),
+        images,
+        make_batches(splits.validation, device),
+        make_batches(splits.train.take(spread), device),
+    )
+
+
+def train_epoch(state: TrainState, data: Prepared, counter: PassCounter) -> Row:
     """One pass through the training images, then validation."""
     config, started = state.config, time.perf_counter()
     rng = torch.Generator(state.device).manual_seed(draw_seed(config.seed, "method", state.epoch))
-    steps = images // config.batch_size
+    steps = data.images // config.batch_size
     parameters = list(state.net.parameters())
     groups = norm_groups(state.net) if config.norm_grad == "group_mean" else None
     tally = Tally()
     counter.reset()
     state.net.train()
 
-    for i, (x, y, _) in enumerate(training.train(config.batch_size, draw_seed(config.seed, "order", state.epoch))):
+    for i, (x, y, _) in enumerate(data.training.train(config.batch_size, draw_seed(config.seed, "order", state.epoch))):
         rate = learning_rate(config, state.epoch * steps + i, config.epochs * steps)
         for group in state.optimizer.param_groups:
             group["lr"] = rate
@@ -142,13 +165,16 @@ def train_epoch(state: TrainState, training: Any, validation: Any, counter: Pass
     state.epoch += 1
     state.spent += config.method.cost
     trained = time.perf_counter() - started
-    validation_accuracy = accuracy(state.net, validation.plain(max(config.batch_size, 256)))
+    validated = {
+        "val_sa": accuracy(state.net, data.validation.plain(max(config.batch_size, 256))),
+        **raw_entropy(state.net, data.raw.plain(RAW_IMAGES)),
+    }
     return {
         "epoch": state.epoch,
         "spent": state.spent,
         "lr": rate,
         **tally.means(),
-        "val_sa": validation_accuracy,
+        **validated,
         "cost": config.method.cost,
         **passes,
         "images_per_s": drawn / trained,
@@ -183,6 +209,13 @@ class Tally:
             row[f"entropy_{norm}"] = None if joined is None else float(joined.mean())
             row[f"entropy_{norm}_sd"] = None if joined is None else float(joined.std())
         return row
+
+
+def raw_entropy(net: PixelNet, batches: Iterable[Batch]) -> Row:
+    """Entropy of predictions of images as they are, neither shifted nor mixed, through the main norms (A29)."""
+    with evaluating(net):
+        values = torch.cat([entropy(net(x), y) for x, y, _ in batches])
+    return {"entropy_raw": float(values.mean()), "entropy_raw_sd": float(values.std())}
 
 
 def check_finite(state: TrainState, losses: list[Tensor]) -> None:

@@ -15,11 +15,12 @@ whatever a row gains, it must gain over these two.
 """
 
 from study.grids.computed import COMPUTED, computed_text
-from study.grids.expand import Cell, cells, size, total_cost
+from study.grids.expand import Cell, cells, demo_twins, size, total_cost
 from study.grids.grid import Grid, GridRow
 from study.grids.listing import list_tables
 from study.grids.registry import GRIDS
 
 __all__ = [
-    "COMPUTED", "GRIDS", "Cell", "Grid", "GridRow", "cells", "computed_text", "list_tables", "size", "total_cost",
+    "COMPUTED", "GRIDS", "Cell", "Grid", "GridRow", "cells", "computed_text", "demo_twins", "list_tables", "size",
+    "total_cost",
 ]  # fmt: skip

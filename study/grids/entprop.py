@@ -48,6 +48,14 @@ def _selections(k: float) -> tuple[GridRow, ...]:
     )
 
 
+def _counted(k: float) -> tuple[GridRow, ...]:
+    """Figure 6's two panels at one k: how often each training image is selected."""
+    return tuple(
+        dataclasses.replace(entprop(k, 1, f"k={k:g}, {name}", mixing=mixing), measures=({"selections": True},))
+        for mixing, name in (("none", "no MixUp"), ("mixup", "MixUp"))
+    )
+
+
 def _strength(n: int, epsilon: float) -> GridRow:
     """EntProp (0.6, n) with that radius and a step that can reach it."""
     step = max(1.0, round(epsilon / (n + 1), 6))
@@ -115,6 +123,7 @@ TABLES: dict[str, Grid] = {
         "accuracy under PGD-20 by part and by measure of uncertainty",
         (*COMPONENTS, *(entprop(0.2, 1, f"all, {metric}", metric=metric) for metric in FOUR_METRICS[1:]), MIXUP),
         measures=(PGD20,),
+        demo_images=100,
     ),
     "entprop/12": Grid(
         "the transformer of table 5 under GPaCo's loss, with and without EntProp",
@@ -161,6 +170,7 @@ TABLES: dict[str, Grid] = {
         "the share k from 0 to 1 at n = 1, with accuracy under PGD-20",
         (dataclasses.replace(VANILLA, label="k=0 (Vanilla)"), *(entprop(k, 1, f"k={k:g}") for k in TENTHS), MIXUP),
         measures=(PGD20,),
+        demo_images=100,
     ),
     "entprop/17": Grid(
         "the attack iterations n from 1 to 5 at k = 0.6",
@@ -178,5 +188,9 @@ TABLES: dict[str, Grid] = {
     "entprop/figure4": Grid(
         "highest entropy or random selection over k, no MixUp and no attack",
         (dataclasses.replace(VANILLA, label="k=0 (Vanilla)"), *(row for k in TENTHS for row in _selections(k)), MIXUP),
+    ),
+    "entprop/figure6": Grid(
+        "how often each training image is selected, for three k with and without MixUp",
+        (*(row for k in (0.2, 0.4, 0.6) for row in _counted(k)), *REFERENCES),
     ),
 }

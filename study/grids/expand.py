@@ -145,6 +145,26 @@ def size(grid: Grid, scale: str = "paper") -> Size:
 
 
 @functools.cache
+def demo_twins() -> dict[str, str]:
+    """The tables whose demonstration trains the networks of an earlier table again, and that table.
+
+    They differ in data set or network as published, or in what is measured.
+    """
+    first: dict[frozenset[Any], str] = {}
+    twins = {}
+    for name, grid in GRIDS.items():
+        trained = frozenset(
+            (method_of(row, dataset), model, tuple(sorted(fields.items())))
+            for row, dataset, model, fields in places(grid, "demo")
+        )
+        if trained in first:
+            twins[name] = first[trained]
+        else:
+            first[trained] = name
+    return twins
+
+
+@functools.cache
 def _epochs(dataset: str) -> int:
     epochs = dataset_entry(dataset).recipe["epochs"]
     assert isinstance(epochs, int)

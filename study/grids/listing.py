@@ -3,7 +3,7 @@
 import textwrap
 
 from study.grids.computed import COMPUTED
-from study.grids.expand import DEMO_DATASET, Size, size
+from study.grids.expand import DEMO_DATASET, Size, demo_twins, size
 from study.grids.grid import Grid
 from study.grids.registry import GRIDS
 from trainables.data import dataset_entry
@@ -45,7 +45,9 @@ def table_lines(name: str, grid: Grid) -> list[str]:
     lost = "; its numbers are lost in our text of the paper" if grid.lost else ""
     lines = _entry(name, grid.title + lost)
     lines += _indented(f"{_amount(paper)} of {epochs} epochs with {models} on {_data(grid)}")
-    lines += _indented(f"--scale demo: {_amount(demo)} on {DEMO_DATASET}")
+    twin = demo_twins().get(name)
+    again = f"; the networks of {twin} again" if twin else ""
+    lines += _indented(f"--scale demo: {_amount(demo)} on {DEMO_DATASET}{again}")
     return lines + (_indented(f"needs: {grid.needs}") if grid.needs else [])
 
 

@@ -52,23 +52,18 @@ class AdvProp:
         from torch.nn.functional import cross_entropy
 
         from trainables import attacks
-        from trainables.dual_norm import attack_statistics, aux_norm
+        from trainables.dual_norm import aux_norm
 
         logits = net(x)
         loss = self._loss(logits, y)
         (0.5 * loss).backward()
 
-        with aux_norm(net), attack_statistics(net, self.attack_bn):
-            attacked = attacks.ascend(
-                x,
-                lambda images: attacks.input_gradient(net, images, lambda z: cross_entropy(z, y, reduction="none")),
-                n=self.n,
-                alpha=self.alpha,
-                epsilon=self.epsilon,
-                start=attacks.STARTS[self.start](x, self.epsilon, rng),
-            )
+        def objective(logits: Tensor) -> Tensor:
+            return cross_entropy(logits, y, reduction="none")
+
+        start = attacks.STARTS[self.start](x, self.epsilon, rng)
         with aux_norm(net):
-            aux = net(attacked)
+            aux = net(attacks.attacked_in_training(net, x, objective, self, start))
         (0.5 * self._loss(aux, y)).backward()
         return Step(loss.detach(), logits.detach(), y, aux.detach(), main_weight=0.5, aux_weight=0.5)
 

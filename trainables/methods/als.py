@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from trainables.methods.step import Step
+from trainables.methods.step import Step, plain_step
 from trainables.options import check_options, option
 
 if TYPE_CHECKING:
@@ -31,7 +31,4 @@ class ALS:
     def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> Step:
         from trainables.losses import adversarially_smoothed
 
-        logits = net(x)
-        loss = adversarially_smoothed(logits, y, self.als_share).mean()
-        loss.backward()
-        return Step(loss.detach(), logits.detach(), y)
+        return plain_step(net, x, y, lambda logits: adversarially_smoothed(logits, y, self.als_share).mean())

@@ -47,16 +47,13 @@ class CEB:
         import torch
         from torch.nn.functional import cross_entropy
 
-        from trainables.bottleneck import draw_noise, head_of
+        from trainables.bottleneck import encode
 
-        encodings, head = net.features(x), head_of(net)
-        noise = draw_noise(encodings, rng)
-        z = encodings + noise
-        logits = head.classifier(z)
-        gap = encodings - head.centres.weight.T[y]
-        beyond = 0.5 * (gap * (gap + 2 * noise)).sum(dim=1)  # ln p(z|x) − ln q(z|y); its expectation is ½‖gap‖²
-        loss = cross_entropy(logits, y) + torch.exp(-head.descent.rho()) * beyond.mean()
+        encoded = encode(net, x, rng)
+        head, gap = encoded.head, encoded.mean - encoded.head.centres.weight.T[y]
+        # ln p(z|x) − ln q(z|y); its expectation is ½‖gap‖²
+        beyond = 0.5 * (gap * (gap + 2 * encoded.noise)).sum(dim=1)
+        loss = cross_entropy(encoded.logits, y) + torch.exp(-head.descent.rho()) * beyond.mean()
         loss.backward()
-        (-head.marginal(z.detach()).mean()).backward()
-        head.descent.advance((logits.argmax(dim=1) == y).to(z.dtype).mean())
-        return Step(loss.detach(), logits.detach(), y)
+        (-head.marginal(encoded.z.detach()).mean()).backward()
+        return encoded.step(loss, y)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from trainables.methods.step import Parts, Step, Task
+from trainables.methods.step import Parts, Step, Task, plain_step
 from trainables.options import check_options, option
 
 if TYPE_CHECKING:
@@ -33,7 +33,4 @@ class Deterministic:
     def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> Step:
         from torch.nn.functional import cross_entropy
 
-        logits = net(x)
-        loss = cross_entropy(logits, y)
-        loss.backward()
-        return Step(loss.detach(), logits.detach(), y)
+        return plain_step(net, x, y, lambda logits: cross_entropy(logits, y))

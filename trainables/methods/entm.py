@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from trainables.methods.step import Step
+from trainables.methods.step import Step, plain_step
 from trainables.options import check_options, option
 
 if TYPE_CHECKING:
@@ -30,7 +30,4 @@ class EntM:
     def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> Step:
         from trainables.losses import entropy_maximised
 
-        logits = net(x)
-        loss = entropy_maximised(logits, y, self.entropy_weight).mean()
-        loss.backward()
-        return Step(loss.detach(), logits.detach(), y)
+        return plain_step(net, x, y, lambda logits: entropy_maximised(logits, y, self.entropy_weight).mean())

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from trainables.methods.step import Step
+from trainables.methods.step import Step, plain_step
 from trainables.options import check_options, option
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ class LabelSmoothing:
     def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> Step:
         from trainables.losses import matching_smoothing, smoothed
 
-        logits = net(x)
-        matching = matching_smoothing(self.entropy_weight, logits.shape[1])
-        loss = smoothed(logits, y, matching if self.smoothing is None else self.smoothing).mean()
-        loss.backward()
-        return Step(loss.detach(), logits.detach(), y)
+        def loss_of(logits: Tensor) -> Tensor:
+            matching = matching_smoothing(self.entropy_weight, logits.shape[1])
+            return smoothed(logits, y, matching if self.smoothing is None else self.smoothing).mean()
+
+        return plain_step(net, x, y, loss_of)

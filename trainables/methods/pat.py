@@ -69,20 +69,12 @@ class PAT:
         from torch.nn.functional import cross_entropy
 
         from trainables import attacks
-        from trainables.dual_norm import attack_statistics
 
         def objective(logits: Tensor) -> Tensor:
             return self._losses(logits, y) if self.attack_loss == "same" else cross_entropy(logits, y, reduction="none")
 
-        with attack_statistics(net, self.attack_bn):
-            return attacks.ascend(
-                x,
-                lambda images: attacks.input_gradient(net, images, objective),
-                n=self.n,
-                alpha=self.alpha,
-                epsilon=self.epsilon,
-                start=attacks.STARTS[self.start](x, self.epsilon, rng),
-            )
+        start = attacks.STARTS[self.start](x, self.epsilon, rng)
+        return attacks.attacked_in_training(net, x, objective, self, start)
 
     def _losses(self, logits: Tensor, y: Tensor) -> Tensor:
         from torch.nn.functional import cross_entropy

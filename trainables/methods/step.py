@@ -23,6 +23,14 @@ class Step(NamedTuple):
     selected: Tensor | None = None  # which samples of the batch the auxiliary norm saw
 
 
+def plain_step(net: nn.Module, x: Tensor, y: Tensor, loss_of: Callable[[Tensor], Tensor]) -> Step:
+    """The step of a method that is nothing but a loss of the logits: one pass of the images as they are."""
+    logits = net(x)
+    loss = loss_of(logits)
+    loss.backward()
+    return Step(loss.detach(), logits.detach(), y)
+
+
 class Method(Protocol):
     """A frozen dataclass of a method's own hyper-parameters."""
 

@@ -61,15 +61,7 @@ class TRADES:
         from trainables import attacks
         from trainables.dual_norm import attack_statistics
 
-        with attack_statistics(net, self.attack_bn):
-            with torch.no_grad():
-                objective = attacks.divergence_objective(net(x))
-            noise = NOISE * torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
-            return attacks.ascend(
-                x,
-                lambda images: attacks.input_gradient(net, images, objective),
-                n=self.n,
-                alpha=self.alpha,
-                epsilon=self.epsilon,
-                start=noise,
-            )
+        with attack_statistics(net, self.attack_bn), torch.no_grad():
+            objective = attacks.divergence_objective(net(x))
+        noise = NOISE * torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
+        return attacks.attacked_in_training(net, x, objective, self, noise)

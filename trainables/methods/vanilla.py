@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from trainables.methods.step import Step
+from trainables.methods.step import Step, plain_step
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
@@ -21,7 +21,4 @@ class Vanilla:
     def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> Step:
         from torch.nn.functional import cross_entropy
 
-        logits = net(x)
-        loss = cross_entropy(logits, y)
-        loss.backward()
-        return Step(loss.detach(), logits.detach(), y)
+        return plain_step(net, x, y, lambda logits: cross_entropy(logits, y))

@@ -46,13 +46,10 @@ class VIB:
         import torch
         from torch.nn.functional import cross_entropy
 
-        from trainables.bottleneck import draw_noise, head_of
+        from trainables.bottleneck import encode
 
-        encodings, head = net.features(x), head_of(net)
-        noise = draw_noise(encodings, rng)
-        z = encodings + noise
-        logits = head.classifier(z)
-        loss = cross_entropy(logits, y) + torch.sigmoid(-head.descent.rho()) * head.log_ratio(z, noise).mean()
+        encoded = encode(net, x, rng)
+        head, ratio = encoded.head, encoded.head.log_ratio(encoded.z, encoded.noise)
+        loss = cross_entropy(encoded.logits, y) + torch.sigmoid(-head.descent.rho()) * ratio.mean()
         loss.backward()
-        head.descent.advance((logits.argmax(dim=1) == y).to(z.dtype).mean())
-        return Step(loss.detach(), logits.detach(), y)
+        return encoded.step(loss, y)
