@@ -52,6 +52,11 @@ def in_confirm(runs):
     return wait
 
 
+def in_both(study, out):
+    """While the last trials run, and beside them what is confirmed."""
+    study.wait_for(lambda: any(out.glob("checkpoints/confirm-*")) and "running" in statuses(out), often=0.01)
+
+
 def here(out):
     return out
 
@@ -63,15 +68,16 @@ def cache(out):
 chance = random.Random(8)
 BEFORE_ANYTHING = [("kill of the driver: before its first trial", after(seconds)) for seconds in (0.2, 2.5)]
 CACHE = [("kill of the driver: while the cache is built", while_writing(cache, "corrupted/*/*.npy.part"))]
-SEARCH = [("kill of the driver: at a random moment", after(chance.uniform(0.0, 2.0))) for _ in range(8)]
+SEARCH = [("kill of the driver: at a random moment", after(chance.uniform(0.0, 2.0))) for _ in range(7)]
 STATE = "checkpoints/trial-*/checkpoint.pt.*.part"
 CHECKPOINT = [("kill of the driver: while a checkpoint is written", while_writing(here, STATE))] * 3
 RESULT = [("kill of the driver: while a result is written", while_writing(here, "trials.csv.*.part"))] * 3
+BOTH = [("kill of the driver: in search and confirmation", in_both)]
 CONFIRM = [("kill of the driver: in the confirmation", in_confirm(runs)) for runs in (0, 2, 4)]
 STARTING = {*BEFORE_ANYTHING, *CACHE}
 SERIES = {
-    "early": [*BEFORE_ANYTHING, *CACHE, *SEARCH[:4], *CHECKPOINT],
-    "late": [*SEARCH[4:], *RESULT, *CONFIRM],
+    "early": [*BEFORE_ANYTHING, *CACHE, *SEARCH[:4], *CHECKPOINT, *BOTH],
+    "late": [*SEARCH[4:], *RESULT, *BOTH, *CONFIRM],
 }
 
 
