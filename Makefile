@@ -24,7 +24,7 @@ $(PYTHON) -m venv --clear .venv || { \
 	echo "$(PYTHON) cannot make environments; on Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }; }
 endef
 
-.PHONY: help env study test test-all test-floor test-faults check lint notebooks lock clean FORCE
+.PHONY: help env study test test-all test-floor test-faults audit check lint notebooks lock clean FORCE
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -46,6 +46,10 @@ test-floor: .venv-floor/.synced ## tests of the training core with the oldest to
 
 test-faults: env ## kills, lost machines, full disks for real: about 15 minutes on two idle cores, and a table of losses
 	@FAULTS_REPORT=1 $(PY) -m pytest -m faults tests/faults
+
+# A package that the advisories cannot be asked about fails the audit; without `--strict` it would pass unseen.
+audit: env ## known weaknesses of the locked packages; needs the network
+	@$(UV) tool run pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock
 
 check: env ## doctor: versions, GPU, memory and disk, and what to do about each thing that is wrong
 	@$(PY) -m study.doctor

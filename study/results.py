@@ -156,7 +156,8 @@ def read_record(path: Path) -> dict[str, Any]:
 
 KINDS = {list: "a list", dict: "an object", str: "a text", int: "a whole number", float: "a number"}
 RECORD: dict[str, tuple[type, ...]] = {  # what people are shown of study.json
-    "command": (list,), "options": (dict,), "start": (str,), "end": (str,), "state": (str,),
+    "command": (list,), "options": (dict,), "versions": (dict,), "git": (dict,), "host": (dict,), "data": (dict,),
+    "device": (str,), "start": (str,), "end": (str,), "state": (str,),
 }  # fmt: skip
 OPTIONS: dict[str, tuple[type, ...]] = {
     "methods": (list,), "trial": (dict,), "fix": (dict,), "trials": (int,), "confirm": (int,),

@@ -6,6 +6,8 @@ kill cut short is noticed on loading and dropped, here and by any reader that as
 
 import csv
 import io
+import math
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from trainables.files import write_atomically
 Row = dict[str, Any]
 
 LONGEST_TEXT = 50_000  # of a cell: Python's csv reader gives up at 131,072
+LARGEST: dict[type, float] = {int: 2**63 - 1, float: sys.float_info.max}  # what every reader of tables can hold
 
 
 class Table:
@@ -110,6 +113,8 @@ def _written(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, float) and not math.isfinite(value):
+        return ""  # nothing was measured
     if isinstance(value, str):
         value = value[:LONGEST_TEXT]
         return value.replace("\\", "\\\\").replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\\n")
@@ -124,6 +129,9 @@ def _read(text: str, kind: type, path: Path) -> Any:
             return {"true": True, "false": False}[text]
         if kind is str:
             return "\\".join(part.replace("\\n", "\n") for part in text.split("\\\\"))
-        return kind(text)
+        value = kind(text)
+        if not abs(value) <= LARGEST[kind]:  # nan, too
+            raise ValueError("out of range")
+        return value
     except (ValueError, KeyError):
-        raise ValueError(f"{path} must hold values of type {kind.__name__}, got {text!r}") from None
+        raise ValueError(f"{path} must hold values of type {kind.__name__}, got {text!r:.60}") from None

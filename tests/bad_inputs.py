@@ -166,7 +166,9 @@ CASES = [
             "deep": "study.json is damaged",
             "options-list": "study.json is damaged (options must be an object, got",
             "methods-number": "study.json is damaged (methods must be a list, got 7)",
+            "versions-text": "study.json is damaged (versions must be an object, got 'new')",
             "bad-cell": "trials.csv must hold values of type int, got 'first'",
+            "no-number": "trials.csv must hold values of type float, got 'inf'",
             "few-cells": "trials.csv line 2 must have",
             "no-key": "trials.csv must have the columns trial, got",
             "quote": "trials.csv line 2 is damaged",
@@ -276,7 +278,7 @@ CASES = [
     Case(EVALUATE, "{d}/run --precision fp8", "unknown precision 'fp8'"),
     Case(EVALUATE, "{d}/run --device tpu", "device must be auto, cpu, cuda"),
     Case(EVALUATE, "{d}/run --cifar-c {d}/empty", "empty must hold the published archives"),
-    # ------------------------------------------- analysing: of damaged files it tells in its report, and goes on
+    # ------------------------------------------------------------------------------------------------ analysing
     Case(ANALYSIS, "", "the following arguments are required: RESULTS"),
     Case(ANALYSIS, "{d}/nowhere", "nowhere"),
     Case(ANALYSIS, "{d}/empty", "empty"),
@@ -285,6 +287,14 @@ CASES = [
     Case(ANALYSIS, "{d}/study --mixed", "unknown argument '--mixed'; did you mean --mix?"),
     Case(ANALYSIS, "{d}/study --out {d}/text.npz", "out must be a folder, got {d}/text.npz"),
     Case(ANALYSIS, "{d}/study {d}/nowhere --out {d}/empty", "nowhere"),
+    Case(ANALYSIS, "{d}/no-json", "study.json is damaged"),
+    Case(ANALYSIS, "{d}/deep", "study.json is damaged"),
+    Case(ANALYSIS, "{d}/versions-text", "study.json is damaged (versions must be an object, got 'new')"),
+    Case(ANALYSIS, "{d}/study {d}/cut", "study.json is damaged"),
+    Case(ANALYSIS, "{d}/quote", "trials.csv line 2 is damaged"),
+    Case(ANALYSIS, "{d}/binary", "trials.csv must have the columns trial, got"),
+    Case(ANALYSIS, "{d}/no-number", "trials.csv must hold values of type float, got 'inf'"),
+    Case(ANALYSIS, "{d}/study {d}/confirm-cell", "confirm.csv must hold values of type float, got 'high'"),
 ]  # fmt: skip
 
 
@@ -337,6 +347,7 @@ def make_studies(root):
         "no-json": "hello", "list": "[1, 2]", "cut": json.dumps(record)[:200], "deep": "[" * 100_000,
         "options-list": json.dumps({**record, "options": ["4N"]}),
         "methods-number": json.dumps({**record, "options": {**options, "methods": 7}}),
+        "versions-text": json.dumps({**record, "versions": "new"}),
         "no-options": json.dumps({**record, "options": {}}),
         "unknown-option": json.dumps({**record, "options": {**options, "colour": "red"}}),
         "missing-option": json.dumps({**record, "options": {k: v for k, v in options.items() if k != "budget"}}),
@@ -349,6 +360,7 @@ def make_studies(root):
     first = lines[1].split(",")
     for name, line in {
         "bad-cell": ["first", *first[1:]],
+        "no-number": ["inf" if cell == "94.2" else cell for cell in first],
         "few-cells": first[:3],
         "quote": ['"0', *first[1:]],
         "method": [*first[:2], "sorcery", *first[3:]],

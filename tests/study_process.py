@@ -1,5 +1,6 @@
 """A study as a process of its own, to be watched, interrupted and killed."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -9,12 +10,14 @@ import time
 from pathlib import Path
 
 import optuna
+import psutil
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from study.results import Results
 
 ROOT = Path(__file__).parents[1]
+STARTED = set()  # all processes that studies were seen to start
 
 
 class StudyProcess:
@@ -48,9 +51,18 @@ class StudyProcess:
             time.sleep(often)
 
     def wait(self, seconds=600):
-        code = self.process.wait(seconds)
+        deadline = time.monotonic() + seconds
+        while self.process.poll() is None:
+            assert time.monotonic() < deadline, self.text()
+            self.look()
+            time.sleep(0.2)
         self.last_text = self.text()
-        return code
+        return self.process.returncode
+
+    def look(self):
+        """See what it has started."""
+        with contextlib.suppress(psutil.Error):  # it has just ended
+            STARTED.update(psutil.Process(self.process.pid).children(recursive=True))
 
     def text(self):
         if self.log.closed:
@@ -59,10 +71,12 @@ class StudyProcess:
         return self.log.read()
 
     def kill(self):
+        self.look()
         self.process.kill()
         self.process.wait()
 
     def interrupt(self):
+        self.look()
         self.process.send_signal(signal.SIGINT)
 
 

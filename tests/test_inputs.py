@@ -1,6 +1,7 @@
 """Whatever is given to an entry point: wrong input is one line on stderr, exit code 2, and nothing is written."""
 
 import contextlib
+import csv
 import io
 import json
 import math
@@ -11,12 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.studies import missing, read_folder
+from analysis.studies import circumstances, merge, missing, protocol_differences, read_folder, read_named
 from study.budget import format_budget, parse_budget
+from study.columns import STATUSES
 from study.command_line import make_study
+from study.results import Results
 from study.run import main as run_main
 from tests.bad_inputs import cases, give, make_inputs, make_studies, snapshot
 from trainables.data import load_dataset
+from trainables.methods import METHODS
 
 
 @pytest.fixture(scope="module")
@@ -134,24 +138,81 @@ JSON = st.recursive(
     lambda parts: st.lists(parts, max_size=3) | st.dictionaries(st.text(max_size=8), parts, max_size=3),
     max_leaves=8,
 )
+CELLS = st.one_of(
+    st.sampled_from(["", "nan", "inf", "1e308", "true", *STATUSES, *METHODS, "main", "digits", "cifar10"]),
+    st.integers().map(str),
+    st.floats().map(repr),
+    st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), max_size=8),
+)
 
 
-@SOME
-@given(st.data())
-def test_any_value_in_a_manifest_is_taken_or_refused_in_one_line(tmp_path_factory, study, data):
-    record = json.loads((study / "study.json").read_text())
+def with_any_value(record, data):
+    """A manifest in which one entry, one option or one field of a trial is anything."""
     place = record
     if data.draw(st.booleans()):
         place = record["options"]
         if data.draw(st.booleans()):
             place = place["trial"]
     place[data.draw(st.sampled_from(sorted(place)))] = data.draw(JSON)
+    return json.dumps(record)
+
+
+def with_any_cells(text, data):
+    """A table in which one to three cells are anything that stands in tables."""
+    head, *rows = csv.reader(io.StringIO(text))
+    for _ in range(data.draw(st.integers(1, 3))):
+        row = data.draw(st.sampled_from(rows))
+        row[data.draw(st.integers(0, len(head) - 1))] = data.draw(CELLS)
+    new = io.StringIO()
+    csv.writer(new, lineterminator="\n").writerows([head, *rows])
+    return new.getvalue()
+
+
+def spoilt_copy(tmp_path_factory, study, data):
+    """A copy of a study that is a manifest or a table wrong."""
+    folder = tmp_path_factory.mktemp("spoilt") / "study"
+    shutil.copytree(study, folder)
+    path = folder / data.draw(st.sampled_from(["study.json", "trials.csv", "confirm.csv"]))
+    text = path.read_text()
+    spoilt = with_any_value(json.loads(text), data) if path.suffix == ".json" else with_any_cells(text, data)
+    path.write_text(spoilt)
+    return folder
+
+
+@SOME
+@given(st.data())
+def test_any_value_in_a_manifest_is_taken_or_refused_in_one_line(tmp_path_factory, study, data):
     folder = tmp_path_factory.mktemp("manifest") / "study"
     shutil.copytree(study, folder)
-    (folder / "study.json").write_text(json.dumps(record))
+    (folder / "study.json").write_text(with_any_value(json.loads((study / "study.json").read_text()), data))
     code, err = looked_at(folder, "show")
     assert (code == 0 and err == "") or (code == 2 and err.count("\n") == 1), (code, err)
     assert "\n" not in tried(lambda: make_study(resume=str(folder)))[1]
+
+
+@settings(max_examples=40)
+@given(st.data())
+def test_analysis_compares_any_study_with_another_or_refuses_it_in_one_line(tmp_path_factory, study, data):
+    folders = [study, spoilt_copy(tmp_path_factory, study, data)]
+    parts, refusal = tried(lambda: Results(folders[1]).check() or read_named(folders))
+    assert "\n" not in refusal
+    if parts:
+        lines = [*circumstances(parts), *protocol_differences(parts), *missing(merge(parts))]
+        assert all(isinstance(line, str) for line in lines)
+
+
+@pytest.mark.slow
+@settings(max_examples=150)
+@given(st.data())
+def test_analysis_answers_from_any_study_or_refuses_it_in_one_line(tmp_path_factory, study, data):
+    from analysis.report import summary
+
+    folder = spoilt_copy(tmp_path_factory, study, data)
+    found, refusal = tried(lambda: Results(folder).check() or read_folder(folder))
+    assert "\n" not in refusal
+    if found:
+        text, refusal = tried(summary, found)
+        assert text or (refusal and "\n" not in refusal)
 
 
 @SOME

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 import signal
 import subprocess
@@ -58,7 +59,7 @@ def test_what_is_written_is_what_is_loaded_with_its_types(tmp_path):
 
 
 @settings(max_examples=60)
-@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=30), st.floats(allow_nan=False))
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=30), st.floats(allow_nan=False, allow_infinity=False))
 def test_any_text_and_any_number_survive(tmp_path_factory, text, number):
     folder = tmp_path_factory.mktemp("r")
     Results(folder).put_trial(trial(0, error=text, val_h=number))
@@ -68,6 +69,21 @@ def test_any_text_and_any_number_survive(tmp_path_factory, text, number):
     expected = text.replace("\r\n", "\n").replace("\r", "\n")
     assert loaded[0]["error"] == (expected or None)
     assert loaded[0]["val_h"] == number
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_what_is_not_a_number_is_written_as_an_empty_cell(tmp_path, number):
+    Results(tmp_path).put_trial(trial(0, images_per_s=number))
+    assert Results(tmp_path).trials[0]["images_per_s"] is None
+
+
+@pytest.mark.parametrize(("column", "text"), [("val_h", "nan"), ("val_h", "1e999"), ("seed", "9" * 30)])
+def test_a_number_that_no_reader_can_hold_is_refused(tmp_path, column, text):
+    Results(tmp_path).put_trial(trial(0, **{column: 12345}))
+    path = tmp_path / "trials.csv"
+    path.write_text(path.read_text().replace(",12345", f",{text}"))
+    with pytest.raises(ValueError, match=f"must hold values of type .*, got '{text[:20]}"):
+        Results(tmp_path).trials  # noqa: B018
 
 
 @pytest.mark.parametrize("name", METHODS)

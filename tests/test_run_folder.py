@@ -53,6 +53,14 @@ def test_a_best_state_that_a_kill_kept_from_being_named_is_named_on_opening(run)
     assert epoch_of(folder.path / "best.pt") == 2
 
 
+def test_opening_a_folder_leaves_nothing_behind(run):
+    folder, state, splits = run
+    keep(folder, state, 1, 80.0)  # checkpoint.pt and best.pt are one file
+    before = sorted(folder.path.iterdir())
+    RunFolder(folder.path, state.config, splits)
+    assert sorted(folder.path.iterdir()) == before
+
+
 DAMAGE = {
     "a checkpoint cut short": ("checkpoint.pt", lambda content: content[: len(content) // 2]),
     "a checkpoint with another byte": ("checkpoint.pt", lambda content: content[:5000] + b"\xff\x00" + content[5002:]),

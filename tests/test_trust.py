@@ -5,10 +5,13 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 import torch
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 from study.command_line import make_study
 from study.options import Study
@@ -153,6 +156,22 @@ def test_a_report_shows_what_it_is_given_as_text(tmp_path):
 
 
 # -------------------------------------------------------------------------------------------------- nobody gets in
+
+MENDED_IN = {  # by the advisories: checkpoints that run code in spite of weights_only, files and jobs by the dashboard
+    "torch": "2.10.1",  # GHSA-63cw-57p8-fm3p up to 2.9, PYSEC-2026-139 up to 2.10.0
+    "ray": "2.55.0",  # CVE-2026-27482, CVE-2026-32981
+}
+
+
+@pytest.mark.parametrize("package", MENDED_IN)
+def test_no_version_with_a_known_hole_can_be_installed(package):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = [line for lines in project["optional-dependencies"].values() for line in lines]
+    asked = [Requirement(line) for line in (*project["dependencies"], *extras)]
+    floors = [one.version for each in asked if each.name == package for one in each.specifier if one.operator == ">="]
+    assert floors
+    assert min(map(Version, floors)) >= Version(MENDED_IN[package])
+
 
 LISTEN = """
 import json, subprocess, psutil

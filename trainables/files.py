@@ -43,9 +43,8 @@ def replace_by_link(source: Path, target: Path) -> None:
         except OSError:  # a file system without links
             shutil.copyfile(source, unfinished)
         os.replace(unfinished, target)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
+    finally:
+        unfinished.unlink(missing_ok=True)  # where both were names of one file, replacing does nothing
 
 
 def _unfinished(path: Path) -> Path:

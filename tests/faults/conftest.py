@@ -7,7 +7,10 @@ import subprocess
 import time
 from pathlib import Path
 
+import psutil
 import pytest
+
+from tests.study_process import STARTED
 
 TRIED = []  # (fault, results lost, trials repeated, seconds to recover or None)
 
@@ -20,6 +23,40 @@ def note():
         TRIED.append((fault, lost, repeated, seconds))
 
     return write
+
+
+@pytest.fixture(autouse=True)
+def no_worker_outlives_its_study():
+    """It would write into the folder that the next one goes on with."""
+    yield
+    left = outlived(30, lambda name: name.startswith(("ray::StudyTrial", "ray::IDLE")))
+    for process in left:
+        process.kill()
+    assert not left
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left():
+    yield
+    assert not outlived(120, bool)  # Ray's agents look for their master now and then
+
+
+def outlived(seconds, matter):
+    """Which processes of studies, by their names, are still there after so long."""
+    deadline = time.monotonic() + seconds
+    while True:
+        left = [process for process in STARTED if matter(name_of(process))]
+        if not left or time.monotonic() > deadline:
+            return left
+        time.sleep(0.5)
+
+
+def name_of(process):
+    """Its command line; nothing once it has ended."""
+    try:
+        return " ".join(process.cmdline()) if process.is_running() else ""
+    except psutil.Error:
+        return ""
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ def held(folder):
         return Held({}, {}, {})
     results = Results(folder)
     ended = {row["trial"]: row for row in results.trials if row["status"] != "running"}
-    confirm = {(row["config"], row["seed"]): row for row in results.confirm}
+    confirm = {(row["config"], row["seed"]): {**row, "why": ""} for row in results.confirm}  # the reason may change
     epochs = {(row["trial"], row["epoch"]): row for row in results.epochs}
     return Held(ended, confirm, epochs)
 

@@ -11,7 +11,7 @@ from tests.study_process import StudyProcess, check_whole, confirmed, statuses
 
 pytestmark = pytest.mark.faults
 
-TRIALS = 48
+TRIALS = 32
 FLAGS = ("--epochs", "2", "--train-images", "64", "--budget", "2N", "--sampler", "random", "--trials", str(TRIALS),
          "--seeds", "2")  # fmt: skip
 SLOW_DISK = {"ENTPROP_FSYNC_MS": "60"}  # so that there is a moment in which a file is half written
@@ -46,10 +46,15 @@ def while_writing(where, pattern):
 
 def in_confirm(runs):
     def wait(study, out):
-        study.wait_for(lambda: confirmed(out) >= runs)
+        study.wait_for(lambda: statuses(out).count("finished") == TRIALS and confirmed(out) >= runs)
         time.sleep(0.5)
 
     return wait
+
+
+def in_both(study, out):
+    """While the last trials run, and beside them what is confirmed."""
+    study.wait_for(lambda: any(out.glob("checkpoints/confirm-*")) and "running" in statuses(out), often=0.01)
 
 
 def here(out):
@@ -63,22 +68,27 @@ def cache(out):
 chance = random.Random(8)
 BEFORE_ANYTHING = [("kill of the driver: before its first trial", after(seconds)) for seconds in (0.2, 2.5)]
 CACHE = [("kill of the driver: while the cache is built", while_writing(cache, "corrupted/*/*.npy.part"))]
-SEARCH = [("kill of the driver: at a random moment", after(chance.uniform(0.0, 2.0))) for _ in range(8)]
+SEARCH = [("kill of the driver: at a random moment", after(chance.uniform(0.0, 2.0))) for _ in range(7)]
 STATE = "checkpoints/trial-*/checkpoint.pt.*.part"
 CHECKPOINT = [("kill of the driver: while a checkpoint is written", while_writing(here, STATE))] * 3
 RESULT = [("kill of the driver: while a result is written", while_writing(here, "trials.csv.*.part"))] * 3
+BOTH = [("kill of the driver: in search and confirmation", in_both)]
 CONFIRM = [("kill of the driver: in the confirmation", in_confirm(runs)) for runs in (0, 2, 4)]
 STARTING = {*BEFORE_ANYTHING, *CACHE}
-MOMENTS = [*BEFORE_ANYTHING, *CACHE, *SEARCH[:4], *CHECKPOINT, *SEARCH[4:], *RESULT, *CONFIRM]
+SERIES = {
+    "early": [*BEFORE_ANYTHING, *CACHE, *SEARCH[:4], *CHECKPOINT, *BOTH],
+    "late": [*SEARCH[4:], *RESULT, *BOTH, *CONFIRM],
+}
 
 
-def test_killed_at_twenty_moments_it_ends_as_if_nothing_had_happened(tmp_path, shim, note, undisturbed):
+@pytest.mark.parametrize("moments", SERIES.values(), ids=SERIES)
+def test_killed_at_ten_moments_it_ends_as_if_nothing_had_happened(tmp_path, shim, note, undisturbed, moments):
     """Must hold: every trial once, each as in the undisturbed study, and nothing that had ended is done again."""
-    assert len(MOMENTS) >= 20
+    assert len(moments) >= 10
     out = tmp_path / "s"
     elsewhere = {**shim, **SLOW_DISK, "ENTPROP_CACHE": str(cache(out))}
     before, fault = held(out), ""
-    for next_fault, moment in [*MOMENTS, ("", None)]:
+    for next_fault, moment in [*moments, ("", None)]:
         flags = ("--resume", str(out)) if (out / "study.json").exists() else (*FLAGS, "--out", str(out))
         began = time.monotonic()
         with StudyProcess(*flags, **elsewhere) as study:
@@ -87,8 +97,6 @@ def test_killed_at_twenty_moments_it_ends_as_if_nothing_had_happened(tmp_path, s
             if moment is None:
                 assert study.wait() == 0, study.text()
             else:
-                if next_fault.endswith("confirmation"):
-                    study.wait_for(lambda: statuses(out).count("finished") == TRIALS, often=0.2)
                 moment(study, out)
                 study.kill()
         now = held(out)
