@@ -24,7 +24,7 @@ $(PYTHON) -m venv --clear .venv || { \
 	echo "$(PYTHON) cannot make environments; on Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }; }
 endef
 
-.PHONY: help env study test test-all test-floor test-faults check lint notebooks lock clean FORCE
+.PHONY: help env study test test-all test-floor test-faults bench check lint notebooks lock clean FORCE
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -46,6 +46,9 @@ test-floor: .venv-floor/.synced ## tests of the training core with the oldest to
 
 test-faults: env ## kills, lost machines, full disks for real: about 15 minutes on two idle cores, and a table of losses
 	@FAULTS_REPORT=1 $(PY) -m pytest -m faults tests/faults
+
+bench: env ## the short form of all benchmarks, about six minutes; tables in runs/bench
+	@$(PY) -m benchmarks
 
 check: env ## doctor: versions, GPU, memory and disk, and what to do about each thing that is wrong
 	@$(PY) -m study.doctor
