@@ -24,7 +24,7 @@ $(PYTHON) -m venv --clear .venv || { \
 	echo "$(PYTHON) cannot make environments; on Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }; }
 endef
 
-.PHONY: help env study test test-all test-floor test-faults audit check lint notebooks lock clean FORCE
+.PHONY: help env study test test-all test-floor test-faults audit bench check lint notebooks lock clean FORCE
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -50,6 +50,9 @@ test-faults: env ## kills, lost machines, full disks for real: about 15 minutes 
 # A package that the advisories cannot be asked about fails the audit; without `--strict` it would pass unseen.
 audit: env ## known weaknesses of the locked packages; needs the network
 	@$(UV) tool run pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock
+
+bench: env ## the short form of all benchmarks, about six minutes; tables in runs/bench
+	@$(PY) -m benchmarks
 
 check: env ## doctor: versions, GPU, memory and disk, and what to do about each thing that is wrong
 	@$(PY) -m study.doctor

@@ -8,6 +8,7 @@ Writes results/data.json and the table results/data.md. Expect ours well above 9
 some fifty times the DataLoader or more.
 """
 
+import argparse
 import os
 import statistics
 import time
@@ -27,7 +28,7 @@ from benchmarks.report import write_report
 from trainables.batches import make_batches
 from trainables.data import Images
 
-ROUNDS, BATCH = 15, 128
+BATCH = 128
 
 
 class PerImage:
@@ -78,12 +79,12 @@ def images_per_second(count: int, epoch: Iterator[Any]) -> float:
     return count / (time.process_time() - start)
 
 
-def measure() -> dict[str, list[float]]:
+def measure(rounds: int) -> dict[str, list[float]]:
     random = np.random.RandomState(0)
     images = Images(random.randint(0, 256, (12_800, 32, 32, 3)).astype(np.uint8), random.randint(0, 10, 12_800))
     every = paths(images)
     speeds: dict[str, list[float]] = {name: [] for name in every}
-    for turn in range(ROUNDS + 1):
+    for turn in range(rounds + 1):
         for name, (count, epoch) in every.items():
             speed = images_per_second(count, epoch(turn))
             if turn:  # the first round warms up
@@ -91,7 +92,7 @@ def measure() -> dict[str, list[float]]:
     return speeds
 
 
-def table(speeds: dict[str, list[float]]) -> str:
+def table(speeds: dict[str, list[float]], rounds: int) -> str:
     reference = statistics.median(speeds["DataLoader, transforms"])
     rows = [
         f"| {name} | {statistics.median(each):,.0f} | {min(each):,.0f}–{max(each):,.0f} | "
@@ -100,7 +101,7 @@ def table(speeds: dict[str, list[float]]) -> str:
     ]
     return "\n".join(
         [
-            f"Batch {BATCH}, one thread, CPU time, {ROUNDS} rounds in turn.",
+            f"Batch {BATCH}, one thread, CPU time, {rounds} rounds in turn.",
             "",
             "| path | images/s (median) | range | ratio |",
             "| --- | --- | --- | --- |",
@@ -110,12 +111,15 @@ def table(speeds: dict[str, list[float]]) -> str:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=15)
+    rounds = parser.parse_args().rounds
     torch.set_num_threads(1)
-    speeds = measure()
+    speeds = measure(rounds)
     rounded = {name: [round(speed) for speed in each] for name, each in speeds.items()}
-    print(table(speeds))
+    print(table(speeds, rounds))
     figures = {"batch": BATCH, "images_per_second": rounded}
-    write_report("data", figures, table(speeds), "Training batches of 32-pixel images")
+    write_report("data", figures, table(speeds, rounds), "Training batches of 32-pixel images")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Where a benchmark leaves its figures: results/NAME.json with machine and commit, results/NAME.md to read."""
+"""Where a benchmark leaves its figures: results/NAME.json with machine and commit, results/NAME.md to read.
+
+`BENCHMARKS_OUT` names another folder than results/, for short runs that should not replace what is stored.
+"""
 
 import datetime
 import importlib.metadata
@@ -15,12 +18,13 @@ RESULTS = Path(__file__).parent / "results"
 
 def write_report(name: str, figures: dict[str, Any], table: str, title: str = "") -> None:
     """Write both files and say where they are."""
-    RESULTS.mkdir(exist_ok=True)
+    folder = Path(os.environ.get("BENCHMARKS_OUT", RESULTS))
+    folder.mkdir(parents=True, exist_ok=True)
     machine = describe_machine()
-    (RESULTS / f"{name}.json").write_text(json.dumps({"machine": machine, **figures}, indent=1) + "\n")
+    (folder / f"{name}.json").write_text(json.dumps({"machine": machine, **figures}, indent=1) + "\n")
     made = f"{machine['cpu']}, {machine['cores']} cores, GPU: {machine['gpu'] or 'none'}, torch {machine['torch']}"
-    (RESULTS / f"{name}.md").write_text(f"# {title or name}\n\n{table}\n\nMade {machine['date']} on {made}.\n")
-    print(f"\nwritten: {RESULTS / name}.json and .md")
+    (folder / f"{name}.md").write_text(f"# {title or name}\n\n{table}\n\nMade {machine['date']} on {made}.\n")
+    print(f"\nwritten: {folder / name}.json and .md")
 
 
 def interval(values: list[float]) -> tuple[float, float]:

@@ -1,11 +1,14 @@
 """One training step of every method beside a plain one: passes, gradients and the optimiser, on a batch in memory.
 
     python -m benchmarks.step                                     # resnet8, batch 128: two minutes of one core
-    python -m benchmarks.step --model resnet18 --batch-size 64    # ten minutes
+    python -m benchmarks.step --model resnet18 --batch-size 64 --methods entprop --rounds 9    # six
 
 All methods take their steps in turn in one process; a figure is the median over rounds of the ratio to the plain step
-of the same round, with the quartiles. `cost` is the papers' unit, `work` what was computed by our own count (a backward
-pass to the image alone 2/3, a forward pass alone 1/3): what a step would take if nothing but passes took time.
+of the same round, with the quartiles. On a CPU it is the time of one core's work, on a GPU that of a clock. `cost` is
+the papers' unit, `work` what was computed by our own count (a backward pass to the image alone 2/3, a forward pass
+alone 1/3): what a step would take if nothing but passes took time and a pass of few images as long for each as one of
+many. `its passes` is what EntProp's passes take by themselves in the same rounds: a plain step, one of k·|B| images and
+n − 1 passes of so many that end at the image. What a step takes beyond that is the method's own overhead.
 """
 
 import os
@@ -13,21 +16,26 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
 
 import argparse
+import contextlib
 import statistics
 import time
 
 import torch
+from torch.nn.functional import cross_entropy
 
 from benchmarks.report import write_report
+from trainables.attacks import input_gradient
 from trainables.config import make_method, with_recipe
 from trainables.dual_norm import norm_groups
 from trainables.passes import PassCounter
+from trainables.selection import selected_count
 from trainables.train import TrainState, load_splits, resolve_device, scale_norm_gradients
 
+ENTPROP = ((0.2, 1), (0.6, 1), (0.2, 5), (0.6, 5))
 METHODS = {
     "vanilla": ("vanilla", {}),
     "mixup": ("mixup", {}),
-    **{f"EntProp ({k}, {n})": ("entprop", {"k": k, "n": n}) for k, n in ((0.2, 1), (0.6, 1), (0.2, 5), (0.6, 5))},
+    **{f"EntProp ({k}, {n})": ("entprop", {"k": k, "n": n}) for k, n in ENTPROP},
     "MixProp": ("mixprop", {}),
     "Fast AdvProp": ("fast_advprop", {}),
     "AdvProp": ("advprop", {}),
@@ -54,6 +62,7 @@ class Stepper:
         self.state.net.train()
         self.groups = norm_groups(self.state.net)
         self.batch, self.device = batch, device
+        self.clock = time.perf_counter if device.startswith("cuda") else time.process_time
         self.rng = torch.Generator(device).manual_seed(0)
         counter = PassCounter(self.state.net)
         self()
@@ -62,28 +71,67 @@ class Stepper:
 
     def __call__(self):
         self.wait()
-        started = time.perf_counter()
+        started = self.clock()
         step = self.state.config.method.accumulate(self.state.net, *self.batch, self.rng)
         scale_norm_gradients(*self.groups, step)
         self.state.optimizer.step()
         for parameter in self.state.net.parameters():
             parameter.grad = None
         self.wait()
-        return time.perf_counter() - started
+        return self.clock() - started
 
     def wait(self):
         if self.device.startswith("cuda"):
             torch.cuda.synchronize()
 
 
+class Pass:
+    """A pass of so many images through the plain network, to its weights or to the images alone."""
+
+    def __init__(self, plain, count, to_weights):
+        self.net, self.wait, self.clock = plain.state.net, plain.wait, plain.clock
+        x, self.y = (each[:count] for each in plain.batch)
+        self.x = x.clone(memory_format=torch.preserve_format)
+        self.to_weights = to_weights
+
+    def __call__(self):
+        self.wait()
+        started = self.clock()
+        if self.to_weights:
+            cross_entropy(self.net(self.x), self.y).backward()
+        else:
+            input_gradient(self.net, self.x, lambda logits: cross_entropy(logits, self.y, reduction="none"))
+        self.wait()
+        taken = self.clock() - started
+        for parameter in self.net.parameters():
+            parameter.grad = None
+        return taken
+
+
+def passes_of(plain):
+    """The passes that EntProp's steps are made of, by the share k and where they end."""
+    size = len(plain.batch[1])
+    return {
+        (k, to_weights): Pass(plain, selected_count(k, size), to_weights)
+        for k in sorted({k for k, _ in ENTPROP})
+        for to_weights in (True, False)
+    }
+
+
+def alone(ratios, k, n):
+    """What a step's passes take by themselves, in plain steps: the median over rounds."""
+    rounds = zip(ratios[k, True], ratios[k, False], strict=True)
+    return statistics.median(1 + full + (n - 1) * to_image for full, to_image in rounds)
+
+
 def measure(steppers, rounds):
-    """For each method the ratios of its steps to the plain step of the same round."""
-    ratios = {name: [] for name in steppers}
-    for _ in range(rounds):
-        seconds = {name: step() for name, step in steppers.items()}
-        for name, taken in seconds.items():
-            ratios[name].append(taken / seconds["vanilla"])
-    return ratios
+    """For each of these the ratios of its time to that of the plain step of the same round; Ctrl-C ends it early."""
+    whole = []
+    with contextlib.suppress(KeyboardInterrupt):
+        for _ in range(rounds):
+            seconds = {name: step() for name, step in steppers.items()}
+            whole.append({name: taken / seconds["vanilla"] for name, taken in seconds.items()})
+    return {name: [each[name] for each in whole] for name in steppers}
 
 
 def main():
@@ -91,6 +139,7 @@ def main():
     parser.add_argument("--model", default="resnet8")
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--precision", default="fp32")
+    parser.add_argument("--methods", choices=("all", "entprop"), default="all", help="entprop: and plain steps")
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--device", default="auto")
     asked = parser.parse_args()
@@ -103,24 +152,27 @@ def main():
     steppers = {
         name: Stepper(make_method(kind, values), splits, batch, chosen, device)
         for name, (kind, values) in METHODS.items()
+        if asked.methods == "all" or kind in ("vanilla", "entprop")
     }
-    measure(steppers, 2)
-    ratios = measure(steppers, asked.rounds)
+    every = {**steppers, **passes_of(steppers["vanilla"])}
+    measure(every, 1)
+    ratios = measure(every, asked.rounds)
+    passes = {f"EntProp ({k}, {n})": alone(ratios, k, n) for k, n in ENTPROP}
     figures = {}
-    lines = ["| method | cost | work | step / plain step | quartiles | target |", "|---|---|---|---|---|---|"]
-    for name, values in ratios.items():
-        low, middle, high = statistics.quantiles(values, n=4)
+    lines = ["| method | cost | work | its passes | step / plain step | quartiles | target |", "|---|" + "---|" * 6]
+    for name in steppers:
+        low, middle, high = statistics.quantiles(ratios[name], n=4)
         cost, work = steppers[name].state.config.method.cost, steppers[name].work
         target = TARGETS.get((asked.model, name))
-        figures[name] = {"cost": cost, "work": work, "ratio": middle, "quartiles": [low, high], "target": target}
-        wanted = f"≤ {target:.2f}" if target else ""
-        lines.append(f"| {name} | {cost:g}N | {work:.2f}N | {middle:.2f} | {low:.2f}–{high:.2f} | {wanted} |")
+        figures[name] = {"cost": cost, "work": work, "passes": passes.get(name), "ratio": middle,
+                         "quartiles": [low, high], "target": target}  # fmt: skip
+        wanted, own = (f"≤ {target:.2f}" if target else ""), (f"{passes[name]:.2f}" if name in passes else "")
+        lines.append(f"| {name} | {cost:g}N | {work:.2f}N | {own} | {middle:.2f} | {low:.2f}–{high:.2f} | {wanted} |")
     table = "\n".join(lines)
     print(table)
     where = torch.cuda.get_device_name() if device.startswith("cuda") else "one CPU core"
-    title = (
-        f"Training steps on {where}: {asked.model}, batch {asked.batch_size}, {asked.precision}, {asked.rounds} rounds"
-    )
+    rounds = len(ratios["vanilla"])
+    title = f"Training steps on {where}: {asked.model}, batch {asked.batch_size}, {asked.precision}, {rounds} rounds"
     name = f"step-{asked.model}-{asked.batch_size}-{asked.precision}" + ("-gpu" if device.startswith("cuda") else "")
     write_report(name, {"settings": vars(asked), "methods": figures}, table, title)
 

@@ -25,6 +25,9 @@ from study.space import Space
 Direction = Literal["maximize", "minimize"]
 STATES = {"finished": TrialState.COMPLETE, "stopped": TrialState.PRUNED, "failed": TrialState.FAIL}
 
+# Proposing takes a Gaussian process a time with the third power of what it knows, TPE one that grows with it.
+LEARNT_FROM = {"gp": 200, "tpe": 500}
+
 optuna.logging.set_verbosity(optuna.logging.ERROR)  # it advises packages, on stderr
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
@@ -41,7 +44,13 @@ class Proposals:
 
     def ask(self, number: int, parameters: dict[str, Any] | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
         """The values of a proposal and its parameters; given parameters are kept, open ones are drawn."""
-        drawn = self._draw(number, parameters)
+        return self._begin(number, self._draw(number, parameters, self.sampler))
+
+    def ask_again(self, number: int, parameters: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The same for an earlier proposal, of which nothing is left to be drawn."""
+        return self._begin(number, self._draw(number, parameters, "random"))
+
+    def _begin(self, number: int, drawn: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         self.study.enqueue_trial(drawn)
         trial = self.asked[number] = self.study.ask()
         values = self.space(trial)
@@ -49,15 +58,15 @@ class Proposals:
             trial.set_user_attr(name, value)
         return values, dict(trial.params)
 
-    def _draw(self, number: int, parameters: dict[str, Any] | None) -> dict[str, Any]:
+    def _draw(self, number: int, parameters: dict[str, Any] | None, sampler: str) -> dict[str, Any]:
         """The parameters that stand for the values of a draw.
 
         Values are rounded, so that files can hold them; the sampler learns from what the files will tell it when the
         study goes on. Hence a draw from a copy of the study, of which only the values are kept.
         """
-        sampler = make_sampler(self.sampler, (self.seed + 7919 * (number + 1)) % 2**32)
-        copy = optuna.create_study(directions=list(self.directions), sampler=sampler)
-        copy.add_trials(self.study.get_trials(deepcopy=False))
+        seeded = make_sampler(sampler, (self.seed + 7919 * (number + 1)) % 2**32)
+        copy = optuna.create_study(directions=list(self.directions), sampler=seeded)
+        copy.add_trials(self.learnt_from(LEARNT_FROM.get(sampler, 0)))
         if parameters is not None:
             copy.enqueue_trial(parameters)
         with warnings.catch_warnings():
@@ -65,6 +74,19 @@ class Proposals:
             trial = copy.ask()
             values = self.space(trial)
         return self.space.parameters(values) or trial.params
+
+    def learnt_from(self, limit: int) -> list[FrozenTrial]:
+        """The trials that a sampler learns from: all, or of very many the best and the latest."""
+        trials = self.study.get_trials(deepcopy=False) if limit else []
+        if len(trials) <= limit:
+            return trials
+        if len(self.directions) == 1:
+            done = [trial for trial in trials if trial.state is TrialState.COMPLETE]
+            best = sorted(done, key=lambda trial: -trial.values[0])
+        else:
+            best = self.study.best_trials
+        kept = {trial.number for trial in (*best[: limit // 2], *trials[-limit // 2 :])}
+        return [trial for trial in trials if trial.number in kept]
 
     def report(self, number: int, step: int, value: float) -> None:
         """A value on the way; told twice, the first counts."""
@@ -85,7 +107,7 @@ class Proposals:
         self, number: int, parameters: dict[str, Any], status: str, values: Any, reports: dict[int, float]
     ) -> FrozenTrial | None:
         """Take in an earlier result; None if the space of this study does not hold its parameters."""
-        _, drawn = self.ask(number, parameters)
+        _, drawn = self.ask_again(number, parameters)
         if any(drawn.get(name) != value for name, value in parameters.items()):
             self.tell(number, "failed", None)
             return None

@@ -130,7 +130,9 @@ class Results:
         write_atomically(self.folder / "study.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
     def update_study(self, **changes: Any) -> None:
-        """Replace some entries of study.json."""
+        """Replace some entries of study.json, as happens when a study begins and ends."""
+        for table in self._tables.values():
+            table.settle()
         self.write_study({**self.read_study(), **changes})
 
 

@@ -5,7 +5,6 @@ ending before the sampler learns of it; whatever was killed in between, going on
 and loses nothing. Optuna's file on disk is a copy, mended from them.
 """
 
-import itertools
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +34,13 @@ class Search:
         self.proposals = Proposals(self.space, study.sampler, study.seed, directions)
         self.mirror = Mirror(Path(study.out) / "optuna.log", Path(study.out).name, directions)
         self.first = grid_points([study.grid], study.seed) if study.sampler == "grid" else first_proposals(study)
+        self.known: set[int] = set()  # all trials that have a row
+        self.following = 0  # no number below it is free
+        # Of the trials that have not ended:
         self.configs: dict[int, TrialConfig] = {}
         self.seconds: dict[int, dict[int, Row]] = {}
         self.spent: dict[int, float] = {}
+        self.spent_by_ended = 0.0
         self.live: set[int] = set()
         self.waiting: list[int] = []  # cut off by a kill
         self.held: tuple[int, TrialConfig] | None = None  # proposed, but not yet affordable
@@ -59,20 +62,24 @@ class Search:
 
     def _go_on(self) -> None:
         """Take in this study's own trials; those that were running are waiting for a worker."""
+        trials = self.results.trials
+        cut_off = {row["trial"] for row in trials if row["status"] == "running"}
         reports: dict[int, dict[int, float]] = {}
         for row in self.results.epochs:
-            self.seconds.setdefault(row["trial"], {})[row["epoch"]] = row
+            if row["trial"] in cut_off:
+                self.seconds.setdefault(row["trial"], {})[row["epoch"]] = row
             if row["val_h"] is not None:
                 reports.setdefault(row["trial"], {})[row["epoch"]] = row["val_h"]
-        for row in self.results.trials:
+        for row in trials:
             number, parameters = row["trial"], self.parameters(row) or {}
-            self.configs[number] = self.config_of({"method": row["method"], **method_options(method_of(row))})
-            self.spent[number] = row["spent"] or 0.0
-            if row["status"] == "running":
-                values, _ = self.proposals.ask(number, parameters)
+            self.known.add(number)
+            if number in cut_off:
+                values, _ = self.proposals.ask_again(number, parameters)
                 self.configs[number] = self.config_of(values)  # a radius given by a rule stands as a number in the row
+                self.spent[number] = row["spent"] or 0.0
                 self.waiting.append(number)
                 continue
+            self.spent_by_ended += row["spent"] or 0.0
             told = self.objectives(row) if row["val_h"] is not None else None
             trial = self.proposals.replay(number, parameters, row["status"], told, reports.get(number, {}))
             if trial is not None:
@@ -88,7 +95,7 @@ class Search:
     @property
     def finished(self) -> bool:
         """Whether no further trial will be proposed."""
-        return not self.waiting and (self.paid_up or len(self.configs) >= self.total)
+        return not self.waiting and (self.paid_up or len(self.known) >= self.total)
 
     def next(self) -> Job | None:
         if self.waiting:
@@ -96,7 +103,7 @@ class Search:
         if self.finished:
             return None
         if self.held is None:
-            number = next(number for number in itertools.count() if number not in self.configs)
+            number = self._free_number()
             values, _ = self.proposals.ask(number, self.first[number] if number < len(self.first) else None)
             self.held = number, self.config_of(values)
         number, config = self.held
@@ -105,9 +112,16 @@ class Search:
             self.paid_up = not (self.live and self.study.scheduler == "asha")
             return None
         self.held = None
+        self.known.add(number)
         self.configs[number] = config
         self.results.put_trial(self.row(number, None, "running"))
         return self._start(number)
+
+    def _free_number(self) -> int:
+        """The lowest number that no trial has."""
+        while self.following in self.known:
+            self.following += 1
+        return self.following
 
     def _start(self, number: int) -> Job:
         self.live.add(number)
@@ -120,8 +134,7 @@ class Search:
         if self.study.total_budget is None:
             return True
         running = sum(self.full_cost(self.configs[number]) for number in self.live)
-        ended = sum(cost for number, cost in self.spent.items() if number not in self.live)
-        return running + ended + self.full_cost(config) <= self.study.total_budget + 1e-6
+        return running + self.spent_by_ended + self.full_cost(config) <= self.study.total_budget + 1e-6
 
     @staticmethod
     def full_cost(config: TrialConfig) -> float:
@@ -148,6 +161,9 @@ class Search:
         self.live.discard(number)
         told = self.objectives(written) if written["val_h"] is not None else None
         self.mirror.add(self.proposals.tell(number, status, told))
+        self.spent_by_ended += self.spent.pop(number, 0.0)
+        self.seconds.pop(number, None)
+        del self.configs[number]
         self.progress.ended(written)
 
     def row(self, number: int, row: Row | None, status: str) -> Row:

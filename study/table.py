@@ -1,12 +1,15 @@
 """One table of a study: a file of rows that is complete after any kill.
 
-A table is one physical line per row: a new row is appended, a changed one replaces the file in one piece. A line that a
-kill cut short is noticed on loading and dropped, here and by any reader that asks for whole lines.
+A table is one physical line per row: a new row is appended, a changed one replaces the file in one piece. In a long
+table, where that would take ever longer, a changed row is appended too and counts instead of the one above; before such
+rows are many, and at the end of the study, the file is replaced by one that holds each row once. A line that a kill cut
+short is noticed on loading and dropped, here and by any reader that asks for whole lines.
 """
 
 import csv
 import io
 import math
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,6 +22,8 @@ Row = dict[str, Any]
 
 LONGEST_TEXT = 50_000  # of a cell: Python's csv reader gives up at 131,072
 LARGEST: dict[type, float] = {int: 2**63 - 1, float: sys.float_info.max}  # what every reader of tables can hold
+SHORT = 256  # rows of a table that is replaced at every change: some tenths of a millisecond
+OUTDATED = 1 / 8  # the share of rows of a longer one that may stand in it a second time
 
 
 class Table:
@@ -29,6 +34,7 @@ class Table:
         self.columns, self.keys = COLUMNS[name], KEYS[name]
         self.names = [column.name for column in self.columns]
         self.lines: dict[tuple, str] = {}
+        self.outdated = 0  # rows of the file that another below takes the place of
         self.clean = self._load() if self.path.exists() else False  # whether the file holds just what `lines` says
 
     def rows(self) -> list[Row]:
@@ -40,26 +46,48 @@ class Table:
 
         `to_disk` waits until a changed file is on the disk itself, as a loss of power needs it and a kill does not.
         """
-        new: list[str] = []
-        changed = False
+        lines: list[str] = []
+        changed = 0
         for row in rows:
             key, line = self._key(row), self._line(row)
-            if key not in self.lines:
-                new.append(line)
-            elif self.lines[key] != line:
-                changed = True
+            before = self.lines.get(key)
+            if line != before:
+                lines.append(line)
+                changed += before is not None
             self.lines[key] = line
-        if not (changed or new) and self.clean:
+        if not lines and self.clean:
             return
-        append = self.clean and not changed
+        self.outdated += changed
+        append = self.clean and self.outdated <= self._bearable()
         self.clean = False  # until the file holds it: a full disk may take half a line
         if append:
-            with open(self.path, "a", encoding="utf-8", newline="") as file:
-                file.write("\n".join([*new, ""]))
+            self._append(lines, to_disk and changed > 0)
         else:
-            text = "\n".join([self._header(), *self.lines.values(), ""])
-            write_atomically(self.path, text, to_disk=to_disk)
+            self._replace(to_disk)
         self.clean = True
+
+    def settle(self) -> None:
+        """Leave each row in the file once."""
+        if self.outdated:
+            self.clean = False
+            self._replace(to_disk=False)
+            self.clean = True
+
+    def _bearable(self) -> float:
+        """How many outdated rows the file may hold."""
+        return 0 if len(self.lines) <= SHORT else OUTDATED * len(self.lines)
+
+    def _append(self, lines: list[str], to_disk: bool) -> None:
+        with open(self.path, "a", encoding="utf-8", newline="") as file:
+            file.write("\n".join([*lines, ""]))
+            if to_disk:
+                file.flush()
+                os.fsync(file.fileno())
+
+    def _replace(self, to_disk: bool) -> None:
+        text = "\n".join([self._header(), *self.lines.values(), ""])
+        write_atomically(self.path, text, to_disk=to_disk)
+        self.outdated = 0
 
     def _load(self) -> bool:
         text = self.path.read_bytes().decode("utf-8", errors="replace")

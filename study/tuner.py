@@ -202,12 +202,19 @@ class Record(tune.Callback):
         if last.get("full"):
             self.source.full(last["error"].splitlines()[0])
         self.source.on_end(job, self.last.pop(job.name, None), last.get("error", ""))
+        forget_statistics(trial)
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         job = job_of(trial.config)
         if self.feed.takes_back(job, trial.run_metadata.num_failures):
             return
         self.source.on_end(job, self.last.pop(job.name, None), error_text(trial))
+
+
+def forget_statistics(trial: Any) -> None:
+    """Let go of what Tune keeps of each metric of each trial, some 50 kB a trial that nobody asks for."""
+    trial.run_metadata.metric_analysis.clear()
+    trial.run_metadata.metric_n_steps.clear()
 
 
 def error_text(trial: Any) -> str:

@@ -196,7 +196,7 @@ def test_files_are_whole_after_a_kill_at_any_moment(tmp_path):
         rows = Results(tmp_path).trials
         assert [row["trial"] for row in rows] == list(range(len(rows)))
         assert all(row["status"] == "finished" for row in rows[: last + 1])  # nothing that was done is lost
-        assert len(plain(tmp_path / "trials.csv")) == len(rows)
+        assert {int(row["trial"]) for row in plain(tmp_path / "trials.csv")} == set(range(len(rows)))
         assert {row["trial"] for row in Results(tmp_path).epochs} >= set(range(last + 1))
         first = last + 1
 
@@ -235,6 +235,47 @@ def test_writing_stays_cheap_with_many_trials(tmp_path):
     for number in range(20):
         results.put_trial(trial(number, val_h=float(number)))
     assert (time.process_time() - began) / 20 < 0.05  # 0.002 s of computing on an idle core
+
+
+def long_table(folder):
+    """A table of 400 running trials, which is no longer replaced at every change."""
+    results = Results(folder)
+    results.write_study({"state": "running"})
+    results.table("trials").put(trial(number, status="running") for number in range(400))
+    return results
+
+
+def test_in_a_long_table_a_changed_row_is_appended_and_counts_instead_of_the_one_above(tmp_path):
+    results = long_table(tmp_path)
+    for number in (7, 8, 7):
+        results.put_trial(trial(number, val_h=50.0 + number))
+    shown = [row["trial"] for row in plain(tmp_path / "trials.csv")]
+    assert shown == [*map(str, range(400)), "7", "8"]  # what says nothing new is not written
+    loaded = Results(tmp_path).trials
+    assert [row["trial"] for row in loaded] == list(range(400))
+    assert [row["trial"] for row in loaded if row["status"] == "finished"] == [7, 8]
+
+
+def test_outdated_rows_of_a_long_table_stay_few_and_are_gone_when_the_study_ends(tmp_path):
+    results = long_table(tmp_path)
+    for number in range(400):
+        results.put_trial(trial(number))
+        assert len(plain(tmp_path / "trials.csv")) <= 450  # an eighth
+    results.put_trial(trial(3, val_h=1.0))
+    results.update_study(state="finished")
+    assert [row["trial"] for row in plain(tmp_path / "trials.csv")] == [str(number) for number in range(400)]
+    assert Results(tmp_path).trials == results.trials
+
+
+def test_a_long_table_that_a_kill_cut_off_is_put_in_order_by_the_next_write(tmp_path):
+    long_table(tmp_path).put_trial(trial(7))
+    path = tmp_path / "trials.csv"
+    path.write_bytes(path.read_bytes()[:-3])  # the kill came while the ending of trial 7 was appended
+    again = Results(tmp_path)
+    assert [row["status"] for row in again.trials] == ["running"] * 400
+    again.put_trial(trial(8))
+    assert len(plain(path)) == 400
+    assert [row["trial"] for row in Results(tmp_path).trials if row["status"] == "finished"] == [8]
 
 
 # --------------------------------------------------------------------------------------------------- study.json

@@ -7,8 +7,10 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from study.command_line import make_study
+from study.proposals import Proposals
 from study.results import Results
 from study.search import Search, rungs_so_far
+from study.space import space_of
 from tests.study_helpers import Silent, finish, row_of, tiny_study
 
 
@@ -184,6 +186,24 @@ def test_extended_it_goes_on_where_it_ended(tmp_path):
     methods = play(search_of(longer, Results(tmp_path / "s")))
     assert len(methods) == 3
     assert [row["trial"] for row in Results(tmp_path / "s").trials] == list(range(8))
+
+
+def test_a_sampler_learns_from_the_best_and_the_latest_of_very_many_trials(tmp_path):
+    study, _ = tiny_study(tmp_path / "s")
+    proposals = Proposals(space_of(study), "random", 0)
+    for number in range(30):
+        proposals.ask(number)
+        proposals.tell(number, "failed" if number == 9 else "finished", [100.0 - number])
+    assert [trial.user_attrs["trial"] for trial in proposals.learnt_from(30)] == list(range(30))
+    assert [trial.user_attrs["trial"] for trial in proposals.learnt_from(12)] == [0, 1, 2, 3, 4, 5, *range(24, 30)]
+
+
+def test_a_search_remembers_nothing_of_an_ended_trial_but_that_it_was_there(tmp_path):
+    study, results = tiny_study(tmp_path / "s", trials=3, total_budget="100N")
+    search = search_of(study, results)
+    play(search)
+    assert (search.configs, search.seconds, search.spent) == ({}, {}, {})
+    assert search.spent_by_ended == pytest.approx(sum(row["spent"] for row in results.trials))
 
 
 def test_warm_started_it_knows_what_another_study_found_within_its_own_budget(tmp_path):

@@ -1,0 +1,168 @@
+"""A study of thousands of trials whose training is replayed: its rate from first to last, memory, and where time goes.
+
+    python -m benchmarks.scale --trials 1000 --nodes 4    # three minutes of two cores
+    python -m benchmarks.scale --trials 5000 --nodes 2    # eight
+
+Everything of a study but the training is real: proposals, Ray Tune on a local cluster of so many nodes, each with a
+worker of its own, all files, Optuna's copy and the gauges. A worker answers at once with the H of a recorded run. The
+rate is counted from the moment at which all workers have served a trial.
+"""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
+
+import argparse
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import ray
+from ray import tune
+from ray.cluster_utils import Cluster
+
+from benchmarks.replay import recorded
+from benchmarks.report import write_report
+from study import tuner
+from study.command_line import make_study
+from study.monitor import Watched
+from study.record import study_record
+from study.results import Results
+from study.search import Search
+
+PART = 500  # trials at either end whose rates are compared
+
+
+class Replayed(tune.Trainable):
+    """A worker that hands out the rows of a recorded run."""
+
+    def setup(self, config, table):
+        self.table = table
+        self.reset_config(config)
+
+    def reset_config(self, new_config):
+        self.job = tuner.job_of(new_config)
+        method = {**self.job.config["method"]}
+        self.run, self.done = self.table.nearest(method), 0
+        return True
+
+    def step(self):
+        epochs, cost = self.job.config["epochs"], self.run.cost
+        self.done += 1
+        h = self.run.curve[self.table.epochs] if self.done == epochs else None
+        return {"epoch": self.done, "spent": self.done * cost, "cost": cost, "measured_cost": cost, "lr": 0.1,
+                "loss": 1.0, "seconds": 0.0, "measuring_s": 0.0, "done": self.done == epochs, "worker": os.getpid(),
+                **({"val_h": h, "val_sa": h, "val_ra": h} if h else {})}  # fmt: skip
+
+
+class Timed:
+    """A source that notes when trials end, the driver's memory then, and the seconds in it."""
+
+    def __init__(self, source):
+        self.source = source
+        self.seconds = {"proposing": 0.0, "writing down": 0.0}
+        self.ends, self.memory, self.workers = [], [], set()
+        self.whole = {}  # trials that had ended when so many workers had served one
+
+    @property
+    def finished(self):
+        return self.source.finished
+
+    def timed(self, what, call, *values):
+        started = time.perf_counter()
+        try:
+            return call(*values)
+        finally:
+            self.seconds[what] += time.perf_counter() - started
+
+    def next(self):
+        return self.timed("proposing", self.source.next)
+
+    def on_row(self, job, row):
+        self.workers.add(row["worker"])
+        self.whole.setdefault(len(self.workers), len(self.ends))
+        self.timed("writing down", self.source.on_row, job, row)
+
+    def on_end(self, job, row, error):
+        assert not error, error
+        self.timed("writing down", self.source.on_end, job, row, error)
+        self.ends.append(time.perf_counter())
+        self.memory.append(resident_mb())
+
+
+class Silent:
+    """Progress that nobody sees."""
+
+    def started(self, name): ...
+    def epoch(self, name, row): ...
+    def ended(self, row): ...
+
+
+def resident_mb():
+    """The memory of this process that is in use now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+def run_study(folder, asked):
+    study = make_study(budget="4N", trials=asked.trials, epochs=asked.epochs, confirm=0, sampler=asked.sampler,
+                       out=str(folder))  # fmt: skip
+    results = Results(folder)
+    results.write_study(study_record(study.as_dict(), ["benchmark"]))
+    source = Timed(Watched(Search(study, results, Silent()), "search", folder.name, 0.0))
+    worker = tune.with_resources(tune.with_parameters(Replayed, table=recorded(asked.table)), {"cpu": 1})
+    tuner.run_jobs(source, worker, name=folder.name, folder=folder / "ray", slots=asked.nodes)
+    results.update_study(state="finished")
+    assert len(source.ends) == asked.trials == len(Results(folder).trials)
+    return source
+
+
+def rates(ends, began):
+    """Seconds a trial over the first and over the last trials."""
+    first, last = ends[began : began + PART], ends[-PART:]
+    return [(part[-1] - part[0]) / (len(part) - 1) for part in (first, last)]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=1000)
+    parser.add_argument("--nodes", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--sampler", default="gp")
+    parser.add_argument("--table", default="search-digits-instance")
+    asked = parser.parse_args()
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    for _ in range(asked.nodes - 1):
+        cluster.add_node(num_cpus=1)
+    ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            started = time.perf_counter()
+            source = run_study(Path(folder) / "study", asked)
+            seconds = time.perf_counter() - started
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+    began = source.whole[asked.nodes]
+    first, last = rates(source.ends, began)
+    rest = source.ends[-1] - source.ends[0] - sum(source.seconds.values())
+    figures = {
+        "seconds": seconds, "all_workers_after_trial": began, "first_s_per_trial": first, "last_s_per_trial": last,
+        "last_over_first": last / first, "seconds_in": {**source.seconds, "Ray and waiting": rest},
+        "driver_mb": {"first": source.memory[0], "last": source.memory[-1]},
+        "kb_per_trial": (source.memory[-1] - source.memory[began]) * 1024 / (asked.trials - began),
+    }  # fmt: skip
+    lines = ["| figure | value |", "| --- | --- |"]
+    lines += [f"| {name} | {value:.3f} |" for name, value in figures.items() if isinstance(value, (int, float))]
+    lines += [f"| s a trial: {name} | {value / asked.trials:.4f} |" for name, value in figures["seconds_in"].items()]
+    lines += [f"| driver memory, {name} trial | {value:.0f} MB |" for name, value in figures["driver_mb"].items()]
+    table = "\n".join(lines)
+    print(table)
+    title = f"{asked.trials} replayed trials on {asked.nodes} local nodes, sampler {asked.sampler}"
+    name = f"scale-{asked.sampler}-{asked.trials}-{asked.nodes}"
+    write_report(name, {"settings": vars(asked), **figures}, table, title)
+
+
+if __name__ == "__main__":
+    main()

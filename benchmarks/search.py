@@ -1,0 +1,197 @@
+"""How soon each way of searching finds good settings: recorded runs replayed under many seeds, nothing is trained.
+
+    python -m benchmarks.search                                   # four minutes of two cores
+    python -m benchmarks.search --table search-digits-4-epochs
+
+The table is `results/search-….csv` of `benchmarks.search_table`. A proposal is answered with the recorded run that lies
+nearest to it: a look-up, no fitted surface, so that whatever is found was really measured, noise and all. What a trial
+costs is what the recorded run cost. Trials follow one another, as on one worker.
+
+`default` is what `python study/run.py` does: a Gaussian process, the published settings first. `grid` takes the
+recorded grid in random order. `tpe+asha` stops the worse half at rungs of spent cost. A figure is the total of N-epochs
+until the best finished trial reaches a target, cut off at the end of the replay; the interval is that of the mean over
+seeds (95 %, bootstrap), the ratio to random pairs seeds. A target of `gap 90 %` lies at 90 % of the way from the
+recorded median to the recorded best.
+"""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
+
+import argparse
+import multiprocessing
+import random
+import statistics
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+from benchmarks.replay import BUDGET, recorded
+from benchmarks.report import write_report
+from study.command_line import make_study
+from study.proposals import Proposals
+from study.rungs import CostRungs, rung_costs
+from study.space import first_proposals, space_of
+
+SCHEMES = {  # sampler, published settings first, halving
+    "default": ("gp", True, False),
+    "gp": ("gp", False, False),
+    "tpe, published first": ("tpe", True, False),
+    "tpe": ("tpe", False, False),
+    "tpe+asha": ("tpe", False, True),
+    "random, published first": ("random", True, False),
+    "random": ("random", False, False),
+    "random+asha": ("random", False, True),
+    "grid": ("random", False, False),
+}
+BUDGETS = (50, 100, 200, 400, 800)
+
+
+class Replay:
+    """One search on a recorded table; `log` holds (N-epochs so far, best H of a finished trial) after each trial."""
+
+    def __init__(self, scheme, seed, table, folder):
+        sampler, published, halving = SCHEMES[scheme]
+        study = make_study(budget=f"{BUDGET:g}N", trials=1, confirm=0, out=str(folder / "study"))
+        self.table = table
+        self.proposals = Proposals(space_of(study), sampler, seed)
+        self.first = first_proposals(study) if published else []
+        self.last = None  # trial; of a search that goes on for as long as it may
+        if scheme == "grid":
+            self.first = random.Random(seed).sample(table.settings, len(table.settings))
+            self.last = len(self.first)
+        self.rungs = rung_costs(BUDGET, table.epochs) if halving else ()
+        self.halving = CostRungs(BUDGET, table.epochs, [], folder / "rungs.csv") if halving else None
+        self.log, self.spent, self.best = [], 0.0, -np.inf
+
+    def run(self, limit):
+        number = 0
+        while self.spent < limit and number != self.last:
+            self.trial(number)
+            self.log.append((self.spent, self.best))
+            number += 1
+        return self.log
+
+    def trial(self, number):
+        values, _ = self.proposals.ask(number, self.first[number] if number < len(self.first) else None)
+        run = self.table.nearest(values)
+        for epoch, h in sorted(run.curve.items()):
+            self.proposals.report(number, epoch, h)
+            if epoch < self.table.epochs and self.stops(number, run.cost, epoch, h):
+                self.spent += epoch * run.cost
+                self.proposals.tell(number, "stopped", [h])
+                return
+        self.spent += self.table.epochs * run.cost
+        self.best = max(self.best, self.table.final(run))
+        self.proposals.tell(number, "finished", [self.table.final(run)])
+
+    def stops(self, number, cost, epoch, h):
+        """Whether halving ends the trial after this epoch."""
+        if self.halving is None or not any((epoch - 1) * cost < rung <= epoch * cost for rung in self.rungs):
+            return False
+        return self.halving.compare(SimpleNamespace(trial_id=str(number)), epoch * cost, h) == CostRungs.STOP
+
+
+def replay(job):
+    """The log of one search, in a process of its own."""
+    scheme, seed, name, limit = job
+    with tempfile.TemporaryDirectory() as folder:
+        return scheme, Replay(scheme, seed, recorded(name), Path(folder)).run(limit)
+
+
+def reached(log, target, limit):
+    """The N-epochs after which the best reached the target, at most the limit."""
+    return next((min(spent, limit) for spent, best in log if best >= target), limit)
+
+
+def best_at(log, budget):
+    """The best H of the trials that had ended within the budget; None before the first."""
+    ended = [best for spent, best in log if spent <= budget and np.isfinite(best)]
+    return ended[-1] if ended else None
+
+
+def interval(values, rng):
+    """The 95 % interval of the mean of each row's ratio or value, by resampling seeds."""
+    values = np.asarray(values, dtype=float)
+    picks = rng.integers(len(values), size=(4000, len(values)))
+    means = values[picks].mean(axis=1)
+    means = means if values.ndim == 1 else means[:, 0] / means[:, 1]
+    return [float(edge) for edge in np.quantile(means, (0.025, 0.975))]
+
+
+def targets_of(table):
+    """What is to be reached, by name."""
+    finals = [table.final(run) for run in table.runs.values()]
+    best, middle = max(finals), statistics.median(finals)
+    gaps = {f"gap {part} %": middle + part / 100 * (best - middle) for part in (50, 75, 90, 100)}
+    return {"99 % of the best": 0.99 * best, **gaps}
+
+
+def summary(logs, targets, limit):
+    """For each scheme and target: the mean cost, the share of seeds that got there, and the ratio to random."""
+    rng, found = np.random.default_rng(0), {}
+    costs = {scheme: {name: [reached(log, target, limit) for log in several] for name, target in targets.items()}
+             for scheme, several in logs.items()}  # fmt: skip
+    for scheme, by_target in costs.items():
+        found[scheme] = {}
+        for name, values in by_target.items():
+            pairs = list(zip(values, costs["random"][name], strict=True))
+            found[scheme][name] = {
+                "mean": statistics.mean(values), "interval": interval(values, rng),
+                "reached": sum(value < limit for value in values) / len(values),
+                "ratio": sum(a for a, _ in pairs) / sum(b for _, b in pairs), "ratio_interval": interval(pairs, rng),
+            }  # fmt: skip
+    return found
+
+
+def text_of(found, targets, at_budget, whole_grid):
+    lines = [
+        f"The whole grid costs {whole_grid:,.0f} N-epochs. Below: N-epochs until a target is reached, mean and 95 %"
+    ]
+    lines += ["interval over seeds, the share of seeds that reached it, and × the ratio to random.", ""]
+    lines += ["| scheme | " + " | ".join(f"{name}: {target:.2f}" for name, target in targets.items()) + " |"]
+    lines += ["| --- |" + " --- |" * len(targets)]
+    for scheme, by_target in found.items():
+        cells = [
+            f"{each['mean']:.0f} ({each['interval'][0]:.0f}–{each['interval'][1]:.0f}), {each['reached']:.0%}, "
+            f"× {each['ratio']:.2f} ({each['ratio_interval'][0]:.2f}–{each['ratio_interval'][1]:.2f})"
+            for each in by_target.values()
+        ]
+        lines.append(f"| {scheme} | " + " | ".join(cells) + " |")
+    lines += ["", "Best H after so many N-epochs, mean over seeds:", ""]
+    lines += ["| scheme | " + " | ".join(f"{budget}" for budget in BUDGETS) + " |", "| --- |" + " --- |" * len(BUDGETS)]
+    for scheme, means in at_budget.items():
+        lines.append(f"| {scheme} | " + " | ".join("–" if mean is None else f"{mean:.2f}" for mean in means) + " |")
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--table", default="search-digits-instance")
+    parser.add_argument("--seeds", type=int, default=50)
+    parser.add_argument("--limit", type=float, default=1000, help="N-epochs of a replay [1000]")
+    asked = parser.parse_args()
+    table = recorded(asked.table)
+    jobs = [(scheme, seed, asked.table, asked.limit) for seed in range(asked.seeds) for scheme in SCHEMES]
+    logs = {scheme: [] for scheme in SCHEMES}
+    with multiprocessing.get_context("spawn").Pool() as pool:
+        for scheme, log in pool.imap(replay, jobs, chunksize=4):
+            logs[scheme].append(log)
+    targets, whole = targets_of(table), sum(run.cost * table.epochs for run in table.runs.values())
+    found = summary(logs, targets, asked.limit)
+    at_budget = {}
+    for scheme, several in logs.items():
+        bests = [[best_at(log, budget) for log in several] for budget in BUDGETS]
+        at_budget[scheme] = [None if None in each else statistics.mean(each) for each in bests]
+    text = text_of(found, targets, at_budget, whole)
+    print(text)
+    title = f"Searches replayed on {asked.table}.csv: {len(table.runs)} recorded runs, {asked.seeds} seeds"
+    figures = {"settings": vars(asked), "whole_grid": whole, "targets": targets, "cost": found,
+               "budgets": BUDGETS, "best_at": at_budget}  # fmt: skip
+    write_report(asked.table.replace("search-", "search-replay-"), figures, text, title)
+
+
+if __name__ == "__main__":
+    main()
