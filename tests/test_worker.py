@@ -1,7 +1,9 @@
 """A worker without Ray: jobs end, go on after a kill, and fail with a reason that a person can use."""
 
+import dataclasses
 import errno
 
+import numpy as np
 import pytest
 import torch
 
@@ -116,6 +118,7 @@ def test_a_job_counts_what_it_selects_also_when_it_was_cut_off(tmp_path, splits)
     def selected(row):
         return {int(each["name"]): each["value"] for each in row["measured"] if each["measure"] == "selected"}
 
+    splits = dataclasses.replace(splits, test=splits.test.take(np.arange(8)))
     asked = {"measure": "test", "measures": ({"selections": True},)}
     whole = selected(rows_of(Worker(splits), job_in(tmp_path / "a", **asked))[-1])
     assert sum(whole.values()) == 128
