@@ -8,6 +8,7 @@ Nothing that changes from run to run is kept: executing twice gives the same byt
 import os
 import re
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -42,16 +43,20 @@ def execute(script: Path, out: Path, results: Path | None = None) -> Path:
     import jupytext
     import nbformat
     from nbclient import NotebookClient
+    from traitlets.config import Config
 
     text = script.read_text(encoding="utf-8")
     if results is not None:
         text = PARAMETER.sub(lambda _: f"RESULTS = {str(results)!r}", text)
     book = jupytext.reads(text, fmt="py:percent")
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    client = NotebookClient(
-        book, timeout=TIMEOUT, kernel_name="python3", record_timing=False, resources={"metadata": {"path": str(ROOT)}}
-    )
-    client.execute(env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"})
+    with tempfile.TemporaryDirectory() as sockets:  # in a folder of one's own: ports are open to all on the machine
+        client = NotebookClient(
+            book, timeout=TIMEOUT, kernel_name="python3", record_timing=False,
+            resources={"metadata": {"path": str(ROOT)}},
+            config=Config(KernelManager={"transport": "ipc", "ip": f"{sockets}/kernel"}),
+        )  # fmt: skip
+        client.execute(env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"})
     target = out / f"{script.stem}.ipynb"
     write_atomically(target, nbformat.writes(_repeatable(book)) + "\n", to_disk=False)
     return target

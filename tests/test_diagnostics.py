@@ -156,9 +156,10 @@ def test_the_selections_show_their_mean(run, monkeypatch, tmp_path):
 
 
 def test_entropy_is_drawn_by_epoch(run, monkeypatch, tmp_path):
-    ax = drawn("entropy", run, monkeypatch, tmp_path).axes[0]
+    figure = drawn("entropy", run, monkeypatch, tmp_path)
+    ax = figure.axes[0]
     assert ax.lines[0].get_xydata().tolist() == [[1, 2], [2, 1], [3, pytest.approx(2 / 3)]]
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["to main norms", "to auxiliary norms"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["to main norms", "to auxiliary norms"]
 
 
 def test_the_first_runs_least_linear_images_stand_alone(run, monkeypatch, tmp_path):

@@ -214,7 +214,7 @@ def test_what_a_result_does_not_depend_on_may_change(tmp_path):
 
 def test_what_a_result_depends_on_may_not_and_is_named(capsys, tmp_path):
     old = stored(tmp_path)
-    message = refused(capsys, f"--resume {old.out} --budget 2N --epochs 5 --trials 8")
+    message = refused(capsys, f"--resume {old.out} --budget 2N --epochs 5 --trials 6")
     assert "budget: 2N and 4N; epochs: 5 and 10 there" in message
     assert "trials" not in message
 

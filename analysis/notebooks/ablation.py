@@ -30,7 +30,13 @@ show_table("entprop/9", folder)
 show_table("entprop/10", folder)
 
 # %%
+show_table("entprop/12", folder)
+
+# %%
 show_table("entprop/13", folder)
+
+# %%
+show_table("entprop/14", folder)
 
 # %%
 show_table("entprop/15", folder)

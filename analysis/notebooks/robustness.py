@@ -31,3 +31,9 @@ show_figure("entropy", folder)
 
 # %%
 show_figure("histogram", folder)
+
+# %%
+show_table("entprop/figure6", folder)
+
+# %%
+show_table("ceb/figure2", folder)
