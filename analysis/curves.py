@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullFormatter, ScalarFormatter
 
-from analysis.drawing import Drawing, Missing, error_point, legend_below, look, new
+from analysis.drawing import Drawing, Missing, data_name, error_point, legend_below, look, new
 from analysis.intervals import Paired, paired_t
 from analysis.published import published
 from analysis.settings import Place, Setting, by_place, method_key, method_of_setting, plain, settings
@@ -72,7 +72,7 @@ def _curve(folder: Folder, name: str, table: str, fixed: dict[str, Any], axis_la
     if not points:
         raise Missing(f"needs settings that differ in {name} alone; {RUN.format(table)}")
     figure, (axis,) = new(height=3.3)
-    seeds = _draw_series(axis, points, group, Look(f"ours: {place[0]}, {place[1]}"))
+    seeds = _draw_series(axis, points, group, Look(f"ours: {data_name(place[0])}, {place[1]}"))
     _draw_printed(axis, table, name)
     _mixup_line(axis, group)
     axis.set_xlabel(axis_label)
@@ -92,7 +92,9 @@ def epsilon_curve(folder: Folder) -> Drawing:
     for n, (colour, dash, marker) in enumerate(SERIES, 1):
         points = _with_any_step(group, n)
         if len(points) > 1:
-            seeds += _draw_series(axis, points, group, Look(f"n = {n}: {place[0]}, {place[1]}", colour, dash, marker))
+            seeds += _draw_series(
+                axis, points, group, Look(f"n = {n}: {data_name(place[0])}, {place[1]}", colour, dash, marker)
+            )
             drawn += 1
     if not drawn:
         raise Missing(f"needs settings that differ in epsilon alone; {RUN.format('entprop/epsilon')}")
@@ -188,7 +190,7 @@ def selection_curve(folder: Folder) -> Drawing:
         seeds += _draw_series(axis, points, group, style)
     axis.set_xlabel("share k of each batch (no mixing, no attack)")
     _finish(axis)
-    return Drawing(figure, f"{place[0]}, {place[1]}. {_curve_caption(seeds, '')}")
+    return Drawing(figure, f"{data_name(place[0])}, {place[1]}. {_curve_caption(seeds, '')}")
 
 
 def metric_comparison(folder: Folder) -> Drawing:
@@ -211,7 +213,7 @@ def metric_comparison(folder: Folder) -> Drawing:
                 color=look("entprop")[0],
                 marker="o",
                 capsize=3,
-                label=f"ours: {place[0]}, {place[1]}" if row == 0 else None,
+                label=f"ours: {data_name(place[0])}, {place[1]}" if row == 0 else None,
             )
         values = [(printed[metric, model] or 0.0) - (printed["entropy", model] or 0.0) for model in networks]
         axis.plot(
@@ -236,7 +238,7 @@ def cost_against_h(folder: Folder) -> Drawing:
     place, group = richest(folder.done, "python study/run.py --budget 4N")
     figure, (ours, theirs) = new(2, height=5.6, sharex=True)
     confirmed_points(ours, notable(group))
-    ours.set_title(f"ours: {place[0]}, {place[1]}, {place[3]} epochs", loc="left")
+    ours.set_title(f"ours: {data_name(place[0])}, {place[1]}, {place[3]} epochs", loc="left")
     ours.set_ylabel("H, percent")
     for label, cost, printed, recomputed in figure3_points():
         method = label.split(" (")[0].lower().replace(" ", "_")

@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from analysis.drawing import Drawing, Missing, legend_below, new
+from analysis.drawing import Drawing, Missing, data_name, legend_below, new
+from analysis.rows import counted
 from analysis.searches import SEARCH
 from analysis.settings import by_place, plain, records, settings
 from analysis.studies import Folder
@@ -80,7 +81,8 @@ def corruption_map(folder: Folder) -> Drawing:
     _heat(below, mine - theirs, "minus vanilla, points", "PuOr", symmetric=True)
     below.set_xlabel("severity")
     return Drawing(
-        figure, f"Means over {len(ours.h)} seeds (vanilla: {len(vanilla.h)}) of {ours.row['dataset']}, in percent."
+        figure,
+        f"Means over {len(ours.h)} seeds (vanilla: {len(vanilla.h)}) of {data_name(ours.row['dataset'])}, in percent.",
     )
 
 
@@ -134,7 +136,7 @@ def selection_histogram(folder: Folder) -> Drawing:
         axis.set_title(f"{group['why'].iloc[0]}: mean {mean:.1f}", loc="left")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     for axis in axes[len(groups) - columns : len(groups)]:
-        axis.set_xlabel(f"times selected in {groups[0][1]['epochs'].iloc[0]} epochs")
+        axis.set_xlabel(f"times selected in {counted(groups[0][1]['epochs'].iloc[0], 'epoch')}")
     for axis in axes[::columns]:
         axis.set_ylabel("images")
     return Drawing(

@@ -8,7 +8,7 @@ from analysis_folders import STORED, killed, stored
 from analysis_rows import config, run, runs
 
 from analysis.curves import figure3_points, gain, notable, varying
-from analysis.drawing import Missing, png_bytes, svg_text
+from analysis.drawing import Missing, data_name, png_bytes, svg_text
 from analysis.figures import FIGURES, draw, draw_all
 from analysis.importance import importances
 from analysis.searches import ranked
@@ -97,6 +97,11 @@ def test_varying_takes_settings_that_differ_in_that_one_thing():
         run(config("entprop", k=0.2, n=1, metric="margin"), 0, 92.0), run(config("entprop", k=0.2, n=5), 0, 92.0),
     ))  # fmt: skip
     assert [value for value, _ in varying(group, "k", n=1)] == [0.1, 0.3]
+
+
+def test_pictures_of_ones_own_are_called_by_the_end_of_their_path():
+    names = ["digits", "npz:/a/long/path/few.npz", "folder:pictures"]
+    assert [data_name(name) for name in names] == ["digits", "few.npz", "pictures"]
 
 
 def test_gain_is_paired_over_common_seeds():
