@@ -63,6 +63,11 @@ def parameters(row: dict[str, str]) -> dict[str, Any]:
     }
 
 
+def path_of(name: str) -> Path:
+    """The file of a stored table."""
+    return RESULTS / f"{name}.csv"
+
+
 def recorded(name: str) -> Table:
     """The table of that name in `results/`."""
-    return Table(RESULTS / f"{name}.csv")
+    return Table(path_of(name))

@@ -7,6 +7,7 @@ Everything of a study but the training is real: proposals, Ray Tune on a local c
 worker of its own, all files, Optuna's copy and the gauges. A worker answers at once with the H of a recorded run. The
 rate is counted from the moment at which the last worker has served its first trial; trials this short may all fall to
 the first. The driver's CPU time stands beside the clock's, on which other programs of the machine leave their mark.
+Ctrl-C ends it early, with the figures of what had ended.
 """
 
 import os
@@ -116,7 +117,8 @@ def run_study(folder, asked):
     worker = tune.with_resources(tune.with_parameters(Replayed, table=recorded(asked.table)), {"cpu": 1})
     tuner.run_jobs(source, worker, name=folder.name, folder=folder / "ray", slots=asked.nodes)
     results.update_study(state="finished")
-    assert len(source.ends) == asked.trials == len(Results(folder).trials)
+    ended = [row for row in Results(folder).trials if row["status"] == "finished"]
+    assert len(source.ends) == len(ended)
     return source
 
 
@@ -151,6 +153,7 @@ def main():
     first_cpu, last_cpu = rates(source.cpu, began)
     rest = source.ends[-1] - source.ends[0] - sum(source.seconds.values())
     figures = {
+        "trials": len(source.ends),
         "seconds": seconds,
         "workers": len(source.workers),
         "all_workers_after_trial": began,
@@ -162,15 +165,17 @@ def main():
         "last_over_first_driver_cpu": last_cpu / first_cpu,
         "seconds_in": {**source.seconds, "Ray and waiting": rest},
         "driver_mb": {"first": source.memory[0], "last": source.memory[-1]},
-        "kb_per_trial": (source.memory[-1] - source.memory[began]) * 1024 / (asked.trials - began),
+        "kb_per_trial": (source.memory[-1] - source.memory[began]) * 1024 / (len(source.ends) - began),
     }
     lines = ["| figure | value |", "| --- | --- |"]
     lines += [f"| {name} | {value:.3f} |" for name, value in figures.items() if isinstance(value, (int, float))]
-    lines += [f"| s a trial: {name} | {value / asked.trials:.4f} |" for name, value in figures["seconds_in"].items()]
+    lines += [
+        f"| s a trial: {name} | {value / len(source.ends):.4f} |" for name, value in figures["seconds_in"].items()
+    ]
     lines += [f"| driver memory, {name} trial | {value:.0f} MB |" for name, value in figures["driver_mb"].items()]
     table = "\n".join(lines)
     print(table)
-    title = f"{asked.trials} replayed trials on {asked.nodes} local nodes, sampler {asked.sampler}"
+    title = f"{len(source.ends)} replayed trials on {asked.nodes} local nodes, sampler {asked.sampler}"
     name = f"scale-{asked.sampler}-{asked.trials}-{asked.nodes}"
     write_report(name, {"settings": vars(asked), **figures}, table, title)
 

@@ -1,7 +1,6 @@
 """How soon each way of searching finds good settings: recorded runs replayed under many seeds, nothing is trained.
 
-    python -m benchmarks.search                                   # four minutes of two cores
-    python -m benchmarks.search --table search-digits-4-epochs
+    python -m benchmarks.search        # eight minutes of two cores; cut off, the same command goes on
 
 The table is `results/search-….csv` of `benchmarks.search_table`. A proposal is answered with the recorded run that lies
 nearest to it: a look-up, no fitted surface, so that whatever is found was really measured, noise and all. What a trial
@@ -19,6 +18,8 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
 
 import argparse
+import hashlib
+import json
 import multiprocessing
 import random
 import statistics
@@ -28,7 +29,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from benchmarks.replay import BUDGET, recorded
+from benchmarks.replay import BUDGET, path_of, recorded
 from benchmarks.report import write_report
 from study.command_line import make_study
 from study.proposals import Proposals
@@ -46,7 +47,7 @@ SCHEMES = {  # sampler, published settings first, halving
     "random+asha": ("random", False, True),
     "grid": ("random", False, False),
 }
-BUDGETS = (50, 100, 200, 400, 800)
+BUDGETS = (50, 100, 200, 300, 400)
 
 
 class Replay:
@@ -64,7 +65,7 @@ class Replay:
             self.last = len(self.first)
         self.rungs = rung_costs(BUDGET, table.epochs) if halving else ()
         self.halving = CostRungs(BUDGET, table.epochs, [], folder / "rungs.csv") if halving else None
-        self.log, self.spent, self.best = [], 0.0, -np.inf
+        self.log, self.spent, self.best = [], 0.0, 0.0
 
     def run(self, limit):
         number = 0
@@ -98,7 +99,23 @@ def replay(job):
     """The log of one search, in a process of its own."""
     scheme, seed, name, limit = job
     with tempfile.TemporaryDirectory() as folder:
-        return scheme, Replay(scheme, seed, recorded(name), Path(folder)).run(limit)
+        return scheme, seed, Replay(scheme, seed, recorded(name), Path(folder)).run(limit)
+
+
+def replays(name, seeds, limit):
+    """The logs of all searches by scheme, seed for seed; those that an earlier call ended are read from runs/."""
+    content = hashlib.sha256(path_of(name).read_bytes()).hexdigest()[:8]
+    kept = Path("runs") / f"{name}-{content}-{limit:g}.jsonl"
+    kept.parent.mkdir(exist_ok=True)
+    lines = kept.read_text().splitlines() if kept.exists() else []
+    found = {(scheme, seed): log for scheme, seed, log in map(json.loads, lines)}
+    every = [(scheme, seed) for seed in range(seeds) for scheme in SCHEMES]
+    jobs = [(*each, name, limit) for each in every if each not in found]
+    with multiprocessing.get_context("spawn").Pool() as pool, open(kept, "a") as file:
+        for scheme, seed, log in pool.imap_unordered(replay, jobs):
+            found[scheme, seed] = log
+            print(json.dumps([scheme, seed, log]), file=file, flush=True)
+    return {scheme: [found[scheme, seed] for seed in range(seeds)] for scheme in SCHEMES}
 
 
 def reached(log, target, limit):
@@ -108,8 +125,8 @@ def reached(log, target, limit):
 
 def best_at(log, budget):
     """The best H of the trials that had ended within the budget; None before the first."""
-    ended = [best for spent, best in log if spent <= budget and np.isfinite(best)]
-    return ended[-1] if ended else None
+    ended = [best for spent, best in log if spent <= budget]
+    return ended[-1] if ended and ended[-1] else None
 
 
 def interval(values, rng):
@@ -171,14 +188,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--table", default="search-digits-instance")
     parser.add_argument("--seeds", type=int, default=50)
-    parser.add_argument("--limit", type=float, default=1000, help="N-epochs of a replay [1000]")
+    parser.add_argument("--limit", type=float, default=500, help="N-epochs of a replay [500]")
     asked = parser.parse_args()
     table = recorded(asked.table)
-    jobs = [(scheme, seed, asked.table, asked.limit) for seed in range(asked.seeds) for scheme in SCHEMES]
-    logs = {scheme: [] for scheme in SCHEMES}
-    with multiprocessing.get_context("spawn").Pool() as pool:
-        for scheme, log in pool.imap(replay, jobs, chunksize=4):
-            logs[scheme].append(log)
+    logs = replays(asked.table, asked.seeds, asked.limit)
     targets, whole = targets_of(table), sum(run.cost * table.epochs for run in table.runs.values())
     found = summary(logs, targets, asked.limit)
     at_budget = {}
