@@ -51,7 +51,7 @@ test-faults: env ## kills, lost machines, full disks for real: about 15 minutes 
 audit: env ## known weaknesses of the locked packages; needs the network
 	@$(UV) tool run pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock
 
-bench: env ## the short form of all benchmarks, about six minutes; tables in runs/bench
+bench: env ## the short form of all benchmarks, some minutes; tables in runs/bench
 	@$(PY) -m benchmarks
 
 check: env ## doctor: versions, GPU, memory and disk, and what to do about each thing that is wrong

@@ -1,10 +1,10 @@
 """The short form of all benchmarks, one after the other; stored figures stay as they are.
 
-    make bench        # about six minutes on two idle cores; tables and figures in runs/bench
+    make bench        # some minutes on two idle cores; tables and figures in runs/bench
 
 Fewer rounds than the stored figures of `benchmarks/results` have, so the spread is wider. The long forms, each with its
 own `--help`: python -m benchmarks.NAME. Beyond these: `peers` (needs the published code), `epoch` (a GPU), `scheduler`,
-`noise`, `loss_weights`, `claims`, `soak` (these train for long) and `search_table`, which makes what `search` replays.
+`noise`, `loss_weights`, `claims`, `soak` (these train for long), and `search`, which replays what `search_table` records.
 """
 
 import os
@@ -21,7 +21,6 @@ SHORT = {
     "attack": "--short",
     "study": "--trials 6",
     "scale": "--trials 200 --sampler random",
-    "search": "--seeds 4 --limit 300",
 }
 OUT = Path("runs/bench")
 
