@@ -4,7 +4,7 @@
 
 Fewer rounds than the stored figures of `benchmarks/results` have, so the spread is wider. The long forms, each with its
 own `--help`: python -m benchmarks.NAME. Beyond these: `peers` (needs the published code), `epoch` (a GPU), `scheduler`,
-`noise`, `loss_weights`, `claims`, `soak` (these train for long), and `search`, which replays what `search_table` records.
+`noise`, `loss_weights`, `claims`, `soak` (these train for long), and `search`, a replay of what `search_table` records.
 """
 
 import os
