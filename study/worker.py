@@ -44,17 +44,17 @@ class Worker:
 
     def __init__(self, splits: Splits, device: str = "cpu") -> None:
         self.splits, self.device = splits, device
-        self.broken = ""
+        self.broken: Row = {}
         self.place = WorkFolder("")  # of no job yet
 
     def begin(self, job: Job) -> None:
         """Start the job, or go on with it; what is wrong with it is said by the first step."""
-        self.job, self.broken = job, ""
+        self.job, self.broken = job, {}
         self.place.close()
         try:
             self._open(job)
         except Exception as error:
-            self.broken = describe(error)
+            self.broken = failure(error)
 
     def _open(self, job: Job) -> None:
         self.config = TrialConfig.from_dict(job.config)
@@ -84,17 +84,15 @@ class Worker:
     def step(self) -> Row:
         """The row of the next epoch. A failure is a row too, so that the process serves the next job."""
         if self.broken:
-            return {"done": True, "error": self.broken}
+            return self.broken
         try:
             return self._step()
         except Exception as error:
-            text = describe(error)
-            if isinstance(error, OSError) and error.errno in NO_SPACE:
-                return {"done": True, "error": text, "full": True}
-            if not isinstance(error, torch.OutOfMemoryError) and "CUDA" in text:
+            row = failure(error)
+            if not isinstance(error, torch.OutOfMemoryError) and "CUDA" in row["error"]:
                 raise  # a process whose device failed is of no further use
             self.release()
-            return {"done": True, "error": text}
+            return row
 
     def _step(self) -> Row:
         if self.again:
@@ -166,6 +164,12 @@ class Worker:
         self.epochs = self.state = None  # type: ignore[assignment]
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+def failure(error: Exception) -> Row:
+    """The last row of a job that cannot go on; `full` where it is the disk's fault and not the job's."""
+    row = {"done": True, "error": describe(error)}
+    return {**row, "full": True} if isinstance(error, OSError) and error.errno in NO_SPACE else row
 
 
 def describe(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -168,6 +169,24 @@ def test_a_damaged_checkpoint_is_named(content, tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(content)
     with pytest.raises(ValueError, match=r"checkpoint\.pt is not a readable checkpoint"):
         read_checkpoint(tmp_path / "checkpoint.pt")
+
+
+def test_no_flipped_byte_of_a_checkpoint_changes_what_is_read(splits, tmp_path):
+    state, path = TrainState(with_recipe(Vanilla(), **SHORT), splits), tmp_path / "checkpoint.pt"
+    state.save(path)
+    whole, refused = path.read_bytes(), 0
+    for place in np.linspace(0, len(whole) - 1, 300, dtype=int):
+        spoilt = bytearray(whole)
+        spoilt[place] ^= 0x10
+        path.write_bytes(spoilt)
+        try:
+            read = read_checkpoint(path)
+        except ValueError:
+            refused += 1
+        else:  # padding between the records, or a date
+            assert all(torch.equal(value, read["net"][name]) for name, value in state.net.state_dict().items())
+            assert read["config"] == state.config.as_dict()
+    assert refused > 150
 
 
 def test_a_checkpoint_cannot_run_code(tmp_path):

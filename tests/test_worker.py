@@ -10,7 +10,7 @@ import torch
 from study.jobs import Job
 from study.worker import Worker, describe
 from trainables.config import TrialConfig, make_method, with_recipe
-from trainables.run_folder import read_rows
+from trainables.run_folder import RunFolder, read_rows
 from trainables.train import load_splits
 
 CONFIG = with_recipe(make_method("entprop", {}), epochs=3, train_images=128, seed=3)
@@ -155,13 +155,14 @@ def test_a_job_whose_folder_was_damaged_is_trained_anew_with_the_same_numbers(tm
     assert [plain(row) for row in after] == [plain(row) for row in whole]
 
 
-def test_a_full_disk_is_no_failure_of_the_job(tmp_path, splits, monkeypatch):
-    def full(row, state):
+@pytest.mark.parametrize("when", ["begin", "add"])
+def test_a_full_disk_is_no_failure_of_the_job(tmp_path, splits, monkeypatch, when):
+    def full(*args):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     worker = Worker(splits)
+    monkeypatch.setattr(RunFolder, when, full)
     worker.begin(job_in(tmp_path / "a"))
-    monkeypatch.setattr(worker.folder, "add", full)
     row = worker.step()
     assert row["full"]
     assert row["error"].startswith("OSError: [Errno 28] No space left on device")

@@ -6,6 +6,7 @@ import io
 import math
 import os
 import time
+import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -78,6 +79,9 @@ class TrainState:
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """The content of a checkpoint; ValueError if it is damaged or something else."""
     try:
+        with zipfile.ZipFile(path) as archive:  # torch.load itself passes over the checksums that torch.save wrote
+            if damaged := archive.testzip():
+                raise zipfile.BadZipFile(damaged)
         content = torch.load(path, map_location="cpu", weights_only=True)
         missing = {"config", "net", "optimizer", "epoch", "spent"} - set(content)
     except FileNotFoundError:
