@@ -3,8 +3,9 @@
     make bench        # some minutes on two idle cores; tables and figures in runs/bench
 
 Fewer rounds than the stored figures of `benchmarks/results` have, so the spread is wider. The long forms, each with its
-own `--help`: python -m benchmarks.NAME. Beyond these: `peers` (needs the published code), `epoch` (a GPU), `scheduler`,
-`noise`, `loss_weights`, `claims`, `soak` (these train for long), and `search`, a replay of what `search_table` records.
+own `--help`: python -m benchmarks.NAME. Beyond these: `peers` (needs the published code), `epoch`, `packing` (a GPU),
+`scheduler`, `noise`, `loss_weights`, `claims`, `soak` (these train for long), and `search`, a replay of what
+`search_table` records.
 """
 
 import os

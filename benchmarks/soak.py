@@ -4,8 +4,8 @@
 
 A trial is one epoch of 80 small random pictures, so that nearly all of it is what surrounds training: proposing,
 starting, checkpoint, files, Optuna's copy, gauges. After every 20 trials all processes of the study are looked over.
-Growth is the slope over the last four fifths of the trials; the first fifth fills caches. Files grow by what a
-trial is meant to leave behind: its checkpoint and its rows. Ends with exit code 1 if a bound is broken.
+Growth is the slope over the last half of the trials; the first half fills caches and the workers' heaps. Files grow by
+what a trial is meant to leave behind: its checkpoint and its rows. Ends with exit code 1 if a bound is broken.
 """
 
 import os
@@ -122,8 +122,8 @@ def size(folder):
 
 
 def slopes(samples):
-    """Growth by a trial, over the last four fifths."""
-    settled = samples[len(samples) // 5 :]
+    """Growth by a trial, over the last half."""
+    settled = samples[len(samples) // 2 :]
     trials = [sample["trials"] for sample in settled]
     return {name: float(np.polyfit(trials, [sample[name] for sample in settled], 1)[0]) for name in BOUNDS}
 

@@ -202,6 +202,8 @@ def _read_special(options: Mapping[str, Any]) -> dict[str, Any]:
     if options.get("methods") == "all":
         affordable = found.get("budget", Budget(1.0)).allows
         found["methods"] = tuple(name for name in METHODS if affordable(spaces.cheapest_cost(name)))
+    if options.get("trials_per_gpu") == "auto":
+        found["trials_per_gpu"] = None
     if options.get("controls") in ("true", "false"):
         found["controls"] = options["controls"] == "true"
     if "fix" in options:
@@ -297,7 +299,8 @@ def _resumed(options: Mapping[str, Any]) -> Study:
     if "out" in options and Path(options["out"]).resolve() != folder.resolve():
         raise ValueError(f"out must be left alone with resume, got {options['out']}")
     _check_same(stored, asked, folder)
-    changes: dict[str, Any] = {name: value for name, value in read_flags(asked, Study).items() if name in CHANGEABLE}
+    new = {**read_flags(asked, Study), **_read_special(asked)}
+    changes: dict[str, Any] = {name: value for name, value in new.items() if name in CHANGEABLE}
     if "extend" in options:
         changes |= {"extend": _extension(stored, options["extend"])}
         changes |= {"trials": (stored.trials or 0) + changes["extend"]}

@@ -71,7 +71,9 @@ class Study:
     gpus_per_trial: float | None = option(
         None, "GPUs of a trial, a fraction shares one [1 if there is one, else 0]", low=0
     )
-    trials_per_gpu: int = option(1, "trials that share a GPU", low=1)
+    trials_per_gpu: int | None = option(
+        1, "trials that share a GPU; auto: as many as bring most, tried out before the study", low=1
+    )  # None is auto
     concurrency: int | None = option(None, "trials at once [as many as the resources allow]", low=1)
     max_failures: int = option(2, "how often a trial that dies with its worker is taken up again", low=0)
     device: str = option("auto", "of the trials; auto: a GPU where there is one", one_of=("auto", "cpu", "cuda"))
@@ -92,10 +94,10 @@ class Study:
         if self.storage:
             check_no_secret(self.storage)
         self._set(trial=dataclasses.replace(self.trial, method=make_method("vanilla", {}), seed=self.seed))
-        if self.trials_per_gpu > 1 and self.gpus_per_trial is not None:
+        if self.trials_per_gpu != 1 and self.gpus_per_trial is not None:
             raise ValueError(
                 f"one of gpus_per_trial and trials_per_gpu must be left alone, got {self.gpus_per_trial:g} and "
-                f"{self.trials_per_gpu}"
+                f"{self.trials_per_gpu or 'auto'}"
             )
         if self.table is not None:
             _check_table(self)

@@ -277,7 +277,7 @@ def slots_here(study: Study) -> int:
     if study.address or os.environ.get("RAY_ADDRESS"):
         return study.concurrency or 1
     if study.gpus_per_trial or study.device.startswith("cuda"):
-        return study.concurrency or study.trials_per_gpu
+        return study.concurrency or study.trials_per_gpu or 1
     cores = max(1, int((os.cpu_count() or 1) / study.cpus_per_trial))
     return min(study.concurrency or cores, cores)
 

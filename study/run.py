@@ -132,7 +132,7 @@ class Conductor:
         check_pictures(study, planned)
         first = planned[0].config if planned else study.trial
         self.splits = data.of(first)
-        with tuner.ray_session(study.address, self.name) as url:
+        with self.shared_gpu(planned), tuner.ray_session(study.address, self.name) as url:
             self.slots = min(study.concurrency or sys.maxsize, tuner.slots_of(self.cpus, self.gpus))
             if study.storage:
                 check_writable(study.storage)
@@ -161,6 +161,20 @@ class Conductor:
         if (study.confirm or study.table) and not self.confirm(chosen, data):
             return self.interrupted()
         return self.end()
+
+    @contextmanager
+    def shared_gpu(self, planned: list[Any]) -> Iterator[None]:
+        """Inside, trials may share a GPU: as many as was asked for, or as many as a try finds best."""
+        from study import packing
+
+        study = self.study
+        with packing.sharing_service(bool(self.gpus) and study.trials_per_gpu != 1 and not study.address):
+            if self.gpus and study.trials_per_gpu is None:
+                most = max(1, int((os.cpu_count() or 1) / self.cpus))
+                tried = packing.try_out(packing.heaviest(study, planned), self.splits, "cuda", most)
+                self.gpus = 1 / packing.best_number(tried)
+                self.progress.say(packing.packing_text(tried))
+            yield
 
     # -------------------------------------------------------------------------------------------------- phases
 
@@ -371,7 +385,7 @@ def resources(study: Study) -> tuple[float, float]:
     gpus = study.gpus_per_trial
     if gpus is None:
         wanted = study.device.startswith("cuda") or (study.device == "auto" and torch.cuda.is_available())
-        gpus = 1 / study.trials_per_gpu if wanted else 0.0
+        gpus = 1 / (study.trials_per_gpu or 1) if wanted else 0.0  # auto: one, until it has been tried out
     return study.cpus_per_trial, gpus
 
 
