@@ -1,7 +1,8 @@
 """Execute the notebooks without a browser: `make notebooks`, or with other results `make notebooks RESULTS=runs/DIR`.
 
 A notebook is a percent script in `analysis/notebooks`; beside it lies what it shows for the results of this repository.
-With other results the executed notebooks go to RESULTS/notebooks, so that the ones of the repository stay as they are.
+With other results the executed notebooks go to RESULTS/notebooks, so that the ones of the repository stay as they are;
+without, docs/results.md is written anew, too.
 Nothing that changes from run to run is kept: executing twice gives the same bytes.
 """
 
@@ -12,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from analysis import results_page
 from trainables.files import write_atomically
 
 ROOT = Path(__file__).parents[1]
@@ -35,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     for script in sorted(FOLDER.glob("*.py")):
         path = execute(script, out, results)
         print(f"executed {path}", flush=True)
-    return 0
+    return 0 if results else results_page.main()
 
 
 def execute(script: Path, out: Path, results: Path | None = None) -> Path:

@@ -17,7 +17,7 @@ from analysis.costs import all_costs, formulas
 from analysis.published import Published, is_long, path_of, published
 from analysis.rows import COLUMNS, FLAG, PRINTED, against, as_frame, measured, protocol
 from analysis.settings import ATTACK, Place, Setting, by_place, method_key, method_of_setting, plain, settings
-from study.grids import GRIDS, Cell, cells
+from study.grids import COMPUTED, GRIDS, Cell, cells
 from study.grids.listing import PAPERS
 from trainables.data import DATASETS
 
@@ -50,7 +50,7 @@ def _groups(
     ours |= _averages(ours, [place[0] for place in places if place[1] == "average"], GRIDS[table].models)
     of: dict[tuple[str, str], list[list[Setting]]] = {place: [] for place in places}
     for place, group in ours.items():
-        wanted = {method_key(cell.config.method) for cell in _cells(table, place)}
+        wanted = {method_key(cell.config.method) for cell in cells_at(table, place)}
         if any(method_key(method_of_setting(each)) in wanted for each in group):
             of[place[:2] if place[:2] in of else _first(table)].append(group)
     return [(place, group) for place, groups in of.items() for group in groups or [[]]]
@@ -61,7 +61,7 @@ def _first(table: str) -> tuple[str, str]:
     return GRIDS[table].datasets[0], GRIDS[table].models[0]
 
 
-def _cells(table: str, place: tuple[Any, ...]) -> list[Cell]:
+def cells_at(table: str, place: tuple[Any, ...]) -> list[Cell]:
     """The published table's configurations, on the place's data set where it is one of ours."""
     grid = GRIDS[table]
     dataset = place[0] if place[0] in DATASETS else grid.datasets[0]
@@ -96,7 +96,7 @@ def _group(
     """One block of rows: a data set and network of the published table, and one place of ours."""
     by_label = {row.label: row for row in printed}
     methods = {method_key(method_of_setting(each)): each for each in ours}
-    grid = _cells(table, ours[0].place if ours else place)
+    grid = cells_at(table, ours[0].place if ours else place)
     found = {cell.label: methods.get(method_key(cell.config.method)) for cell in grid}
     attack = _calibrated(plain(ours, "vanilla"), printed)
     measure = attack if measure_of(table) == "pgd20" else "h"
@@ -177,7 +177,5 @@ def title(table: str) -> str:
     if table == "cost":
         return "All confirmed settings by what they cost"
     paper, _, number = table.partition("/")
-    where = f" ({PAPERS[paper]}, table {number})" if number.isdigit() else ""
-    texts = {"entprop/1": "cost of an epoch by method", "mixprop/4": "cost of an epoch by attack"}
-    text = texts.get(table) or GRIDS[table].title
-    return text[0].upper() + text[1:] + where
+    text = (COMPUTED[table] if table in COMPUTED else GRIDS[table]).title
+    return text[0].upper() + text[1:] + (f" ({PAPERS[paper]}, table {number})" if number.isdigit() else "")

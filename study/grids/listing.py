@@ -23,12 +23,12 @@ def list_tables() -> str:
     lines: list[str] = []
     for paper, title in PAPERS.items():
         lines += ["", title] if lines else [title]
-        for name in sorted((name for name in (*GRIDS, *COMPUTED) if name.startswith(f"{paper}/")), key=_number):
+        for name in sorted((name for name in (*GRIDS, *COMPUTED) if name.startswith(f"{paper}/")), key=table_order):
             lines += computed_lines(name) if name in COMPUTED else table_lines(name, GRIDS[name])
     return "\n".join(lines)
 
 
-def _number(name: str) -> tuple[int, str]:
+def table_order(name: str) -> tuple[int, str]:
     """The published tables in their order, then those that are not published."""
     number = name.partition("/")[2]
     return (int(number), "") if number.isdigit() else (1000, number)

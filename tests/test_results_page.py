@@ -1,0 +1,71 @@
+"""The page of what has been shown: every published table has its row, and claims are judged by paired differences."""
+
+import pytest
+from analysis_folders import stored as copy_of_a_study
+from analysis_rows import config, run, runs
+
+from analysis.claims import CLAIMS, judge, printed_difference
+from analysis.results_page import PAGE, ROOT, page, stored
+from study.grids import COMPUTED, GRIDS
+
+BY_TEXT = {claim.text: claim for claim in CLAIMS}
+MORE_STEPS = "more attack steps are better: n = 5 above n = 1 at k = 0.6"
+ONE, FIVE = (config("entprop", k=0.6, n=n) for n in (1, 5))
+
+
+def judged(frame, text):
+    (found,) = [each for each in judge(frame) if each.claim.text == text]
+    return found
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.text)
+def test_a_claim_names_two_rows_of_its_table(claim):
+    labels = [row.label for row in GRIDS[claim.table].rows]
+    assert claim.above in labels
+    assert claim.below in labels
+
+
+def test_the_printed_difference_is_the_mean_over_all_that_is_printed():
+    assert printed_difference(BY_TEXT[MORE_STEPS]) == pytest.approx(66.30 - 65.40)
+    assert printed_difference(BY_TEXT["MixUp adds to selection"]) is None  # lost
+    # CIFAR-100, CUB, Pets and Cars; of ImageNet, AdvProp's H is not printed
+    above = BY_TEXT["MixProp is above plain training"]
+    gains = [66.18 - 62.08, 67.70 - 60.85, 72.82 - 64.82, 65.55 - 56.43, 54.23 - 52.07]
+    assert printed_difference(above) == pytest.approx(sum(gains) / 5)
+
+
+@pytest.mark.parametrize(
+    ("ones", "fives", "verdict"),
+    [
+        ((89, 91, 91), (91, 93, 93.1), "holds"),
+        ((91, 92, 91), (89, 90, 89.1), "fails"),
+        ((90, 92, 90), (92, 91, 90), "open"),
+    ],
+)
+def test_a_claim_holds_fails_or_is_open(ones, fives, verdict):
+    rows = [run(method, seed, h) for method, several in ((ONE, ones), (FIVE, fives)) for seed, h in enumerate(several)]
+    found = judged(runs(*rows), MORE_STEPS)
+    assert found.difference.seeds == 3
+    assert found.difference.mean == pytest.approx(sum(fives) / 3 - sum(ones) / 3)
+    assert found.verdict == verdict
+
+
+def test_a_claim_without_runs_of_both_settings_is_not_run():
+    assert judged(runs(run(ONE, 0, 90.0)), MORE_STEPS).verdict == "not run"
+    different_seeds = runs(run(ONE, 0, 90.0), run(FIVE, 1, 95.0))
+    assert judged(different_seeds, MORE_STEPS).difference is None
+    one_seed = runs(run(ONE, 0, 90.0), run(FIVE, 0, 95.0))
+    assert judged(one_seed, MORE_STEPS).verdict == "open"  # one difference has no interval
+
+
+def test_the_page_has_a_row_for_every_table(tmp_path):
+    copy_of_a_study(tmp_path / "digits-small")
+    text = page(stored(tmp_path))
+    for table in (*GRIDS, *COMPUTED):
+        assert text.count(f"\n| {table} | {(COMPUTED if table in COMPUTED else GRIDS)[table].title} |") == 1
+    assert "| `results/digits-small` | digits |" in text
+    assert text.count("| computed |") == len(COMPUTED)
+
+
+def test_the_stored_page_is_that_of_the_stored_studies():
+    assert PAGE.read_text() == page(stored(ROOT / "results"))
