@@ -1,4 +1,4 @@
-"""The three loss weightings of EntProp (A9) beside vanilla and mixup: SA, RA and H over many seeds.
+"""The three loss weightings of EntProp (A9), and its two targets (A3), beside vanilla and mixup, over many seeds.
 
     python -m benchmarks.loss_weights                                       # digits, 10 seeds, an hour of one core
     python -m benchmarks.loss_weights --data npz:cifar10.npz --train-images 1000 --seeds 6 --corrupted-images 250
@@ -41,6 +41,14 @@ CONFIGURATIONS = {
         f"EntProp ({k}, {n}), {weights}": ("entprop", {"k": k, "n": n, "weights": weights}, 0.1)
         for weights in ("instance", "pass_mean", "sum")
         for k, n in SETTINGS
+    },
+    **{
+        f"EntProp (0.2, 1), {weights}, one label": (
+            "entprop",
+            {"k": 0.2, "n": 1, "weights": weights, "aux_target": "original"},
+            0.1,
+        )
+        for weights in ("instance", "sum")
     },
 }
 BASELINES = ("vanilla, lr 0.1", "mixup")
@@ -150,7 +158,9 @@ def main():
     about = f"{arguments.data.partition(':')[0]} data {name}, {int(rows[0]['train_images'])} training images, "
     about += f"{int(rows[0]['epochs'])} epochs, resnet8; mean ± 95 % CI; p: paired t over seeds, Holm-corrected; "
     about += "train: accuracy on training images, of mixtures against the first of their labels"
-    path.with_suffix(".md").write_text(f"# Loss weightings\n\n{about}.\n\n{text}\n\nMade on {machine['cpu']}.\n")
+    path.with_suffix(".md").write_text(
+        f"# Loss weightings and targets\n\n{about}.\n\n{text}\n\nMade on {machine['cpu']}.\n"
+    )
     print(f"\n{about}\n\n{text}\n\nrows: {path}")
 
 
