@@ -1,4 +1,4 @@
-"""What has been shown and what has not: docs/results.md, written from the studies in results/ and the code's tables.
+"""What has been shown and what has not: docs/results.md, and README's table and figures, from the studies in results/.
 
     python -m analysis.results_page        # part of `make notebooks`
 
@@ -6,6 +6,7 @@ Every published table has one row that says how much of it stands here; every cl
 with its seeds and spread.
 """
 
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -13,17 +14,25 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.claims import FAILS, HOLDS, OPEN, Judged, judge
+from analysis.drawing import svg_text
+from analysis.figures import draw
 from analysis.intervals import Interval
 from analysis.settings import settings
 from analysis.studies import Folder, read_folder, read_studies
 from study.budget import format_cost
 from study.grids import COMPUTED, GRIDS, demo_twins, size
 from study.grids.listing import PAPERS, table_order
+from study.results import Results
+from study.summary import confirmed_table, verdict
 from trainables.data import dataset_entry
 from trainables.files import write_atomically
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "results.md"
+README = ROOT / "README.md"
+PICTURES = ROOT / "docs" / "figures"
+SHOWN = ("cost", "k", "n", "pareto")  # of the README
+FRONT = re.compile(r"(<!-- from results/(\S+) -->\n```text\n).*?(```\n<!-- end -->)", flags=re.DOTALL)
 
 INTRODUCTION = """\
 # What has been shown, and what has not
@@ -49,10 +58,30 @@ what the printed size takes: the compute, and where a folder is named the data, 
 
 
 def main() -> int:
-    """Write the page."""
-    write_atomically(PAGE, page(stored(ROOT / "results")), to_disk=False)
-    print(f"written {PAGE}")
+    """Write them all."""
+    texts = {PAGE: page(stored(ROOT / "results")), README: front(README.read_text(encoding="utf-8")), **pictures()}
+    PICTURES.mkdir(exist_ok=True)
+    for path, text in texts.items():
+        write_atomically(path, text, to_disk=False)
+        print(f"written {path}", flush=True)
     return 0
+
+
+def front(readme: str) -> str:
+    """The README with the final table of the study that it names."""
+    return FRONT.sub(lambda found: found[1] + _confirmed(ROOT / "results" / found[2]) + "\n" + found[3], readme)
+
+
+def _confirmed(folder: Path) -> str:
+    """What the study's output ended with: the table of what was confirmed, and the verdicts."""
+    rows = Results(folder).confirm
+    return "\n".join([confirmed_table(rows), "", *verdict(rows)])
+
+
+def pictures() -> dict[Path, str]:
+    """The figures of the README, from all stored studies."""
+    found = read_studies(stored(ROOT / "results"), mix=True)
+    return {PICTURES / f"{name}.svg": svg_text(draw(name, found).figure) for name in SHOWN}
 
 
 def stored(folder: Path) -> list[Path]:

@@ -1,11 +1,13 @@
 """The page of what has been shown: every published table has its row, and claims are judged by paired differences."""
 
+import re
+
 import pytest
 from analysis_folders import stored as copy_of_a_study
 from analysis_rows import config, run, runs
 
 from analysis.claims import CLAIMS, judge, printed_difference
-from analysis.results_page import PAGE, ROOT, page, stored
+from analysis.results_page import PAGE, README, ROOT, front, page, pictures, stored
 from study.grids import COMPUTED, GRIDS
 
 BY_TEXT = {claim.text: claim for claim in CLAIMS}
@@ -69,3 +71,18 @@ def test_the_page_has_a_row_for_every_table(tmp_path):
 
 def test_the_stored_page_is_that_of_the_stored_studies():
     assert PAGE.read_text() == page(stored(ROOT / "results"))
+
+
+def test_the_readme_shows_the_final_table_of_the_study_that_it_names():
+    text = README.read_text()
+    assert front(text) == text
+    spoilt = re.sub(r"(?m)^vanilla: .*$", "vanilla: 99.99", text)
+    assert spoilt != text
+    assert front(spoilt) == text
+
+
+def test_the_pictures_of_the_readme_are_those_of_the_stored_studies():
+    drawn = pictures()
+    assert {f"docs/figures/{path.name}" for path in drawn} == set(re.findall(r'src="([^"]+)"', README.read_text()))
+    for path, text in drawn.items():
+        assert path.read_text() == text, path
