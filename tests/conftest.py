@@ -12,18 +12,11 @@ import importlib.util
 
 from hypothesis import settings
 
-# Without Ray and Optuna, as on a machine that only trains, the tests of what needs them are left out.
+# Without Ray, Optuna and pandas, which Ray brings along, as on a machine that only trains, the tests of what needs them
+# are left out.
 if importlib.util.find_spec("ray") is None or importlib.util.find_spec("optuna") is None:
     needs_them = ("confirm", "monitor", "phases", "run", "search", "tuner")
-    needs_pandas = (
-        "answer",
-        "figures",
-        "notebooks",
-        "report",
-        "studies",
-        "tables",
-        "writers",
-    )  # which Ray brings along
+    needs_pandas = ("answer", "figures", "notebooks", "report", "results_page", "studies", "tables", "writers")
     collect_ignore = ["faults", *(f"test_{name}.py" for name in (*needs_them, *needs_pandas))]
 
 # The same examples in every run, and no time limit for one: a shared machine is slow now and then.

@@ -1,30 +1,19 @@
-"""Attacks by name, their arithmetic, what they leave behind, and their agreement with other packages."""
+"""The arithmetic of attacks, what they leave behind, and what comes of them."""
 
-import dataclasses
 import functools
-import subprocess
-import sys
-import types
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from attack_nets import PIXEL, Linear, dual_net, generator, pixels, small_images, traces, trained_digits
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
 
 from trainables.attack_names import (
-    FAMILIES,
     Attack,
-    attack_name,
-    growing_radius,
-    growing_steps,
     parse_attack,
     parse_attacks,
     smoothings,
-    with_radii,
 )
 from trainables.attacks import (
     attack_objective,
@@ -36,9 +25,7 @@ from trainables.attacks import (
     unit,
 )
 from trainables.deploy import DeployedNet
-from trainables.dual_norm import add_aux_norms, aux_norm
-from trainables.models import model_entry
-from trainables.networks import PixelNet
+from trainables.dual_norm import aux_norm
 from trainables.passes import PassCounter
 from trainables.robustness import (
     attack_accuracies,
@@ -52,178 +39,13 @@ from trainables.robustness import (
     worst_smoothing,
 )
 
-STORED = Path(__file__).parent / "stored" / "attacks_digits.npz"
-PIXEL = 1 / 255
 
-
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-# ---- names ----------------------------------------------------------------------------------------------------------
-
-NAMES = {
-    "FGSM4": Attack("pgd", 4, 1, start="none", reach=1.0, restarts=1),
-    "FGSM25.5:norm=l2": Attack("pgd", 25.5, 1, start="none", reach=1.0, restarts=1, norm="l2"),
-    "PGD20-8": Attack("pgd", 8, 20, start="gaussian", restarts=5),
-    "PGD20-0.5:seed=3": Attack("pgd", 0.5, 20, seed=3),
-    "CW40-8": Attack("cw", 8, 40),
-    "TRADES20-8": Attack("trades", 8, 20),
-    "RS10000-8": Attack("random_search", 8, 10000),
-    "AA-8:norm=l2": Attack("autoattack", 8, None, norm="l2"),
-    "PGD20-8:entprop": Attack("pgd", 8, 20, start="none", reach=2.5, restarts=1),
-    "PGD50-300:ceb,norm=l2": Attack("pgd", 300, 50, start="none", reach=4 / 3, restarts=1, norm="l2"),
-    "PGD20-8:norm=l2,step=2,start=none,restarts=1,target=1": Attack(
-        "pgd", 8, 20, norm="l2", step=2.0, start="none", restarts=1, target=1
-    ),
-    "PGD20-8:start=uniform": Attack("pgd", 8, 20, start="uniform"),
-    "PGD20-8:noise=0.01": Attack("pgd", 8, 20, noise=0.01),
-    "PGD20-8:smoothing=0.3": Attack("pgd", 8, 20, smoothing=0.3),
-    "PGD20-8:adaptive": Attack("pgd", 8, 20, adaptive=True),
-}
-
-
-@pytest.mark.parametrize(("name", "attack"), NAMES.items(), ids=NAMES)
-def test_a_name_and_its_attack_are_two_forms_of_the_same(name, attack):
-    assert parse_attack(name) == attack
-    assert attack_name(attack) == name
-
-
-@st.composite
-def attacks(draw):
-    kind = draw(st.sampled_from(["pgd", "cw", "trades", "random_search", "autoattack"]))
-    norm = draw(st.sampled_from(["linf", "l2"]))
-    positive = st.floats(1e-6, 255, exclude_min=True)
-    values = {"kind": kind, "norm": norm, "epsilon": draw(positive), "seed": draw(st.integers(0, 9))}
-    values["steps"] = None if kind == "autoattack" else draw(st.sampled_from([1, 7, 20]))
-    if kind in ("pgd", "cw", "trades"):
-        values["start"] = draw(st.sampled_from(["uniform", "gaussian"] + ["none"] * (kind != "trades")))
-        values["restarts"] = draw(st.integers(1, 6))
-        values[draw(st.sampled_from(["step", "reach"]))] = draw(
-            st.none() | positive | st.sampled_from([1.0, 2.5, 4 / 3])
-        )
-        if values["start"] == "gaussian":
-            values["noise"] = draw(st.none() | positive)
-    if kind in ("pgd", "cw", "random_search"):
-        values["target"] = draw(st.none() | st.integers(0, 9))
-    if kind == "pgd":
-        values["adaptive"] = draw(st.booleans())
-        values["smoothing"] = 0.0 if values["adaptive"] else draw(st.floats(0, 1))
-    return Attack(**values)
-
-
-@given(attacks())
-def test_every_attack_has_a_name_that_gives_it_back(attack):
-    assert parse_attack(attack_name(attack)) == attack
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_the_example_of_every_family_is_a_name(family):
-    assert attack_name(parse_attack(FAMILIES[family].example)) == FAMILIES[family].example
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("PGD20", "attack 'PGD20': epsilon must be named, got none; write PGD20-8 for 20 gradient steps within 8/255"),
-        ("PGDx-8", "attack 'PGDx-8': steps must be a whole number of at least 1, got 'x'; write PGD20-8 for"),
-        ("PGD-8", "steps must be a whole number of at least 1, got ''"),
-        ("PGD0-8", "steps must be a whole number of at least 1, got '0'"),
-        ("FGSM", "attack 'FGSM': epsilon must be named, got none; write FGSM4 for one step of 4/255"),
-        ("AA5-8", "attack 'AA5-8': steps cannot be chosen, got '5'; write AA-8 for AutoAttack within 8/255"),
-        ("PGD20-0", "attack 'PGD20-0': epsilon must be a number above 0, got 0.0"),
-        ("PGD20--3", "epsilon must be a number above 0, got -3.0"),
-        ("PGD20-nan", "epsilon must be a number above 0, got nan"),
-        ("PGD20-x", "epsilon must be a number above 0, got 'x'"),
-        ("PGD20-300", "epsilon must be a number in (0, 255] for norm linf, got 300.0"),
-        ("PGS20-8", "unknown attack 'PGS20-8'; did you mean 'PGD20-8'? known: AA-8, CW20-8, FGSM4,"),
-        ("", "unknown attack ''; known: AA-8"),
-        ("pgd20-8", "attack 'pgd20-8': families are written in capitals: FGSM, PGD, CW, TRADES, RS, AA"),
-        ("PGD20-8:", "unknown option ''; known: adaptive, ceb, entprop, noise=,"),
-        ("PGD20-8:stepp=2", "unknown option 'stepp=2'; did you mean 'step='?"),
-        ("PGD20-8:step", "unknown option 'step'; did you mean 'step='?"),
-        ("PGD20-8:entprop=1", "unknown option 'entprop=1'; did you mean 'entprop'?"),
-        ("PGD20-8:step=", "step must be a number above 0, got ''"),
-        ("PGD20-8:step=1,step=2", "an option must be given once, got step again"),
-        ("PGD20-8:ceb,entprop", "an option must be given once, got entprop again"),
-        ("PGD20-8:step=1,reach=2", "one of step and reach must be unset, got step 1 and reach 2"),
-        ("PGD20-8:norm=l1", "unknown norm 'l1'; known: l2, linf"),
-        ("PGD20-8:restarts=1.5", "restarts must be a whole number of at least 1, got '1.5'"),
-        ("PGD20-8:smoothing=1.1", "smoothing must be a number in [0, 1], got 1.1"),
-        ("PGD20-8:adaptive,smoothing=0.1", "smoothing must be unset for an adaptive attack, which tries all, got 0.1"),
-        ("PGD20-8:start=none,noise=0.1", "noise must be unset unless start is gaussian, got noise 0.1 for none"),
-        ("FGSM4:step=2", "the step of FGSM is epsilon; write PGD1-4 with options for another"),
-        ("RS100-8:restarts=2", "restarts must be left alone for random_search, which has no such option, got 2"),
-        ("AA-8:target=1", "target must be left alone for autoattack, which has no such option, got 1"),
-        ("CW20-8:smoothing=0.1", "smoothing must be left alone for cw, which has no such option, got 0.1"),
-        ("TRADES20-8:start=none", "start must not be none for trades, whose gradient is zero at the image"),
-    ],
-)
-def test_a_wrong_name_is_refused_in_one_line(name, message):
-    with pytest.raises(ValueError) as error:  # noqa: PT011
-        parse_attack(name)
-    assert message in str(error.value)
-    assert "\n" not in str(error.value)
-
-
-def test_commas_divide_names_and_options():
-    names = "PGD20-8:step=2,restarts=1,FGSM4,PGD20-2:entprop,target=1"
-    assert [attack_name(attack) for attack in parse_attacks(names)] == [
-        "PGD20-8:step=2,restarts=1",
-        "FGSM4",
-        "PGD20-2:entprop,target=1",
-    ]
-
-
-def test_the_papers_steps_and_starts():
-    for name, alpha, runs, sigma in (
-        ("PGD20-8", 0.8, 5, 0.005),
-        ("PGD100-4", 0.4, 5, 0.005),
-        ("TRADES20-8", 0.8, 5, 0.001),
-        ("FGSM4", 4, 1, None),
-        ("PGD20-2:entprop", 0.25, 1, None),
-        ("PGD20-30:ceb", 2, 1, None),
-        ("PGD20-8:start=none", 0.8, 1, None),  # five runs that are all the same are one
-    ):
-        attack = parse_attack(name)
-        assert attack.alpha == pytest.approx(alpha)
-        assert attack.runs == runs
-        assert sigma is None or attack.sigma == sigma
-
-
-def test_curves_and_smoothings_are_lists_of_attacks():
-    base = parse_attack("PGD20-8")
-    assert [attack_name(attack) for attack in growing_radius(base, (10, 150))] == [
-        "PGD10-10:step=2",
-        "PGD150-150:step=2",
-    ]
-    assert [attack_name(attack) for attack in growing_steps(base, (8, 500))] == ["PGD8-8:step=2", "PGD500-8:step=0.5"]
-    assert [attack.alpha for attack in with_radii(base, (1, 4))] == [0.1, 0.4]
-    assert [attack.smoothing for attack in smoothings(parse_attack("PGD20-8:adaptive"))] == [i / 10 for i in range(11)]
-
-
-def test_names_need_no_torch():
-    code = "import sys, trainables.attack_names; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+@pytest.fixture(scope="module")
+def digits():
+    return trained_digits()
 
 
 # ---- one step -------------------------------------------------------------------------------------------------------
-
-
-class Linear(nn.Module):
-    """Logits linear in the pixels."""
-
-    def __init__(self, weight, bias=None):
-        super().__init__()
-        self.weight = nn.Parameter(torch.as_tensor(weight, dtype=torch.float32))
-        self.bias = nn.Parameter(torch.zeros(len(self.weight)) if bias is None else torch.as_tensor(bias))
-
-    def forward(self, x):
-        return F.linear(x.flatten(1), self.weight, self.bias)
-
-
-def pixels(*values):
-    return torch.tensor(values, dtype=torch.float32).view(-1, 1, 1, len(values[0]))
 
 
 def test_a_step_in_the_largest_norm_moves_every_pixel_by_alpha():
@@ -291,78 +113,6 @@ def test_fooled_means_wrong_or_the_target():
 
 
 # ---- runs -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def stored():
-    return np.load(STORED)
-
-
-@pytest.fixture(scope="module")
-def digits(stored):
-    """A trained network with 100 test images of digits and their labels."""
-    net = PixelNet(
-        model_entry("resnet8").build(10, 32, True, False),
-        stored["mean"].tolist(),
-        stored["std"].tolist(),
-        dual=False,
-        bf16=False,
-    )
-    net.load_state_dict({name[4:]: torch.from_numpy(stored[name]) for name in stored.files if name.startswith("net/")})
-    x = torch.from_numpy(stored["pixels"]).float().div(255)[:, None].expand(-1, 3, -1, -1)
-    x = x.contiguous(memory_format=torch.channels_last)
-    return net.to(memory_format=torch.channels_last).eval(), x, torch.from_numpy(stored["labels"])
-
-
-def dual_net(seed=0):
-    """A small network with main and auxiliary norms that differ, in training mode but for one frozen module."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        head = nn.Linear(8 * 16, 4)
-        net = nn.Sequential(
-            *(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU()),
-            *(nn.Conv2d(8, 8, 3), nn.BatchNorm2d(8)),
-            nn.Flatten(),
-            head,
-        )
-        net.route = add_aux_norms(net)
-        for dual in (net[1], net[4]):
-            for norm in (dual.main, dual.aux):
-                nn.init.uniform_(norm.weight, 0.5, 2)
-                nn.init.uniform_(norm.bias, -0.5, 0.5)
-        for _ in range(10):
-            net(torch.rand(64, 3, 8, 8))
-            with aux_norm(net):
-                net(torch.rand(64, 3, 8, 8))
-        with torch.no_grad():
-            head.bias -= net.eval()(torch.rand(64, 3, 8, 8)).mean(0)
-        for parameter in net.parameters():
-            parameter.grad = torch.randn_like(parameter)
-    net.train()
-    net[4].eval()
-    return net
-
-
-def small_images(net, count=12):
-    """Images that the main norms take for all of the classes, with labels that are mostly right."""
-    x = torch.rand(count, 3, 8, 8, generator=generator())
-    modes = [module.training for module in net.modules()]
-    with torch.no_grad():
-        y = net.eval()(x).argmax(1)
-    for module, training in zip(net.modules(), modes, strict=True):
-        module.training = training
-    assert len(set(y.tolist())) > 2
-    y[0] = (y[0] + 1) % 4
-    return x, y
-
-
-def traces(net):
-    """Everything that an attack must leave alone."""
-    tensors = {**net.state_dict(), **{f"grad {name}": p.grad for name, p in net.named_parameters()}}
-    modes = [module.training for module in net.modules()]
-    needed = [p.requires_grad for p in net.parameters()]
-    tracking = [module.track_running_stats for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
-    return {name: t.clone() for name, t in tensors.items()}, modes, needed, net.route.aux, tracking
 
 
 EVERY_KIND = (
@@ -666,154 +416,3 @@ def test_images_that_were_normalised_before_are_refused():
     x, y = small_images(net)
     with pytest.raises(ValueError, match=r"images must be in \[0, 1\], got values from -"):
         robust_correct(net, 2 * x - 1, y, parse_attack("PGD3-8"), generator())
-
-
-# ---- AutoAttack -----------------------------------------------------------------------------------------------------
-
-
-def test_autoattack_says_how_to_install_it(monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    net = dual_net()
-    x, y = small_images(net)
-    message = r"^AA-8 needs the package pyautoattack; install it with .* -m pip install 'pyautoattack>=0.2'$"
-    with pytest.raises(ValueError, match=message):
-        robust_correct(net, x, y, parse_attack("AA-8"), generator())
-
-
-def test_autoattack_is_given_the_right_images_and_judged_by_the_network(monkeypatch):
-    asked = {}
-
-    class Suite:
-        def __init__(self, _, **settings):
-            asked.update(settings)
-            self.apgd_targeted, self.fab = types.SimpleNamespace(), types.SimpleNamespace()
-
-        def run_standard_evaluation(self, x, y, *, batch_size):
-            torch.manual_seed(0)
-            with torch.enable_grad():
-                net(x.clone().requires_grad_()).sum().backward()  # as one of its attacks does
-            asked.update(images=x, targets=self.apgd_targeted.n_target_classes, batch_size=batch_size)
-            return x.index_fill(0, torch.tensor([0]), 0.0), None
-
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: True)
-    monkeypatch.setitem(sys.modules, "pyautoattack", types.SimpleNamespace(AutoAttack=Suite))
-    net = Linear(torch.eye(4), [-0.1, 0.0, 0.0, 0.0])
-    x, y = pixels([0.9, 0.1, 0.1, 0.1], [0.1, 0.9, 0.1, 0.1], [0.9, 0.1, 0.1, 0.1]), torch.tensor([0, 0, 0])
-    state = torch.get_rng_state()
-    assert robust_correct(net, x, y, parse_attack("AA-8:norm=l2,seed=4"), generator()).tolist() == [False, False, True]
-    assert torch.equal(asked["images"], x[[0, 2]])  # the second one is wrong anyway
-    assert (asked["norm"], asked["seed"], asked["targets"], asked["batch_size"]) == ("L2", 4, 3, 2)
-    assert asked["eps"] == pytest.approx(8 / 255)
-    assert torch.equal(torch.get_rng_state(), state)
-    assert net.weight.grad is None
-    assert net.weight.requires_grad
-    with pytest.raises(ValueError, match="classes must be at least 4 for AA-8, got 3"):
-        robust_correct(Linear(torch.eye(3)), x[..., :3], y, parse_attack("AA-8"), generator())
-
-
-# ---- beside other packages ------------------------------------------------------------------------------------------
-
-OURS = {
-    "PGD20-8": "PGD20-8:entprop",
-    "PGD20-12": "PGD20-12:entprop",
-    "PGD100-8": "PGD100-8:entprop",
-    "PGD20-150:l2": "PGD20-150:entprop,norm=l2",
-    "PGD20-250:l2": "PGD20-250:entprop,norm=l2",
-    "FGSM8": "FGSM8",
-}
-
-
-@pytest.fixture(scope="module")
-def right_under(digits):
-    """How many images stay right under an attack of ours, by name; each is run once."""
-    known = {}
-
-    def count(name):
-        if name not in known:
-            net, x, y = digits
-            known[name] = int(robust_correct(net, x, y, parse_attack(name), generator()).sum())
-        return known[name]
-
-    return count
-
-
-@pytest.mark.parametrize("theirs", OURS)
-@pytest.mark.parametrize("package", ["torchattacks", "foolbox"])
-def test_stored_results_of_other_packages_are_met_within_one_image(package, theirs, stored, right_under):
-    key = f"predicted/{package}/{theirs}"
-    if key not in stored.files:
-        assert (package, theirs) == ("foolbox", "FGSM8")
-        return
-    assert abs(right_under(OURS[theirs]) - int((stored[key] == stored["labels"]).sum())) <= 1
-
-
-def test_our_long_run_is_as_strong_as_adaptive_step_sizes(stored, right_under):
-    for package in ("torchattacks/APGD-8", "pyautoattack/apgd-ce-8"):
-        theirs = int((stored[f"predicted/{package}"] == stored["labels"]).sum())
-        assert abs(right_under("PGD100-8:entprop") - theirs) <= 1
-
-
-def test_a_targeted_run_agrees_with_a_stored_one(digits, stored):
-    net, x, y = digits
-    outcome = attack_outcome(net, x, y, parse_attack("PGD20-12:entprop,target=1"), generator())
-    reached = torch.from_numpy(stored["predicted/torchattacks/PGD20-12:target=1"]) == 1
-    assert abs(int(outcome.robust.sum()) - int((outcome.counts & ~reached).sum())) <= 1
-
-
-def test_the_stored_suite_leaves_no_more_images_than_one_run(digits, stored):
-    """One run overstates robustness a little: the whole of AutoAttack must be at least as strong."""
-    net, x, y = digits
-    theirs = stored["predicted/pyautoattack/standard-8"] == stored["labels"][:16]
-    ours = robust_correct(net, x[:16], y[:16], parse_attack("PGD20-8:entprop"), generator()).numpy()
-    assert theirs.sum() <= ours.sum() <= theirs.sum() + 1
-
-
-class Plain(nn.Module):
-    """Gradients in the layout that packages with `view` in them need."""
-
-    def __init__(self, net):
-        super().__init__()
-        self.net = net
-
-    def forward(self, x):
-        return self.net(x.view(-1).view(x.shape))
-
-
-@pytest.mark.parametrize("name", ["PGD20-8", "PGD20-250:l2"])
-def test_torchattacks_here_and_now(name, digits, right_under):
-    torchattacks = pytest.importorskip("torchattacks")
-    net, x, y = digits
-    attack = parse_attack(OURS[name])
-    kind = torchattacks.PGD if attack.norm == "linf" else torchattacks.PGDL2
-    theirs = kind(
-        Plain(net).eval(), eps=attack.epsilon / 255, alpha=attack.alpha / 255, steps=attack.steps, random_start=False
-    )
-    images = theirs(x.contiguous(), y)
-    with torch.no_grad():
-        assert abs(int((net(images).argmax(1) == y).sum()) - right_under(OURS[name])) <= 1
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_foolbox_here_and_now(digits, right_under):
-    foolbox = pytest.importorskip("foolbox")
-    net, x, y = digits
-    attack = foolbox.attacks.LinfPGD(abs_stepsize=1 / 255, steps=20, random_start=False)
-    images = attack(foolbox.PyTorchModel(net, bounds=(0, 1), device="cpu"), x, y, epsilons=8 / 255)[1]
-    with torch.no_grad():
-        assert abs(int((net(images).argmax(1) == y).sum()) - right_under("PGD20-8:entprop")) <= 1
-
-
-def test_autoattack_here_and_now():
-    pytest.importorskip("pyautoattack")
-    net = dual_net().eval()
-    x, y = small_images(net, 8)
-    before = traces(net)
-    attack = parse_attack("AA-2")
-    robust = robust_correct(net, x, y, attack, generator())
-    assert torch.equal(robust, robust_correct(net, x, y, attack, generator()))
-    run = robust_correct(net, x, y, dataclasses.replace(NAMES["PGD20-8"], epsilon=2), generator())
-    assert not (robust & ~run).any()
-    assert robust.sum() < 7  # of those that are right
-    tensors, *rest = traces(net)
-    assert rest == list(before[1:])
-    assert all(torch.equal(value, before[0][name]) for name, value in tensors.items())
