@@ -35,14 +35,17 @@ Asked = argparse.Namespace
 
 
 def entropy(runs: list[Run], asked: Asked) -> "Figure":
+    """Entropy by epoch of each branch."""
     return plots.draw_entropy([(run.label, read_epochs(run)) for run in runs])
 
 
 def selections(runs: list[Run], asked: Asked) -> "Figure":
+    """Images by how often they were selected."""
     return plots.draw_selections([(run.label, read_table(run, "selections", "--selections")) for run in runs])
 
 
 def cam(runs: list[Run], asked: Asked) -> "Figure":
+    """Class activation maps of the same pictures."""
     pictures = [(run.label, read_pictures(run)) for run in runs]
     for label, arrays in pictures[1:]:
         for name in ("image", "kind"):
@@ -52,26 +55,32 @@ def cam(runs: list[Run], asked: Asked) -> "Figure":
 
 
 def loss_surface(runs: list[Run], asked: Asked) -> "Figure":
+    """The loss on a plane through an image."""
     return plots.draw_surface(surfaces(runs), "loss")
 
 
 def margin_surface(runs: list[Run], asked: Asked) -> "Figure":
+    """The margin on that plane."""
     return plots.draw_surface(surfaces(runs), "margin")
 
 
 def surfaces(runs: list[Run]) -> list[tuple[str, list[Row]]]:
+    """What `--surface` measured, run by run."""
     return [(run.label, read_table(run, "surface", "--surface 0,1")) for run in runs]
 
 
 def margins(runs: list[Run], asked: Asked) -> "Figure":
+    """Margin against distortion."""
     return plots.draw_margins([(run.label, read_table(run, "geometry", "--geometry 2000")) for run in runs])
 
 
 def epsilon_curve(runs: list[Run], asked: Asked) -> "Figure":
+    """Accuracy by radius of the attack."""
     return plots.draw_curves(curves(runs, "epsilon", lambda attack: ""), "epsilon (1/255)", log=False)
 
 
 def steps_curve(runs: list[Run], asked: Asked) -> "Figure":
+    """Accuracy by steps of the attack."""
     return plots.draw_curves(curves(runs, "steps", lambda a: f"epsilon {a.epsilon:g}/255"), "steps", log=True)
 
 
@@ -151,6 +160,7 @@ def measured(run: Run, quantity: str) -> float:
 
 
 def activations(runs: list[Run], asked: Asked) -> "Figure":
+    """ReLU and the parametric softplus."""
     return plots.draw_activations()
 
 
@@ -171,6 +181,7 @@ KINDS: dict[str, Callable[[list[Run], Asked], "Figure"]] = {
 
 
 def build_parser() -> OneLineParser:
+    """The flags of the command."""
     parser = OneLineParser(
         prog="python -m analysis.diagnostics",
         usage="python -m analysis.diagnostics KIND RUN [RUN …] [options]",
@@ -211,6 +222,7 @@ def draw(asked: Asked) -> list[Path]:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Draw one kind of figure; an exit code."""
     asked = build_parser().parse(arguments)
     try:
         written = draw(asked)

@@ -81,6 +81,7 @@ def data_name(dataset: str) -> str:
 
 
 def wrapped(text: str, width: int = 28) -> str:
+    """A text in lines of so many letters."""
     return "\n".join(textwrap.wrap(text, width))
 
 

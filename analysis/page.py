@@ -31,10 +31,12 @@ def page(title: str, subtitle: str, sections: Sequence[tuple[str, str, str]]) ->
 
 
 def paragraph(text: str, kind: str = "") -> str:
+    """A paragraph of plain text."""
     return f'<p class="{kind}">{escape(text)}</p>\n' if kind else f"<p>{escape(text)}</p>\n"
 
 
 def items(lines: Iterable[str], kind: str = "") -> str:
+    """A list of plain texts; nothing without any."""
     found = "".join(f"<li>{escape(line)}</li>" for line in lines)
     return f'<ul class="{kind}">{found}</ul>\n' if found and kind else f"<ul>{found}</ul>\n" if found else ""
 
@@ -45,11 +47,13 @@ def box(kind: str, headline: str, lines: Sequence[str], more: str = "") -> str:
 
 
 def definitions(pairs: Mapping[str, str]) -> str:
+    """Names and their texts; those without a text are left out."""
     found = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in pairs.items() if text)
     return f"<dl>{found}</dl>\n"
 
 
 def folded(summary: str, content: str) -> str:
+    """Something that opens at a click."""
     return f"<details><summary>{escape(summary)}</summary>\n{content}</details>\n"
 
 

@@ -26,6 +26,7 @@ def ranked(folder: Folder) -> list[Row]:
 
 
 def budget_of(folder: Folder) -> float | None:
+    """The budget per epoch of a search, in N; None where there was none."""
     return folder.options.per_epoch if folder.options and folder.options.budget else None
 
 

@@ -1,6 +1,6 @@
-"""What is tuned and over which range: one plain function of `trial` for each method.
+"""What is tuned and over which range: tables with an entry for each method, and a plain function of `trial`.
 
-A function draws what is searched, takes the rest from `fixed` or leaves it to the method's own default, and returns
+`values_of` draws what is searched, takes the rest from `fixed` or leaves it to the method's own default, and returns
 values of the method's fields. Whatever it draws costs at most the budget B, in N per epoch: the share k is drawn as a
 part of the largest share that B pays for, so that nothing is rejected or cut off, every n is drawn equally often, and k
 is even over its whole range for each n. The ranges themselves never move, as models of the space need it.
@@ -28,6 +28,7 @@ means a stronger attack, and the EntProp paper's settings (epsilon n + 1, or 1 f
 Adversarial training (pat, trades) steps twice as far, which is 2 for the usual epsilon 8 and n 7.
 """
 
+from functools import partial
 from typing import Any, Protocol
 
 
@@ -49,6 +50,8 @@ EPSILON = (1.0, 8.0)
 ALPHA = (0.5, 4.0)
 BETA = (0.1, 2.0)
 LARGEST_P_ADV = 0.9  # of Fast AdvProp: the main norms need images too
+SHARES = {"k": 1.0, "p_adv": LARGEST_P_ADV}  # parts of a batch, with the largest that there may be
+DEFAULT_N = {"advprop": 5, "pat": 7, "trades": 7}  # of the method's own field; of all others 1
 WHOLE_BATCH = ("advprop", "pat", "trades")  # these attack every image: 2 + n
 ADVERSARIAL = ("pat", "trades")  # their attacks are those of adversarial training: stronger, in longer steps
 ADVERSARIAL_N = 10  # its papers take 7 and 10
@@ -70,130 +73,6 @@ NUMBERS: dict[str, dict[str, Range]] = {
 }
 LOSSES = {"pat": ("ce", "entm", "ls"), "trades": ("ce", "entm")}
 
-
-def vanilla(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
-    return dict(fixed)
-
-
-def mixup(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
-    return {**fixed, **_others(trial, "mixup", searched)}
-
-
-def cutmix(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
-    return {**fixed, **_others(trial, "cutmix", searched)}
-
-
-def mixprop(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
-    return {**fixed, **_others(trial, "mixprop", searched)}
-
-
-def advprop(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
-    values = dict(fixed)
-    if "n" in searched:
-        values["n"] = trial.suggest_int("advprop/n", 1, largest_n("advprop", budget, searched, values))
-    return {
-        **values,
-        **_radius(trial, "advprop", searched, values, default_n=5),
-        **_others(trial, "advprop", searched),
-    }
-
-
-def fast_advprop(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
-    values = dict(fixed)
-    if "n" in searched:
-        values["n"] = trial.suggest_int("fast_advprop/n", 1, largest_n("fast_advprop", budget, searched, values))
-    if "p_adv" in searched:
-        part = trial.suggest_float("fast_advprop/p_adv_frac", 0.0, 1.0)
-        values["p_adv"] = share(budget, passes("fast_advprop", values), part, LARGEST_P_ADV)
-    values |= _radius(trial, "fast_advprop", searched, values, default_n=1)
-    return {**values, **_others(trial, "fast_advprop", searched)}
-
-
-def entprop(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
-    values = dict(fixed)
-    if "n" in searched:
-        values["n"] = trial.suggest_int("entprop/n", 1, largest_n("entprop", budget, searched, values))
-    if "k" in searched:
-        part = trial.suggest_float("entprop/k_frac", 0.0, 1.0)
-        values["k"] = share(budget, passes("entprop", values), part)
-    values |= _radius(trial, "entprop", searched, values, default_n=1)
-    return {**values, **_others(trial, "entprop", searched)}
-
-
-def entm(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
-    return {**fixed, **_others(trial, "entm", searched)}
-
-
-def label_smoothing(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
-    return {**fixed, **_others(trial, "label_smoothing", searched)}
-
-
-def als(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
-    return {**fixed, **_others(trial, "als", searched)}
-
-
-def pat(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
-    values = dict(fixed)
-    if "n" in searched:
-        values["n"] = trial.suggest_int("pat/n", 1, largest_n("pat", budget, searched, values))
-    values |= _radius(trial, "pat", searched, values, default_n=7)
-    return {**values, **_others(trial, "pat", searched)}
-
-
-def trades(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
-    values = dict(fixed)
-    if "n" in searched:
-        values["n"] = trial.suggest_int("trades/n", 1, largest_n("trades", budget, searched, values))
-    values |= _radius(trial, "trades", searched, values, default_n=7)
-    return {**values, **_others(trial, "trades", searched)}
-
-
-def adp(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
-    return {**fixed, **_others(trial, "adp", searched)}
-
-
-def ceb(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
-    return {**fixed, **_others(trial, "ceb", searched)}
-
-
-def vib(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
-    return {**fixed, **_others(trial, "vib", searched)}
-
-
-def deterministic(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
-    return dict(fixed)
-
-
-def gpaco(trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
-    values = dict(fixed)
-    if "n" in searched:
-        values["n"] = trial.suggest_int("gpaco/n", 1, largest_n("gpaco", budget, searched, values))
-    if "k" in searched:
-        part = trial.suggest_float("gpaco/k_frac", 0.0, 1.0)
-        values["k"] = share(budget, passes("gpaco", values), part)
-    values |= _radius(trial, "gpaco", searched, values, default_n=1)
-    return {**values, **_others(trial, "gpaco", searched)}
-
-
-SPACES: dict[str, Any] = {
-    "vanilla": vanilla,
-    "mixup": mixup,
-    "cutmix": cutmix,
-    "mixprop": mixprop,
-    "advprop": advprop,
-    "fast_advprop": fast_advprop,
-    "entprop": entprop,
-    "entm": entm,
-    "label_smoothing": label_smoothing,
-    "als": als,
-    "pat": pat,
-    "trades": trades,
-    "adp": adp,
-    "ceb": ceb,
-    "vib": vib,
-    "deterministic": deterministic,
-    "gpaco": gpaco,
-}
 
 # What each method searches when nobody says otherwise, and what it can search.
 SEARCHED: dict[str, tuple[str, ...]] = {
@@ -267,6 +146,22 @@ def propose(trial: Trial, methods: tuple[str, ...], budget: float, searched: Any
     return {"method": method, **SPACES[method](trial, budget, searched[method], fixed[method])}
 
 
+def values_of(method: str, trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
+    """Values of the method's fields: n first, for the share and the step of the attack depend on it."""
+    values = dict(fixed)
+    if "n" in searched:
+        values["n"] = trial.suggest_int(f"{method}/n", 1, largest_n(method, budget, searched, values))
+    for name, most in SHARES.items():
+        if name in searched:
+            part = trial.suggest_float(f"{method}/{name}_frac", 0.0, 1.0)
+            values[name] = share(budget, passes(method, values), part, most)
+    values |= _radius(trial, method, searched, values)
+    return {**values, **_others(trial, method, searched)}
+
+
+SPACES: dict[str, Any] = {method: partial(values_of, method) for method in SEARCHED}  # functions of a trial
+
+
 def parameters_of(method: str, values: Values, methods: tuple[str, ...], budget: float, searched: Any) -> Values | None:
     """The parameters under which `propose` returns these values, or None where the budget does not reach them.
 
@@ -276,8 +171,8 @@ def parameters_of(method: str, values: Values, methods: tuple[str, ...], budget:
     for name in searched[method]:
         if name not in values:
             continue
-        if name in ("k", "p_adv"):
-            most = largest_share(budget, passes(method, values), LARGEST_P_ADV if name == "p_adv" else 1.0)
+        if name in SHARES:
+            most = largest_share(budget, passes(method, values), SHARES[name])
             if values[name] > most + 1e-9:
                 return None
             found[f"{method}/{name}_frac"] = min(1.0, values[name] / most) if most > 0 else 0.0
@@ -321,7 +216,7 @@ def largest_n(method: str, budget: float, searched: Any, values: Values) -> int:
     most = ADVERSARIAL_N if method in ADVERSARIAL else LARGEST_N
     if method in WHOLE_BATCH:
         affordable = budget - 2
-    elif {"k", "p_adv"} & set(searched):
+    elif set(SHARES) & set(searched):
         return LARGEST_N
     else:
         part: float = values["k"] if "k" in values else values.get("p_adv", 0.2)
@@ -362,14 +257,15 @@ def grid_of(method: str, searched: Any, budget: float, fixed: Values) -> dict[st
     }
     for name, (low, high, logarithmic) in NUMBERS.get(method, {}).items():
         several[name] = [_between(low, high, part, logarithmic) for part in (0.0, 0.25, 0.5, 0.75, 1.0)]
-    return {f"{method}/{name}" + ("_frac" if name in ("k", "p_adv") else ""): several[name] for name in searched}
+    return {f"{method}/{name}" + ("_frac" if name in SHARES else ""): several[name] for name in searched}
 
 
-def _radius(trial: Trial, method: str, searched: Any, values: Values, default_n: int) -> Values:
+def _radius(trial: Trial, method: str, searched: Any, values: Values) -> Values:
     """Epsilon and the step that belongs to it, where one of them is searched."""
     found = _numbers(trial, method, {"epsilon", "alpha"} & set(searched))
     if "epsilon" in found and "alpha" not in {**values, **found}:
-        found["alpha"] = max(1.0, round(found["epsilon"] * pace(method) / (values.get("n", default_n) + 1), 6))
+        steps = values.get("n", DEFAULT_N.get(method, 1)) + 1
+        found["alpha"] = max(1.0, round(found["epsilon"] * pace(method) / steps, 6))
     return found
 
 

@@ -61,6 +61,7 @@ _GROUPS: dict[str, tuple[str, ...]] = {
 
 
 def build_parser() -> OneLineParser:
+    """The flags of a study, in groups."""
     parser = OneLineParser(
         prog=PROGRAM,
         usage=f"{PROGRAM} --budget B [options] | --table ID | --resume DIR | show DIR | ls DIR",

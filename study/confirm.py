@@ -65,6 +65,7 @@ def choose(study: Study, trials: Iterable[Row]) -> list[Chosen]:
 
 
 def of_trial(row: Row) -> dict[str, Any]:
+    """The method of a row and the values of its fields."""
     return {"method": row["method"], **method_options(method_of(row))}
 
 
@@ -76,6 +77,7 @@ def published(study: Study) -> list[dict[str, Any]]:
 
 
 def cost_of(values: Mapping[str, Any]) -> float:
+    """The nominal cost per epoch of a method with these values, in N."""
     chosen = dict(values)
     return make_method(chosen.pop("method"), chosen).cost
 

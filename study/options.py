@@ -325,5 +325,6 @@ def _check_strategy(study: Study) -> None:
 
 
 def fields_of(method: str) -> list[str]:
+    """The hyper-parameters of a method, by name."""
     kind: Any = METHODS[method]
     return [f.name for f in dataclasses.fields(kind)]

@@ -50,6 +50,7 @@ class Timing:
 
 
 def timings_file() -> Path:
+    """Where this machine's timings are kept."""
     return cache_folder() / "timings.json"
 
 

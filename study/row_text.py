@@ -65,6 +65,7 @@ def first_line(error: str | None) -> str:
 
 
 def points(value: float | None) -> str:
+    """A percentage with two decimals; a dash where there is none."""
     return "–" if value is None else f"{value:.2f}"
 
 

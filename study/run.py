@@ -16,6 +16,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from study.command_line import Command, make_study, read_study
+from study.data import Data, data_key
 from study.jobs import ClusterError
 from study.options import Study
 
@@ -357,27 +358,6 @@ class Conductor:
             yield
 
 
-class Data:
-    """The data sets of a study, each loaded once."""
-
-    def __init__(self, study: Study) -> None:
-        self.root = Path(study.data_root) if study.data_root else None
-        self.splits: dict[Any, Any] = {}
-
-    def of(self, config: Any) -> Any:
-        from trainables.train import check_batch_size, load_splits
-
-        key = data_key(config)
-        if key not in self.splits:
-            self.splits[key] = load_splits(config, self.root)
-        check_batch_size(config, self.splits[key])
-        return self.splits[key]
-
-
-def data_key(config: Any) -> tuple[Any, ...]:
-    return config.dataset, config.train_images
-
-
 def resources(study: Study) -> tuple[float, float]:
     """CPUs and GPUs of a trial."""
     import torch
@@ -390,6 +370,7 @@ def resources(study: Study) -> tuple[float, float]:
 
 
 def seeds_of(study: Study) -> dict[str, Any]:
+    """All seeds of a study, as `study.json` tells them."""
     from study.confirm import fresh_seeds
 
     return {"trials": study.seed, "proposals": study.seed, "confirm": list(fresh_seeds(study))}

@@ -201,6 +201,7 @@ class Search:
 
 
 def number_of(job: Job) -> int:
+    """The trial's number, which stands in the job's name."""
     return int(job.name.rpartition("-")[2])
 
 

@@ -25,6 +25,7 @@ def base_of(out: str, storage: str | None) -> str:
 
 
 def is_url(place: str) -> bool:
+    """Whether a place is an address of an object store rather than a path."""
     return "://" in place
 
 

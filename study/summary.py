@@ -157,6 +157,7 @@ def _difference_cell(groups: list[Confirmed], method: str, group: Confirmed) -> 
 
 
 def with_interval(found: Interval, signed: bool = False) -> str:
+    """A mean with the half width of its interval, where there is one."""
     mean = f"{found.mean:+.2f}" if signed else f"{found.mean:.2f}"
     return mean if found.half is None else f"{mean} ± {found.half:.2f}"
 

@@ -277,6 +277,7 @@ def run_jobs(
 
 
 def trial_name(trial: Any) -> str:
+    """How Tune calls a trial: as its job is called."""
     return job_of(trial.config).name
 
 
@@ -344,6 +345,7 @@ def check_reachable(address: str) -> None:
 
 
 def unreachable(address: str, reason: str) -> str:
+    """The complaint about an address where no cluster answers."""
     return f"address must be that of a running Ray cluster, got {address!r} ({reason})"
 
 

@@ -21,6 +21,7 @@ Row = dict[str, Any]
 
 
 def build_parser() -> OneLineParser:
+    """The flags of one training; methods share those of the same name."""
     parser = OneLineParser(
         prog="python -m trainables",
         usage="python -m trainables [--method M] [--dataset D] [--out FOLDER] [options]",
@@ -167,6 +168,7 @@ def print_result(config: TrialConfig, rows: list[Row], state: Any, splits: Any) 
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Train one configuration; an exit code."""
     parser = build_parser()
     values = parser.parse(arguments)
     if values.list:

@@ -197,23 +197,27 @@ CONSTANTS: dict[str, Table] = {"cifar-c": CIFAR_C, "tiny-imagenet-c": TINY_IMAGE
 
 
 def gaussian_noise(images: Tensor, draws: Draws, sigma: float) -> Tensor:
+    """Normal noise on every channel of every pixel."""
     noise = draws.normal(*images.shape[1:]).mul_(255 * sigma)
     return noise.add_(images.to(noise.dtype)).clamp_(0, 255).to(torch.uint8)
 
 
 def shot_noise(images: Tensor, draws: Draws, photons: int) -> Tensor:
+    """Photons counted in each channel: the brighter, the noisier."""
     counts = draws.photons(images, photons)
     level = to_levels(torch.arange(photons + 1, dtype=torch.float64, device=images.device) / photons)
     return level.index_select(0, counts.view(-1).clamp_(max=photons)).view(images.shape)
 
 
 def impulse_noise(images: Tensor, draws: Draws, amount: float) -> Tensor:
+    """Single channels of single pixels black or white."""
     flipped = draws.chance(amount, *images.shape[1:]).to(torch.uint8).mul_(255)  # all bits of a byte
     salt = draws.chance(0.5, *images.shape[1:]).to(torch.uint8).mul_(255)
     return truncated_share(images).bitwise_and_(~flipped).bitwise_or_(salt.bitwise_and_(flipped))
 
 
 def speckle_noise(images: Tensor, draws: Draws, sigma: float) -> Tensor:
+    """Normal noise in proportion to the brightness."""
     noise = draws.normal(*images.shape[1:]).mul_(sigma).add_(1)
     return noise.mul_(images.to(noise.dtype)).clamp_(0, 255).to(torch.uint8)
 
@@ -222,10 +226,12 @@ def speckle_noise(images: Tensor, draws: Draws, sigma: float) -> Tensor:
 
 
 def gaussian_blur(images: Tensor, draws: Draws, sigma: float) -> Tensor:
+    """Each pixel a normal mean of its surroundings."""
     return to_levels(gaussian_blur_exact(shares(images), sigma))
 
 
 def defocus_blur(images: Tensor, draws: Draws, radius: float, alias_blur: float) -> Tensor:
+    """Each pixel a mean over a disc, as a lens out of focus makes it."""
     return to_levels(filter_levels(images, disk(radius, alias_blur)).div_(255))
 
 
@@ -268,10 +274,12 @@ def _followed(source: Tensor, reach: int) -> Tensor:
 
 
 def motion_blur(images: Tensor, draws: Draws, radius: int, sigma: float) -> Tensor:
+    """Each pixel a mean along a line of random direction."""
     return motion_blur_levels(images, draws.uniform(1) * 90 - 45, radius, sigma)
 
 
 def zoom_blur(images: Tensor, draws: Draws, stop: float, step: float) -> Tensor:
+    """The mean of the image at many magnifications."""
     matrix = zoom_blur_matrix(images.shape[1], stop, step, images.device)
     mean = (matrix @ to_columns(images, torch.float32)).mul_(1 / 65536)  # exact, so a plain region has a whole level
     whole = mean.floor()
@@ -294,6 +302,7 @@ def snow(
     sigma: float,
     share: float,
 ) -> Tensor:
+    """Flakes blown in one direction before a whitened landscape."""
     side = images.shape[1]
     layer = draws.normal(side, side).double() * deviation + mean
     if zoom > 1:
@@ -315,11 +324,13 @@ def _snowed(images: Tensor, flakes: Tensor, share: float) -> Tensor:
 
 
 def frost(images: Tensor, draws: Draws, keep: float, add: float, scale: float) -> Tensor:
+    """A picture of frost over the image."""
     crops = draws.frost(images.shape[1], scale)
     return images.double().mul_(keep).add_(crops.double().mul_(add)).clamp_(0, 255).to(torch.uint8)
 
 
 def fog(images: Tensor, draws: Draws, amount: float, decay: float) -> Tensor:
+    """A cloud of many scales over the image."""
     side = images.shape[1]
     size = 2 ** (side - 1).bit_length()
     clouds = plasma(draws.uniform(size * size - 1), size, decay)[:, None, :side, :side]
@@ -369,11 +380,13 @@ def brightness(images: Tensor, draws: Draws, added: float) -> Tensor:
 
 
 def saturate(images: Tensor, draws: Draws, factor: float, offset: float) -> Tensor:
+    """Colours stronger or weaker."""
     hue, saturation, value = to_hsv(images)
     return to_levels(from_hsv(hue, (saturation * factor + offset).clamp_(0, 1), value))
 
 
 def contrast(images: Tensor, draws: Draws, factor: float) -> Tensor:
+    """Levels drawn towards the mean of each channel."""
     levels = images.double().flatten(2)  # (n, side, side · 3)
     side = images.shape[1]
     mean = levels.sum(1).view(-1, side, 3).sum(1) / (255 * side * side)  # a sum of whole numbers, so exact
@@ -420,12 +433,14 @@ def _affine_places(moved: Tensor, side: int) -> tuple[Tensor, Tensor]:
 
 
 def pixelate(images: Tensor, draws: Draws, scale: float) -> Tensor:
+    """The image in fewer pixels, each a square."""
     side = images.shape[1]
     small = box_resize(to_columns(images, torch.float64), int(side * scale))
     return from_columns(box_resize(small, side).to(torch.uint8), len(images))
 
 
 def jpeg_compression(images: Tensor, draws: Draws, quality: int) -> Tensor:
+    """The image as JPEG keeps it."""
     if images.shape[1] % 16 == 0:
         return jpeg(images, quality)
     decoded = []  # libjpeg fills up the last blocks of other sizes in its own way

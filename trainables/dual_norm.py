@@ -105,4 +105,5 @@ def norm_groups(net: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]
 
 
 def has_dual_norms(net: nn.Module) -> bool:
+    """Whether the network has auxiliary norms beside its main ones."""
     return any(isinstance(module, DualBatchNorm2d | DualLayerNorm) for module in net.modules())

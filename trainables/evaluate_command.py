@@ -61,6 +61,7 @@ def read_state(folder: Path, splits: Splits, device: str) -> TrainState:
 
 
 def checkpoint_of(folder: Path) -> Path:
+    """The checkpoint in a run's folder; ValueError if there is none."""
     checkpoint = folder / "checkpoint.pt"
     if not checkpoint.is_file():
         raise ValueError(f"{folder} must hold a checkpoint.pt, which python -m trainables --out {folder} writes")
@@ -193,6 +194,7 @@ def show_progress(done: int, total: int, what: str) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Measure a trained run; an exit code."""
     parser = build_parser()
     values = vars(parser.parse(arguments))
     try:

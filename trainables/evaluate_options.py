@@ -89,6 +89,7 @@ class Evaluation:
 
 
 def build_parser() -> OneLineParser:
+    """The flags of an evaluation."""
     parser = OneLineParser(
         prog="python -m trainables.evaluate",
         usage="python -m trainables.evaluate RUN [options]",
@@ -177,6 +178,7 @@ CURVES: dict[str, Callable[[Attack, list[float], list[float]], list[Attack]]] = 
 
 
 def whole(name: str, values: list[float]) -> list[int]:
+    """The values as whole numbers; ValueError for one that is not."""
     for value in values:
         if value != int(value) or value < 1:
             raise ValueError(f"{name} must be whole numbers of at least 1 for a curve, got {value:g}")
@@ -200,6 +202,7 @@ def read_entprop(text: str) -> EntProp:
 
 
 def numbers(text: str) -> list[float]:
+    """The numbers that commas divide; ValueError for a word among them."""
     try:
         found = [float(part) for part in text.split(",") if part]
     except ValueError:

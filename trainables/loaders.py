@@ -50,12 +50,14 @@ def _digits_file() -> Path:
 
 
 def cifar10(root: Path) -> RawData:
+    """CIFAR-10, downloaded if it is not there."""
     from torchvision.datasets import CIFAR10
 
     return _cifar(CIFAR10, root)
 
 
 def cifar100(root: Path) -> RawData:
+    """CIFAR-100, downloaded if it is not there."""
     from torchvision.datasets import CIFAR100
 
     return _cifar(CIFAR100, root)
@@ -69,6 +71,7 @@ def _cifar(kind: Any, root: Path) -> RawData:
 
 
 def svhn(root: Path) -> RawData:
+    """SVHN without its extra images, downloaded if it is not there."""
     from torchvision.datasets import SVHN
 
     by_hand = f"put {' and '.join(SVHN.split_list[split][0] for split in ('train', 'test'))} there"
@@ -78,12 +81,14 @@ def svhn(root: Path) -> RawData:
 
 
 def mnist(root: Path) -> RawData:
+    """MNIST, downloaded if it is not there."""
     from torchvision.datasets import MNIST
 
     return _mnist(MNIST, root)
 
 
 def fashion_mnist(root: Path) -> RawData:
+    """Fashion-MNIST, downloaded if it is not there."""
     from torchvision.datasets import FashionMNIST
 
     return _mnist(FashionMNIST, root)
@@ -167,6 +172,7 @@ def cars(root: Path) -> RawData:
 
 
 def cub(root: Path) -> RawData:
+    """CUB-200-2011 in its published folder, with its own split."""
     base = root / "CUB_200_2011"
     lists = [base / f"{name}.txt" for name in ("images", "image_class_labels", "train_test_split", "classes")]
     _must_exist("get CUB_200_2011.tgz from https://data.caltech.edu/records/65de6-vp158 and unpack it", lists)
@@ -180,6 +186,7 @@ def cub(root: Path) -> RawData:
 
 
 def imagenet(root: Path) -> RawData:
+    """ILSVRC2012 as class folders; its validation images are the test images."""
     base = root / "imagenet"
     _must_exist(
         "get ILSVRC2012 from https://image-net.org (an account is needed) and sort it into class folders",
@@ -189,6 +196,7 @@ def imagenet(root: Path) -> RawData:
 
 
 def imagenet100(root: Path) -> RawData:
+    """One's own choice of 100 classes of ILSVRC2012, as class folders."""
     base = root / "imagenet100"
     _must_exist(
         "put 100 class folders of ILSVRC2012 there; the MixProp paper does not say which",

@@ -66,6 +66,7 @@ def to_columns(images: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def from_columns(columns: Tensor, n: int) -> Tensor:
+    """The images of such columns: the reverse of `to_columns`."""
     side = math.isqrt(len(columns))
     return columns.view(side, side, n, -1).permute(2, 0, 1, 3)
 

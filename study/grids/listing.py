@@ -35,6 +35,7 @@ def table_order(name: str) -> tuple[int, str]:
 
 
 def computed_lines(name: str) -> list[str]:
+    """The entry of a table that is worked out of the code."""
     return _entry(name, f"{COMPUTED[name].title}; computed from the code, nothing is trained")
 
 
