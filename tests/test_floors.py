@@ -79,7 +79,7 @@ LIGHT_STUDY = [
     name
     for name in modules_of("study")
     if name.rpartition(".")[2]
-    not in {"worker", "tuner", "phases", "rungs", "monitor", "proposals", "search", "storage"}
+    not in {"worker", "tuner", "phases", "rungs", "monitor", "packing", "proposals", "search", "storage"}
 ]
 
 
