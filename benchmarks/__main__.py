@@ -4,8 +4,8 @@
 
 Fewer rounds than the stored figures of `benchmarks/results` have, so the spread is wider. The long forms, each with its
 own `--help`: python -m benchmarks.NAME. Beyond these: `peers` (needs the published code), `epoch`, `packing` (a GPU),
-`scheduler`, `noise`, `loss_weights`, `claims`, `soak` (these train for long), and `search`, a replay of what
-`search_table` records.
+`scheduler`, `noise`, `loss_weights`, `claims`, `soak`, and `search_table`, whose runs `search` replays (these train for
+long).
 """
 
 import os
@@ -22,6 +22,7 @@ SHORT = {
     "attack": "--short",
     "study": "--trials 6",
     "scale": "--trials 200 --sampler random",
+    "search": "--seeds 4 --limit 100",
 }
 OUT = Path("runs/bench")
 
