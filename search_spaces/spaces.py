@@ -28,7 +28,6 @@ means a stronger attack, and the EntProp paper's settings (epsilon n + 1, or 1 f
 Adversarial training (pat, trades) steps twice as far, which is 2 for the usual epsilon 8 and n 7.
 """
 
-from functools import partial
 from typing import Any, Protocol
 
 
@@ -73,13 +72,8 @@ NUMBERS: dict[str, dict[str, Range]] = {
 }
 LOSSES = {"pat": ("ce", "entm", "ls"), "trades": ("ce", "entm")}
 
-
-# What each method searches when nobody says otherwise, and what it can search.
+# What each method searches when nobody says otherwise, and what it can search; one without an entry searches nothing.
 SEARCHED: dict[str, tuple[str, ...]] = {
-    "vanilla": (),
-    "mixup": (),
-    "cutmix": (),
-    "mixprop": (),
     "advprop": ("n", "epsilon"),
     "fast_advprop": ("p_adv", "n", "epsilon"),
     "entprop": ("k", "n", "epsilon", "metric"),
@@ -88,14 +82,11 @@ SEARCHED: dict[str, tuple[str, ...]] = {
     "als": ("als_share",),
     "pat": ("n", "epsilon"),
     "trades": ("n", "epsilon", "beta"),
-    "adp": (),
     "ceb": ("rho",),
     "vib": ("rho",),
-    "deterministic": (),
     "gpaco": ("k", "n", "epsilon"),
 }
 SEARCHABLE: dict[str, tuple[str, ...]] = {
-    "vanilla": (),
     "mixup": ("beta",),
     "cutmix": ("beta",),
     "mixprop": ("beta",),
@@ -110,13 +101,11 @@ SEARCHABLE: dict[str, tuple[str, ...]] = {
     "adp": ("entropy_weight", "diversity_weight"),
     "ceb": ("rho",),
     "vib": ("rho",),
-    "deterministic": (),
     "gpaco": ("k", "n", "epsilon", "alpha", "metric", "contrast_weight"),
 }
 
 # Settings that papers report, tried first where the budget pays for them. Epsilon follows the EntProp paper's rule.
 PUBLISHED: dict[str, list[Values]] = {
-    "vanilla": [{}],
     "mixup": [{"beta": 1.0}],
     "cutmix": [{"beta": 1.0}],
     "mixprop": [{"beta": 1.0}],
@@ -134,7 +123,6 @@ PUBLISHED: dict[str, list[Values]] = {
     "adp": [{"entropy_weight": 2.0, "diversity_weight": 0.5}],
     "ceb": [{"rho": 5.0}, {"rho": 2.0}, {"rho": 0.0}],
     "vib": [{"rho": 5.0}, {"rho": 2.0}, {"rho": 0.0}],
-    "deterministic": [{}],
     "gpaco": [{"k": 0.5, "n": 5, "epsilon": 6.0, "alpha": 1.0}],
 }
 
@@ -143,7 +131,7 @@ def propose(trial: Trial, methods: tuple[str, ...], budget: float, searched: Any
     """The method and its values. `searched` and `fixed` hold names and values for each method by its name."""
     fitting = tuple(method for method in methods if cheapest_cost(method) <= budget + 1e-9)
     method = fitting[0] if len(fitting) == 1 else trial.suggest_categorical("method", fitting)
-    return {"method": method, **SPACES[method](trial, budget, searched[method], fixed[method])}
+    return {"method": method, **values_of(method, trial, budget, searched[method], fixed[method])}
 
 
 def values_of(method: str, trial: Trial, budget: float, searched: Any, fixed: Values) -> Values:
@@ -157,9 +145,6 @@ def values_of(method: str, trial: Trial, budget: float, searched: Any, fixed: Va
             values[name] = share(budget, passes(method, values), part, most)
     values |= _radius(trial, method, searched, values)
     return {**values, **_others(trial, method, searched)}
-
-
-SPACES: dict[str, Any] = {method: partial(values_of, method) for method in SEARCHED}  # functions of a trial
 
 
 def parameters_of(method: str, values: Values, methods: tuple[str, ...], budget: float, searched: Any) -> Values | None:

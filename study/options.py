@@ -148,8 +148,8 @@ class Study:
         return {
             method: tuple(
                 name
-                for name in spaces.SEARCHABLE[method]
-                if name in (self.search or spaces.SEARCHED[method]) and name not in fixed
+                for name in spaces.SEARCHABLE.get(method, ())
+                if name in (self.search or spaces.SEARCHED.get(method, ())) and name not in fixed
             )
             for method in self.methods
         }
@@ -282,7 +282,7 @@ def _check_search(study: Study) -> None:
         known = {
             name
             for method in study.methods
-            for name in (spaces.SEARCHABLE[method] if option_name == "search" else fields_of(method))
+            for name in (spaces.SEARCHABLE.get(method, ()) if option_name == "search" else fields_of(method))
         }
         for name in names:
             if name not in known:

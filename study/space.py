@@ -78,7 +78,7 @@ def published_values(study: Study) -> list[dict[str, Any]]:
     """
     found = []
     for method in study.methods:
-        for setting in spaces.PUBLISHED[method]:
+        for setting in spaces.PUBLISHED.get(method, [{}]):
             values = {"method": method, **study.fixed[method], **setting}
             if study.budget and study.budget.allows(trial_config(study, values, 0).method.cost):
                 found.append(values)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from search_spaces import spaces
 from study.budget import parse_budget
+from study.command_line import make_study
 from study.options import Study
 from study.space import first_proposals, published_values, space_of, trial_config
 from trainables.config import make_method
@@ -131,14 +132,25 @@ def test_several_methods_are_searched_at_once_each_with_its_own_cost(budget):
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_has_a_space_whose_names_are_fields_of_the_method(name):
     fields = {field.name for field in dataclasses.fields(METHODS[name])}
-    assert set(spaces.SEARCHED[name]) <= set(spaces.SEARCHABLE[name]) <= fields
+    searchable = spaces.SEARCHABLE.get(name, ())
+    assert set(spaces.SEARCHED.get(name, ())) <= set(searchable) <= fields
     drawn = optuna.trial.FixedTrial(
-        {key: values[0] for key, values in spaces.grid_of(name, spaces.SEARCHABLE[name], 9.0, {}).items()}
+        {key: values[0] for key, values in spaces.grid_of(name, searchable, 9.0, {}).items()}
     )
-    values = spaces.SPACES[name](drawn, 9.0, spaces.SEARCHABLE[name], {})
-    assert set(values) == set(spaces.SEARCHABLE[name])
+    values = spaces.values_of(name, drawn, 9.0, searchable, {})
+    assert set(values) == set(searchable)
     make_method(name, values)
     assert all(parameter.startswith(f"{name}/") for parameter in drawn.params)
+
+
+def test_a_method_without_a_space_is_proposed_as_it_is(monkeypatch):
+    monkeypatch.setitem(METHODS, "mine", METHODS["vanilla"])
+    study = make_study(budget="4N", methods="mine,entprop")
+    names = {space_of(study)(optuna.create_study().ask())["method"] for _ in range(40)}
+    assert names == {"mine", "entprop"}
+    assert study.searched["mine"] == ()
+    with pytest.raises(ValueError, match="unknown searchable 'k'"):
+        make_study(budget="4N", methods="mine", search="k")
 
 
 @pytest.mark.parametrize("name", METHODS)
