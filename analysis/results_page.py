@@ -45,9 +45,10 @@ CIFAR-10. Such runs show that the code does what the papers describe, and which 
 network learns its training images by heart; they are no evidence about training at the papers' size.
 `python study/run.py --table ID` runs any table at its printed size."""
 JUDGED = """\
-Differences in H, in points; ours paired by seed, mean ± half of the 95 % interval. A claim holds if the interval lies
-above 0, fails if it lies below, and is open if it holds 0. Each interval is for its own claim: of twenty with nothing
-in them, one would seem to hold or fail by chance."""
+Differences in points of H, or of accuracy where a claim is about PGD-20 (here within 8/255, on 100 test images); ours
+paired by seed, mean ± half of the 95 % interval. A claim holds if the interval lies above 0, fails if it lies below,
+and is open if it holds 0. Each interval is for its own claim: of twenty with nothing in them, one would seem to hold
+or fail by chance."""
 ELSEWHERE = """\
 The claims of the CEB, mixture and uncertainty papers are about attacks: `benchmarks/results/claims-digits.md`.
 What the open choices of EntProp change: `docs/decisions.md`."""

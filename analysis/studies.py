@@ -25,6 +25,7 @@ DTYPES: dict[type, str] = {int: "Int64", float: "float64", bool: "boolean", str:
 FILES = ("trials", "epochs", "confirm", "corruptions", "attacks", "measures")
 IMAGES_OF = "images of "  # before the name of an attack or measure
 PLACE = ("dataset", "model")
+ADDED = ("study", "changes", "table")  # columns of runs that are of a study, not of a run
 NOT_CHANGED = ("method", "seed", "dataset", "model", "lr", "epochs", "deterministic")  # have columns, or change nothing
 Fields = dict[str, Any]
 
@@ -229,13 +230,18 @@ def read_named(paths: Sequence[Path | str]) -> list[Folder]:
 
 
 def merge(folders: Sequence[Folder]) -> Folder:
-    """All rows of several studies; of a configuration and seed that two of them trained, the first row stays."""
+    """All rows of several studies. Of a configuration and seed that two of them trained, the first row stays, with what
+    another one alone has measured, as attacks are."""
     joined = {
         name: pd.concat([getattr(each, name) for each in folders], ignore_index=True)
         for name in ("trials", "epochs", "runs", "corruptions", "selections")
     }
     has_result = joined["runs"].sort_values("h", na_position="last", kind="stable", key=lambda h: h.isna())
     kept = has_result.drop_duplicates(["config", "seed"]).sort_index()
+    beyond = [name for name in kept if name not in {*(column.name for column in COLUMNS["confirm"]), *ADDED}]
+    if beyond:
+        measured = has_result.groupby(["config", "seed"], sort=False)[beyond].first().reset_index()
+        kept = kept.drop(columns=beyond).merge(measured, how="left", on=["config", "seed"])
     repeated = len(joined["runs"]) - len(kept)
     joined["runs"] = kept.reset_index(drop=True)
     key = ["config", "seed", "norm", "corruption", "severity"]

@@ -6,7 +6,7 @@ import pytest
 from analysis_folders import stored as copy_of_a_study
 from analysis_rows import config, run, runs
 
-from analysis.claims import CLAIMS, judge, printed_difference
+from analysis.claims import CLAIMS, PGD, judge, printed_difference
 from analysis.results_page import PAGE, README, ROOT, front, page, pictures, stored
 from study.grids import COMPUTED, GRIDS
 
@@ -50,6 +50,17 @@ def test_a_claim_holds_fails_or_is_open(ones, fives, verdict):
     assert found.difference.seeds == 3
     assert found.difference.mean == pytest.approx(sum(fives) / 3 - sum(ones) / 3)
     assert found.verdict == verdict
+
+
+def test_a_claim_may_be_about_an_attack():
+    text = "under PGD-20, k = 1 is above plain training"
+    assert printed_difference(BY_TEXT[text]) == pytest.approx(7.25 - 6.14)
+    plain, whole = config("vanilla"), config("entprop", k=1.0, n=1)
+    rows = [run(method, seed, 90.0, **{PGD: value + seed}) for method, value in ((plain, 60.0), (whole, 80.0))
+            for seed in range(2)]  # fmt: skip
+    rows.append(run(whole, 2, 90.0))  # not attacked
+    found = judged(runs(*rows), text)
+    assert (found.difference.mean, found.difference.seeds) == (20.0, 2)
 
 
 def test_a_claim_without_runs_of_both_settings_is_not_run():

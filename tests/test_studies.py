@@ -114,6 +114,25 @@ def test_studies_of_one_protocol_are_merged_and_a_run_is_counted_once(tmp_path):
     assert {row["study"] for row in records(found.runs) if row["seed"] in (3, 4)} == {"a"}
 
 
+def test_what_one_study_alone_has_measured_of_a_run_is_kept(tmp_path):
+    one, other = stored(tmp_path / "a"), stored(tmp_path / "b")
+    run = Results(other).confirm[0]
+    attacked = {
+        "config": run["config"],
+        "seed": run["seed"],
+        "norm": "main",
+        "attack": "PGD20-8",
+        "accuracy": 12.5,
+        "images": 100,
+    }
+    Results(other)._put("attacks", [attacked])
+    found = records(read_studies([one, other]).runs)
+    assert len(found) == 30
+    (row,) = [row for row in found if row["PGD20-8"] is not None]
+    assert (row["config"], row["seed"], row["study"], row["h"]) == (run["config"], run["seed"], "a", run["h"])
+    assert (row["PGD20-8"], row["images of PGD20-8"]) == (12.5, 100.0)
+
+
 def test_run_that_failed_in_one_study_is_taken_from_the_other(tmp_path):
     results = Results(stored(tmp_path / "a"))
     results.put_confirm({**results.confirm[0], "h": None, "sa": None, "ra": None, "error": "killed"})
