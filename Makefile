@@ -44,7 +44,7 @@ test-all: env ## all tests, with those that take minutes
 test-floor: .venv-floor/.synced ## tests of the training core with the oldest torch, and without Ray and Optuna
 	@$(FLOOR) -m pytest $(FAST) $(PARALLEL)
 
-test-faults: env ## kills, lost machines, full disks for real: about 15 minutes on two idle cores, and a table of losses
+test-faults: env ## kills, lost machines, full disks for real: half an hour on two cores, and a table of losses
 	@FAULTS_REPORT=1 $(PY) -m pytest -m faults tests/faults
 
 # A package that the advisories cannot be asked about fails the audit; without `--strict` it would pass unseen.
