@@ -1,7 +1,7 @@
 """A study of thousands of trials whose training is replayed: its rate from first to last, memory, and where time goes.
 
-    python -m benchmarks.scale --trials 1000 --nodes 4    # three minutes of two cores
-    python -m benchmarks.scale --trials 5000 --nodes 2    # eight
+    python -m benchmarks.scale --trials 1000 --nodes 16   # two minutes of two cores
+    python -m benchmarks.scale --trials 5000 --nodes 2    # some minutes; with --sampler gp, more than an hour
 
 Everything of a study but the training is real: proposals, Ray Tune on a local cluster of so many nodes, each with a
 worker of its own, all files, Optuna's copy and the gauges. A worker answers at once with the H of a recorded run. The
@@ -133,7 +133,7 @@ def main():
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--nodes", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=1)
-    parser.add_argument("--sampler", default="gp")
+    parser.add_argument("--sampler", default="tpe", help="[tpe, as a study of so many trials takes]")
     parser.add_argument("--table", default="search-digits-instance")
     asked = parser.parse_args()
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})

@@ -20,6 +20,7 @@ from trainables.options import check_options, option, unknown
 
 EMBEDDED = "digits"  # comes with the installation, so that a study runs without a download
 PROGRAM = "python study/run.py"
+GP_TRIALS = 200  # beyond, a proposal of the Gaussian process takes most of a second of the driver and finds no more
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Study:
     )
     sampler: str | None = option(
         None,
-        "who proposes [gp; with asha or several methods: tpe]",
+        f"who proposes [gp; with asha, several methods or more than {GP_TRIALS} trials: tpe]",
         one_of=("gp", "tpe", "random", "grid"),
     )
     objective: str = option("h", "validation H, or H against cost", one_of=("h", "pareto"))
@@ -119,7 +120,8 @@ class Study:
     def _settle(self) -> None:
         """Defaults that depend on other options."""
         if self.sampler is None:
-            self._set(sampler="tpe" if self.scheduler == "asha" or len(self.methods) > 1 else "gp")
+            many = (self.trials or (self.total_budget or 0) / self.trial.epochs) > GP_TRIALS
+            self._set(sampler="tpe" if self.scheduler == "asha" or len(self.methods) > 1 or many else "gp")
         if self.confirm is None:
             self._set(confirm=1 if self.trial.dataset == EMBEDDED else 3)
         if self.seeds is None:
