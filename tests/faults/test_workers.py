@@ -181,8 +181,8 @@ def test_clocks_that_jump_change_nothing(tmp_path, shim, note):
     flags = ("--epochs", "2", "--train-images", "64", "--budget", "2N", "--trials", "8", "--confirm", "0",
              "--sampler", "random")  # fmt: skip
     with StudyProcess(*flags, "--out", str(out), **shim, ENTPROP_CLOCK=str(clock)) as study:
-        # Back at the end: only programs see the shim's clock, so a wait until some time of it, as workers wait when they
-        # end, would last until the kernel's own clock is there.
+        # Back at the end: only programs see the shim's clock, so a wait until some time of it, as workers wait when
+        # they end, would last until the kernel's own clock is there.
         for ended, offset in ((1, 86_400), (3, -86_400), (5, 40_000_000), (6, 0)):
             study.wait_for(lambda ended=ended: statuses(out).count("finished") >= ended)
             before = held(out)
