@@ -19,7 +19,8 @@ LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "−": "$-$", "–": "--", "×": r"$\times$",
     "ε": r"$\varepsilon$", "α": r"$\alpha$", "ρ": r"$\rho$", "*": r"\textsuperscript{*}",
-    "†": r"\textsuperscript{\dag}", "‡": r"\textsuperscript{\ddag}", "≤": r"$\le$", "<": r"\textless{}", ">": r"\textgreater{}",
+    "†": r"\textsuperscript{\dag}", "‡": r"\textsuperscript{\ddag}", "≤": r"$\le$", "<": r"\textless{}",
+    ">": r"\textgreater{}",
 }  # fmt: skip
 
 
