@@ -26,7 +26,7 @@ Direction = Literal["maximize", "minimize"]
 STATES = {"finished": TrialState.COMPLETE, "stopped": TrialState.PRUNED, "failed": TrialState.FAIL}
 
 # Proposing takes a Gaussian process a time with the third power of what it knows, TPE one that grows with it.
-LEARNT_FROM = {"gp": 200, "tpe": 500}
+LEARNT_FROM = 200
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)  # it advises packages, on stderr
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
@@ -66,7 +66,7 @@ class Proposals:
         """
         seeded = make_sampler(sampler, (self.seed + 7919 * (number + 1)) % 2**32)
         copy = optuna.create_study(directions=list(self.directions), sampler=seeded)
-        copy.add_trials(self.learnt_from(LEARNT_FROM.get(sampler, 0)))
+        copy.add_trials(self.learnt_from(LEARNT_FROM if sampler in ("gp", "tpe") else 0))
         if parameters is not None:
             copy.enqueue_trial(parameters)
         with warnings.catch_warnings():
