@@ -281,7 +281,8 @@ def confirmed_points(axis: Axes, found: Sequence[Setting]) -> None:
                     each.row["cost"], mean.mean, "o", markersize=11, markerfacecolor="none", color="black",
                     label="best by validation", linestyle="none",
                 )  # fmt: skip
-    axis.legend(loc="lower right")
+    # Below all panels: within one, it hides points as soon as there are many methods.
+    axis.figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=4)
 
 
 def figure3_points() -> list[tuple[str, float, float, float]]:
