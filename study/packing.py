@@ -165,15 +165,15 @@ def sharing_service(wanted: bool) -> Iterator[bool]:
     with tempfile.TemporaryDirectory(prefix="mps-") as folder:
         places = {"CUDA_MPS_PIPE_DIRECTORY": folder, "CUDA_MPS_LOG_DIRECTORY": folder}
         os.environ.update(places)  # workers inherit it
+        started = subprocess.run([SERVICE, "-d"], check=False, capture_output=True).returncode == 0
+        if not started:
+            _forget(places)
         try:
-            started = subprocess.run([SERVICE, "-d"], check=False, capture_output=True).returncode == 0
-            if not started:
-                _forget(places)
             yield started
         finally:
-            if "CUDA_MPS_PIPE_DIRECTORY" in os.environ:
+            if started:
                 subprocess.run([SERVICE], input=b"quit\n", check=False, capture_output=True)
-            _forget(places)
+                _forget(places)
 
 
 def _forget(names: Any) -> None:
