@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from analysis.intervals import Interval, paired_t
+from analysis.intervals import Interval
 from analysis.published import path_of, published
-from analysis.settings import Place, Setting, by_place, method_key, method_of_setting, settings
+from analysis.settings import Place, Setting, by_place, compare, method_key, method_of_setting, settings
 from analysis.tables import cells_at
 
 HOLDS, FAILS, OPEN = "holds", "fails", "open"
@@ -100,10 +100,8 @@ def differences(claim: Claim, place: Place, several: Sequence[Setting]) -> Itera
     above, below = (known.get(keys.get(label, ())) for label in (claim.above, claim.below))
     if above is None or below is None:
         return
-    ours, theirs = above.values.get(claim.measure, {}), below.values.get(claim.measure, {})
-    seeds = sorted(set(ours) & set(theirs))
-    if seeds:
-        yield paired_t([ours[seed] for seed in seeds], [theirs[seed] for seed in seeds]).difference
+    for found in compare([(above, below)], claim.measure):
+        yield found.paired.difference
 
 
 def printed_difference(claim: Claim) -> float | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.claims import FAILS, HOLDS, OPEN, Judged, judge
-from analysis.drawing import svg_text
+from analysis.drawing import data_name, svg_text
 from analysis.figures import draw
 from analysis.intervals import Interval
 from analysis.settings import settings
@@ -40,9 +40,10 @@ INTRODUCTION = """\
 Written by `python -m analysis.results_page` from the studies in `results/`; `make notebooks` writes it anew.
 
 None of the papers' tables has been trained at its printed size here: that takes GPUs for days to months, and pictures
-of their own. What is kept was trained on two CPU cores, on the embedded digits and on a thousand pictures of
-CIFAR-10. Such runs show that the code does what the papers describe, and which way an effect points where the plain
-network learns its training images by heart; they are no evidence about training at the papers' size.
+of their own. What is kept was trained on two CPU cores on the embedded digits (of a thousand pictures of CIFAR-10 there
+are the loss weights alone, `benchmarks/results/loss_weights-cifar10.md`). Such runs show that the code does what the
+papers describe, and which way an effect points where the plain network learns its training images by heart; they are
+no evidence about training at the papers' size.
 `python study/run.py --table ID` runs any table at its printed size."""
 JUDGED = """\
 Differences in points of H, or of accuracy where a claim is about PGD-20 (here within 8/255, on 100 test images); ours
@@ -107,17 +108,11 @@ def page(paths: Sequence[Path]) -> str:
 def _studies(folders: Iterable[Folder]) -> str:
     rows = []
     for each in folders:
-        data = ", ".join(each.done["dataset"].map(_short).unique())
+        data = ", ".join(each.done["dataset"].map(data_name).unique())
         cost = (each.done["cost"] * each.done["epochs"]).sum()
         count = len(settings(each.done))
         rows.append([f"`results/{each.name}`", data, f"{count}", _seeds(each.done), format_cost(round(cost))])
     return _table(("study", "data", "settings measured on test images", "seeds of each", "spent on them"), rows)
-
-
-def _short(dataset: str) -> str:
-    """A data set without the folder of the machine that it lay on."""
-    scheme, _, path = str(dataset).partition(":")
-    return f"{scheme}:{Path(path).name}" if path else scheme
 
 
 # -------------------------------------------------------------------------------------------------------- claims
@@ -134,7 +129,7 @@ def _claims(judged: Sequence[Judged]) -> str:
     for each in judged:
         found, place = each.difference, each.place
         lost = "lost" if GRIDS[each.claim.table].lost else "–"
-        where = "–" if place is None else f"{_short(place[0])}, {place[1]}, {place[3]} epochs"
+        where = "–" if place is None else f"{data_name(place[0])}, {place[1]}, {place[3]} epochs"
         seeds = f"{found.seeds}" if found else "–"
         printed = lost if each.printed is None else f"{each.printed:+.2f}"
         rows.append([each.claim.table, each.claim.text, printed, _difference(found), seeds, where, each.verdict])
@@ -168,7 +163,7 @@ def status(table: str, folders: Sequence[Folder]) -> str:
         twin = demo_twins().get(table)
         return "runs" + (f" (the networks of {twin})" if twin else "")
     kept = [
-        f"{', '.join(each.done['dataset'].map(_short).unique())}, {_seeds(each.done)} seeds, `results/{each.name}`"
+        f"{', '.join(each.done['dataset'].map(data_name).unique())}, {_seeds(each.done)} seeds, `results/{each.name}`"
         for each in own
     ]
     return f"kept: {'; '.join(kept)}"
