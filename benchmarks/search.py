@@ -1,6 +1,6 @@
 """How soon each way of searching finds good settings: recorded runs replayed under many seeds, nothing is trained.
 
-    python -m benchmarks.search        # eight minutes of two cores; cut off, the same command goes on
+    python -m benchmarks.search        # four minutes of two cores; cut off, the same command goes on
 
 The table is `results/search-….csv` of `benchmarks.search_table`. A proposal is answered with the recorded run that lies
 nearest to it: a look-up, no fitted surface, so that whatever is found was really measured, noise and all. What a trial
