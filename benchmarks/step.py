@@ -1,6 +1,7 @@
 """One training step of every method beside a plain one: passes, gradients and the optimiser, on a batch in memory.
 
     python -m benchmarks.step                                     # resnet8, batch 128: two minutes of one core
+    python -m benchmarks.step --model resnet8s1 --methods entprop                              # three
     python -m benchmarks.step --model resnet18 --batch-size 64 --methods entprop --rounds 9    # six
 
 All methods take their steps in turn in one process; a figure is the median over rounds of the ratio to the plain step
@@ -45,12 +46,12 @@ METHODS = {
     "TRADES": ("trades", {}),
     "ADP": ("adp", {}),
 }
+LARGE, SMALL = (1.28, 1.72, 1.95, 3.40), (1.28, 1.70, 2.00, 3.75)
 TARGETS = {  # ratios to a plain step; the least possible is `work`
-    ("resnet18", "EntProp (0.2, 1)"): 1.28, ("resnet18", "EntProp (0.6, 1)"): 1.72,
-    ("resnet18", "EntProp (0.2, 5)"): 1.95, ("resnet18", "EntProp (0.6, 5)"): 3.40,
-    ("resnet8", "EntProp (0.2, 1)"): 1.28, ("resnet8", "EntProp (0.6, 1)"): 1.70,
-    ("resnet8", "EntProp (0.2, 5)"): 2.00, ("resnet8", "EntProp (0.6, 5)"): 3.75,
-}  # fmt: skip
+    (model, f"EntProp ({k}, {n})"): ratio
+    for model, ratios in (("resnet18", LARGE), ("resnet8", SMALL), ("resnet8s1", SMALL))
+    for (k, n), ratio in zip(ENTPROP, ratios, strict=True)
+}
 
 
 class Stepper:

@@ -26,9 +26,9 @@ from trainables.files import write_atomically
 
 # Bytes of a checkpoint: weights and momentum in float32, norms doubled. Of measuring, a run's rows in corruptions.csv.
 PARAMETERS = {
-    "resnet8": 0.08e6, "resnet8x2": 0.31e6, "resnet18": 11.2e6, "resnet50": 23.7e6, "wide_resnet50_2": 67e6,
-    "resnext50_32x4d": 23.2e6, "preact_resnet18": 11.2e6, "preact_resnet50": 23.7e6, "wrn_28_10": 36.5e6,
-    "wrn_34_10": 46.2e6, "mnist_cnn": 0.02e6, "vit_b_16": 85.9e6,
+    "resnet8": 0.08e6, "resnet8x2": 0.31e6, "resnet8s1": 0.08e6, "resnet18": 11.2e6, "resnet50": 23.7e6,
+    "wide_resnet50_2": 67e6, "resnext50_32x4d": 23.2e6, "preact_resnet18": 11.2e6, "preact_resnet50": 23.7e6,
+    "wrn_28_10": 36.5e6, "wrn_34_10": 46.2e6, "mnist_cnn": 0.02e6, "vit_b_16": 85.9e6,
 }  # fmt: skip
 ROWS_BYTES = 75 * 60
 

@@ -110,6 +110,9 @@ def _wide(depth: int, factor: int) -> Callable[[int, int, bool, bool], nn.Module
 MODELS: dict[str, Model] = {
     "resnet8": Model("0.08 M parameters, stem of stride 2; for CPUs", partial(_scratch_only, "resnet8", {})),
     "resnet8x2": Model("resnet8 twice as wide, 0.3 M parameters", partial(_scratch_only, "resnet8", {"width": 2})),
+    "resnet8s1": Model(
+        "resnet8 with a stem of stride 1, four times its work", partial(_scratch_only, "resnet8", {"stride": 1})
+    ),
     "resnet18": Model("torchvision ResNet-18", partial(_torchvision_resnet, "resnet18")),
     "resnet50": Model("torchvision ResNet-50", partial(_torchvision_resnet, "resnet50")),
     "wide_resnet50_2": Model("torchvision Wide ResNet-50-2", partial(_torchvision_resnet, "wide_resnet50_2")),

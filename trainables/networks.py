@@ -118,15 +118,15 @@ class BasicBlock(nn.Module):
 
 
 class ResNet8(nn.Module):
-    """Blocks of 16, 32 and 64 channels behind a stem of stride 2: thousands of images a second on one CPU core.
+    """Three blocks of 16, 32 and 64 channels behind a stem of stride 2: thousands of images a second on one CPU core.
 
-    `width` multiplies the channels.
+    `width` multiplies the channels. With a `stride` of 1 in the stem it is the ResNet-8 of the CIFAR papers.
     """
 
-    def __init__(self, classes: int, norms: bool = True, width: int = 1) -> None:
+    def __init__(self, classes: int, norms: bool = True, width: int = 1, stride: int = 2) -> None:
         super().__init__()
         first, second, third = (width * channels for channels in (16, 32, 64))
-        self.stem, self.norm = _conv(3, first, 3, 2, norms), _norm(first, norms)
+        self.stem, self.norm = _conv(3, first, 3, stride, norms), _norm(first, norms)
         self.blocks = nn.Sequential(
             BasicBlock(first, first, 1, norms), BasicBlock(first, second, 2, norms), BasicBlock(second, third, 2, norms)
         )
