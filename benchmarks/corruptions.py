@@ -26,7 +26,9 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from benchmarks.report import installed, write_report
-from trainables.corruptions import REPORTED, SEVERITIES, corrupt, frost_source
+from trainables.corruptions import REPORTED, corrupt
+from trainables.frost import frost_source
+from trainables.severities import SEVERITIES
 
 CIFAR_C_IMAGES = 10_000 * len(SEVERITIES)  # of each type
 PACKAGES = (

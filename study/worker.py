@@ -17,7 +17,7 @@ from study.measured_text import SELECTED
 from study.storage import WorkFolder
 from trainables.config import TrialConfig
 from trainables.corrupted_sets import corrupted_sets
-from trainables.corruptions import REPORTED, SEVERITIES, VALIDATION
+from trainables.corruptions import REPORTED, VALIDATION
 from trainables.data import Splits, dataset_entry
 from trainables.diagnose import Tables
 from trainables.evaluate import Measurement
@@ -32,6 +32,7 @@ from trainables.evaluate_command import (
 from trainables.evaluate_options import Evaluation, read_evaluation
 from trainables.run_folder import Damaged, RunFolder
 from trainables.selections import Recorder
+from trainables.severities import SEVERITIES
 from trainables.train import Diverged, TrainState, train
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # no fault of the job: the study ends, and goes on later

@@ -11,20 +11,10 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from trainables import frost
-from trainables.corruptions import (
-    CIFAR_C,
-    CONSTANTS,
-    CORRUPTIONS,
-    IMAGENET_C,
-    REPORTED,
-    SEVERITIES,
-    TINY_IMAGENET_C,
-    VALIDATION,
-    constants_for,
-    corrupt,
-    frost_source,
-)
+from trainables.corruptions import CORRUPTIONS, REPORTED, VALIDATION, corrupt
 from trainables.draws import Draws, image_keys
+from trainables.frost import frost_source
+from trainables.severities import CIFAR_C, CONSTANTS, IMAGENET_C, SEVERITIES, TINY_IMAGENET_C, constants_for
 
 STORED = Path(__file__).parent / "stored"
 NAMES = REPORTED + VALIDATION

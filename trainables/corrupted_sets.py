@@ -24,9 +24,11 @@ import numpy as np
 import torch
 
 from trainables import corruptions, draws, frost, image_ops, jpeg, resampling
-from trainables.corruptions import CORRUPTIONS, REPORTED, SEVERITIES, Table, constants_for, corrupt, frost_source
+from trainables.corruptions import CORRUPTIONS, REPORTED, corrupt
 from trainables.data import cache_folder
 from trainables.files import write_atomically
+from trainables.frost import frost_source
+from trainables.severities import CONSTANTS, SEVERITIES, Table, constants_for
 
 Key = tuple[str, int]  # corruption, severity
 Progress = Callable[[int, int, str], None]  # images done, images to make, what is being made
@@ -182,7 +184,7 @@ def _entries(
     _check_names(types, severities)
     table = constants_for(images.shape[1], constants)
     data = digest or hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
-    label = next((name for name, known in corruptions.CONSTANTS.items() if known is table), "own")
+    label = next((name for name, known in CONSTANTS.items() if known is table), "own")
     base = f"made here with {label} constants, seed {seed}"
     entries = []
     for name in types:

@@ -19,7 +19,7 @@ from trainables.batches import as_pixels, make_batches
 from trainables.bottleneck import Bottleneck, rate
 from trainables.config import TrialConfig
 from trainables.corrupted_sets import CorruptedSets, corrupted_sets, official_sets
-from trainables.corruptions import REPORTED, SEVERITIES, VALIDATION
+from trainables.corruptions import REPORTED, VALIDATION
 from trainables.data import Splits, dataset_entry
 from trainables.deploy import DeployedNet
 from trainables.diagnose import Tables, diagnose, table_file
@@ -28,6 +28,7 @@ from trainables.evaluate_options import Evaluation, build_parser, read_evaluatio
 from trainables.evaluate_report import render
 from trainables.files import replacing, write_atomically
 from trainables.metrics import corruption_errors, mean_corruption_error
+from trainables.severities import SEVERITIES
 from trainables.shift import measure_shift
 from trainables.train import TrainState, load_splits, read_checkpoint, resolve_device
 

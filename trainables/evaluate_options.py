@@ -11,9 +11,9 @@ from typing import Any
 from trainables import evaluate
 from trainables.attack_names import Attack, growing_radius, growing_steps, parse_attack, parse_attacks, with_radii
 from trainables.config import make_method
-from trainables.corruptions import SEVERITIES
 from trainables.methods.entprop import EntProp
 from trainables.options import OneLineParser, read_flags, unknown
+from trainables.severities import SEVERITIES
 
 
 @dataclasses.dataclass(frozen=True)
