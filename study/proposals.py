@@ -6,6 +6,7 @@ by the study's seed and the proposal's number: it depends on the results so far 
 that was interrupted proposes what it would have proposed.
 """
 
+import copy
 import itertools
 import os
 import random
@@ -65,13 +66,13 @@ class Proposals:
         study goes on. Hence a draw from a copy of the study, of which only the values are kept.
         """
         seeded = make_sampler(sampler, (self.seed + 7919 * (number + 1)) % 2**32)
-        copy = optuna.create_study(directions=list(self.directions), sampler=seeded)
-        copy.add_trials(self.learnt_from(LEARNT_FROM if sampler in ("gp", "tpe") else 0))
+        twin = optuna.create_study(directions=list(self.directions), sampler=seeded)
+        twin.add_trials(map(_shared, self.learnt_from(LEARNT_FROM if sampler in ("gp", "tpe") else 0)))
         if parameters is not None:
-            copy.enqueue_trial(parameters)
+            twin.enqueue_trial(parameters)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of given values that the space does not hold: seen later
-            trial = copy.ask()
+            trial = twin.ask()
             values = self.space(trial)
         return self.space.parameters(values) or trial.params
 
@@ -114,6 +115,19 @@ class Proposals:
         for step, value in sorted(reports.items()):
             self.report(number, step, value)
         return self.tell(number, status, values)
+
+
+class _Shared(FrozenTrial):
+    """A trial that a study takes in without a copy of each of its parts, which takes longer than all of a draw."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "_Shared":
+        return copy.copy(self)  # of a trial that was added, a study changes the number alone
+
+
+def _shared(trial: FrozenTrial) -> _Shared:
+    shared = _Shared.__new__(_Shared)
+    shared.__dict__.update(trial.__dict__)
+    return shared
 
 
 def make_sampler(name: str, seed: int) -> BaseSampler:
