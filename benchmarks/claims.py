@@ -16,13 +16,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
 
 import argparse
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from benchmarks import rows as kept
-from benchmarks.report import RESULTS, interval, write_report
+from benchmarks.report import RESULTS, data_label, interval, write_report
 from trainables.attack_names import parse_attack
 from trainables.batches import make_batches
 from trainables.config import make_method, with_recipe
@@ -193,7 +192,7 @@ def main():
     parser.add_argument("--workers", type=int, default=1, help="processes, one core each (default 1)")
     parser.add_argument("--table", action="store_true", help="train nothing")
     asked = parser.parse_args()
-    name = f"claims-{Path(asked.data.partition(':')[2] or asked.data).stem}"
+    name = f"claims-{data_label(asked.data)}"
     path = RESULTS / f"{name}.csv"
     if not asked.table:
         done = {(row["network"], row["seed"], row["measure"]) for row in kept.read(path, TEXTS)}

@@ -17,14 +17,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
 import argparse
 import statistics
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
 from scipy import stats
 
 from benchmarks import rows as kept
-from benchmarks.report import RESULTS, describe_machine, interval
+from benchmarks.report import RESULTS, data_label, describe_machine, interval
 from trainables.batches import make_batches
 from trainables.config import make_method, with_recipe
 from trainables.corrupted_sets import corrupted_sets
@@ -143,7 +142,7 @@ def main():
     parser.add_argument("--table", action="store_true", help="train nothing")
     arguments = parser.parse_args()
 
-    name = Path(arguments.data.partition(":")[2] or arguments.data).stem
+    name = data_label(arguments.data)
     path = RESULTS / f"loss_weights-{name}.csv"
     rows = kept.read(path, ("configuration",))
     if not arguments.table:

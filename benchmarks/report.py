@@ -27,6 +27,11 @@ def write_report(name: str, figures: dict[str, Any], table: str, title: str = ""
     print(f"\nwritten: {folder / name}.json and .md")
 
 
+def data_label(dataset: str) -> str:
+    """What a file of figures is called after: the data set, or the name of the file that holds it."""
+    return Path(dataset.partition(":")[2] or dataset).stem
+
+
 def interval(values: list[float]) -> tuple[float, float]:
     """Mean and half the width of its 95 % confidence interval by Student's t."""
     from scipy import stats

@@ -2,11 +2,12 @@
 
     python -m benchmarks.search_table                    # 108 trainings on the digits, 15 minutes of two cores
     python -m benchmarks.search_table --weights sum      # the same grid under the loss weights of Algorithm 1
+    python -m benchmarks.search_table --data npz:cifar10.npz --train-images 1000 --epochs 15    # 25 minutes
 
 The grid spans what `python study/run.py --budget 4N` searches: four metrics, three n, a third, two thirds and the whole
 of the k that 4N pays for, three radii. It is trained by the study's own search with its points in place of proposals,
 measured at the rungs of `--scheduler asha` but never stopped. The study lies in `--out`; cut off, the same command goes
-on. Its measured epochs become `results/search-digits-WEIGHTS.csv`: the setting, the epoch, what was spent, H.
+on. Its measured epochs become `results/search-DATA-WEIGHTS.csv`: the setting, the epoch, what was spent, H.
 """
 
 import os
@@ -17,7 +18,7 @@ import argparse
 import csv
 from pathlib import Path
 
-from benchmarks.report import RESULTS
+from benchmarks.report import RESULTS, data_label
 from study import tuner
 from study.command_line import make_study
 from study.monitor import Watched
@@ -39,10 +40,12 @@ GRID = {
 COLUMNS = ("n", "k", "epsilon", "metric", "weights", "cost", "epoch", "spent", "val_h")
 
 
-def train_grid(folder: Path, weights: str, points: list) -> Results:
+def train_grid(folder: Path, asked: argparse.Namespace, points: list) -> Results:
     """Train what is not yet trained of the grid."""
-    study = make_study(budget="4N", trials=len(points), sampler="random", confirm=0, fix=f"weights={weights}",
-                       out=str(folder))  # fmt: skip
+    sizes = {"train_images": asked.train_images, "epochs": asked.epochs}
+    study = make_study(budget="4N", trials=len(points), sampler="random", confirm=0, fix=f"weights={asked.weights}",
+                       dataset=asked.data, out=str(folder),
+                       **{name: value for name, value in sizes.items() if value is not None})  # fmt: skip
     results = Results(folder)
     if not (folder / "study.json").exists():
         results.write_study(study_record(study.as_dict(), ["benchmarks.search_table"]))
@@ -74,11 +77,14 @@ def write_table(path: Path, results: Results) -> int:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", default="instance")
-    parser.add_argument("--out", type=Path, help="folder of the study [runs/search-digits-WEIGHTS]")
+    parser.add_argument("--data", default="digits")
+    parser.add_argument("--train-images", type=int)
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--out", type=Path, help="folder of the study [runs/search-DATA-WEIGHTS]")
     asked = parser.parse_args()
-    name = f"search-digits-{asked.weights}"
+    name = f"search-{data_label(asked.data)}-{asked.weights}"
     points = grid_points([GRID], seed=0)
-    results = train_grid(asked.out or Path("runs") / name, asked.weights, points)
+    results = train_grid(asked.out or Path("runs") / name, asked, points)
     count = write_table(RESULTS / f"{name}.csv", results)
     print(f"{count} of {len(points)} runs stand in {RESULTS / name}.csv")
 
