@@ -158,7 +158,7 @@ def main():
     about += f"{int(rows[0]['epochs'])} epochs, resnet8; mean ± 95 % CI; p: paired t over seeds, Holm-corrected; "
     about += "train: accuracy on training images, of mixtures against the first of their labels"
     path.with_suffix(".md").write_text(
-        f"# Loss weightings and targets\n\n{about}.\n\n{text}\n\nMade on {machine['cpu']}.\n"
+        f"# Loss weightings and targets\n\n{about}.\n\n{text}\n\nThe latest rows were made on {machine['cpu']}.\n"
     )
     print(f"\n{about}\n\n{text}\n\nrows: {path}")
 
