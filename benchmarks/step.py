@@ -141,6 +141,7 @@ def main():
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--methods", choices=("all", "entprop"), default="all", help="entprop: and plain steps")
+    parser.add_argument("--compile", action="store_true", help="each method also with compiled passes")
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--device", default="auto")
     asked = parser.parse_args()
@@ -155,6 +156,11 @@ def main():
         for name, (kind, values) in METHODS.items()
         if asked.methods == "all" or kind in ("vanilla", "entprop")
     }
+    if asked.compile:
+        torch._dynamo.config.recompile_limit = 64  # of one class of networks, all of them in this process
+        for name, plain in list(steppers.items()):
+            method, kinds = plain.state.config.method, {**chosen, "compile": True}
+            steppers[f"{name}, compiled"] = Stepper(method, splits, batch, kinds, device)
     every = {**steppers, **passes_of(steppers["vanilla"])}
     measure(every, 1)
     ratios = measure(every, asked.rounds)
@@ -174,7 +180,8 @@ def main():
     where = torch.cuda.get_device_name() if device.startswith("cuda") else "one CPU core"
     rounds = len(ratios["vanilla"])
     title = f"Training steps on {where}: {asked.model}, batch {asked.batch_size}, {asked.precision}, {rounds} rounds"
-    name = f"step-{asked.model}-{asked.batch_size}-{asked.precision}" + ("-gpu" if device.startswith("cuda") else "")
+    name = f"step-{asked.model}-{asked.batch_size}-{asked.precision}"
+    name += ("-compiled" if asked.compile else "") + ("-gpu" if device.startswith("cuda") else "")
     write_report(name, {"settings": vars(asked), "methods": figures}, table, title)
 
 

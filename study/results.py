@@ -187,9 +187,9 @@ def method_of(row: Mapping[str, Any]) -> Method:
 
 
 def config_id(config: TrialConfig) -> str:
-    """The same eight letters for configurations that differ in nothing but the seed."""
+    """The same eight letters for configurations that differ in nothing but the seed, and how the passes are run."""
     values = {**config.as_dict(), "method": method_row(config.method)}
-    del values["seed"]
+    del values["seed"], values["compile"]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
 
 

@@ -19,6 +19,7 @@ from trainables.attacks import (
     attack_objective,
     first_images,
     fooled,
+    input_gradient,
     next_images,
     perturb,
     uniform_in_ball,
@@ -46,6 +47,22 @@ def digits():
 
 
 # ---- one step -------------------------------------------------------------------------------------------------------
+
+
+def test_weights_take_part_again_after_an_input_gradient_even_if_it_fails():
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 3), torch.nn.Linear(3, 3))
+    net[2].requires_grad_(False)
+    before = [each.requires_grad for each in net.parameters()]
+    within = []
+
+    def objective(logits):
+        within.extend(each.requires_grad for each in net.parameters())
+        raise ArithmeticError
+
+    with pytest.raises(ArithmeticError):
+        input_gradient(net, torch.rand(2, 3, 2, 2), objective)
+    assert within == [False] * 4
+    assert [each.requires_grad for each in net.parameters()] == before
 
 
 def test_a_step_in_the_largest_norm_moves_every_pixel_by_alpha():

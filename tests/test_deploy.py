@@ -7,7 +7,7 @@ from torch import nn
 from trainables.deploy import DeployedNet
 from trainables.dual_norm import aux_norm
 from trainables.models import MODELS
-from trainables.networks import MeanPrediction, Members, PixelNet
+from trainables.networks import MeanPrediction, Members, PixelNet, compile_training
 from trainables.passes import PassCounter
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
@@ -37,6 +37,16 @@ def test_it_equals_the_trained_network(name):
     assert not torch.allclose(expected["main"], expected["aux"], atol=1e-3)
     for norm, logits in expected.items():
         assert (DeployedNet(net, norm)(x) - logits).abs().max() < 1e-5 * logits.abs().max()
+
+
+@torch.no_grad()
+def test_that_of_a_compiled_network_is_its_own():
+    net, x = trained("resnet8"), torch.rand(6, 3, 32, 32)
+    expected = DeployedNet(net)(x)
+    compile_training(net)
+    deployed = DeployedNet(net)
+    net.body.stem.weight.zero_()
+    assert torch.equal(deployed(x), expected)
 
 
 def test_norms_behind_convolutions_are_folded_away():

@@ -118,6 +118,16 @@ def test_bf16_trains_close_to_fp32(splits):
     assert exact[0]["loss"] == pytest.approx(close[0]["loss"], rel=0.05)
 
 
+@pytest.mark.slow  # compiling takes a minute
+@pytest.mark.parametrize("method", [EntProp(n=3), METHODS["advprop"](n=2)], ids=["entprop", "advprop"])
+def test_compiled_passes_are_the_same_passes(method, splits):
+    plain, fast = (run(with_recipe(method, compile=c, **SHORT), splits) for c in (False, True))
+    for name in ("forward_passes", "full_passes", "input_passes"):
+        assert [row[name] for row in fast[0]] == [row[name] for row in plain[0]]
+    assert fast[0][0]["loss"] == pytest.approx(plain[0][0]["loss"], rel=0.02)
+    assert fast[1].net.state_dict().keys() == plain[1].net.state_dict().keys()
+
+
 def test_norm_gradients_can_be_left_as_global_means(splits):
     by_group, by_all = (
         run(with_recipe(EntProp(), norm_grad=g, **SHORT), splits)[1] for g in ("group_mean", "global_mean")

@@ -4,7 +4,8 @@
 (`trainables.attack_names`): projected gradient steps in the L∞ or the L2 ball, on the same objectives and gradients.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple, Protocol
 
 import torch
@@ -29,10 +30,23 @@ def input_gradient(net: Network, x: Tensor, objective: Objective) -> Tensor:
 
 def gradient_and_logits(net: Network, x: Tensor, objective: Objective) -> tuple[Tensor, Tensor]:
     """The input gradient, and the logits that it came with."""
-    with torch.enable_grad():
+    with torch.enable_grad(), _weights_fixed(net):
         x = x.detach().requires_grad_()
         logits = net(x)
         return torch.autograd.grad(objective(logits).sum(), x)[0], logits.detach()
+
+
+@contextlib.contextmanager
+def _weights_fixed(net: Network) -> Iterator[None]:
+    """Inside, nothing is kept for gradients of weights: less memory, and compiled passes would compute them."""
+    weights = [each for each in net.parameters() if each.requires_grad] if isinstance(net, nn.Module) else []
+    for each in weights:
+        each.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for each in weights:
+            each.requires_grad_(True)
 
 
 def ascend(

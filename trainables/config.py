@@ -46,6 +46,9 @@ class TrialConfig:
         one_of=("group_mean", "global_mean"),
     )
     precision: str = option("fp32", "fp32, or bfloat16 autocast", one_of=("fp32", "bf16"))
+    compile: bool = option(
+        False, "compile the training passes: fewer kernels on a GPU, for a minute at the start of each trial"
+    )
     deterministic: bool = option(False, "refuse operations that are not repeatable bit for bit")
     seed: int = option(0, "seed of initialisation, order, augmentation and every random choice", low=0, high=2**31 - 1)
 

@@ -40,6 +40,7 @@ def single_norm(body: nn.Module, norm: Norm) -> nn.Module:
     body = copy.deepcopy(body)
     for parent in list(body.modules()):
         parent._forward_hooks.clear()  # of a training that goes on: passes of a copy are none of its own
+        parent.__dict__.pop("forward", None)  # compiled for the network that this is a copy of
         for name, child in list(parent.named_children()):
             if isinstance(child, DualBatchNorm2d | DualLayerNorm):
                 setattr(parent, name, getattr(child, norm))

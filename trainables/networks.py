@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -90,6 +90,18 @@ def backbones(net: nn.Module) -> list[nn.Module]:
     if isinstance(body, Members):
         return list(body.members)
     return [body.fast, body.slow] if isinstance(body, Followed) else [body]
+
+
+def compile_training(net: nn.Module) -> None:
+    """Let torch compile the passes of training; evaluation, in batches of other sizes, stays as it is."""
+    torch.compiler.reset()  # a process that trains one network after another would fill torch's limit of variants
+    for body in backbones(net):
+        body.forward = _compiled_in_training(body)
+
+
+def _compiled_in_training(body: nn.Module) -> Callable[[Tensor], Tensor]:
+    plain, compiled = body.forward, torch.compile(body.forward, dynamic=False)
+    return lambda x: compiled(x) if body.training and torch.is_grad_enabled() else plain(x)
 
 
 def _conv(inputs: int, outputs: int, size: int, stride: int, norms: bool) -> nn.Conv2d:

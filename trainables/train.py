@@ -23,7 +23,7 @@ from trainables.evaluate import Batch, accuracy, evaluating
 from trainables.files import replacing
 from trainables.methods import Step, Task, parts_of
 from trainables.models import model_entry
-from trainables.networks import PixelNet
+from trainables.networks import PixelNet, compile_training
 from trainables.passes import PassCounter
 from trainables.selection import entropy
 
@@ -274,7 +274,10 @@ def build_network(config: TrialConfig, splits: Splits) -> PixelNet:
         body, head = parts_of(method, make, Task(len(splits.classes), len(splits.train) // config.batch_size))
     bf16 = config.precision == "bf16"
     net = PixelNet(body, splits.mean, splits.std, dual=method.dual, bf16=bf16, head=head)
-    return net.to(memory_format=torch.channels_last)
+    net = net.to(memory_format=torch.channels_last)
+    if config.compile:
+        compile_training(net)
+    return net
 
 
 def build_optimizer(config: TrialConfig, net: nn.Module) -> torch.optim.Optimizer:
