@@ -39,6 +39,8 @@ CLAIMS = (
     Claim("EntProp (0.6, 5) at 4N is above AdvProp at 7N", "entprop/2", "EntProp (0.6, 5)", "AdvProp"),
     Claim("EntProp (0.2, 1) is above mixup alone (not printed; else its gain is mixup's)", "entprop/2",
           "EntProp (0.2, 1)", "Mixup alone"),
+    Claim("EntProp (0.6, 1) is above mixup alone (not printed)", "entprop/2", "EntProp (0.6, 1)", "Mixup alone"),
+    Claim("EntProp (0.2, 5) is above mixup alone (not printed)", "entprop/2", "EntProp (0.2, 5)", "Mixup alone"),
     Claim("EntProp (0.6, 5) is above mixup alone (not printed)", "entprop/2", "EntProp (0.6, 5)", "Mixup alone"),
     Claim("a larger share is better: k = 0.6 above k = 0.2", "entprop/16", "k=0.6", "k=0.2"),
     Claim("… and k = 0.2 above k = 0.1", "entprop/16", "k=0.2", "k=0.1"),

@@ -40,10 +40,10 @@ INTRODUCTION = """\
 Written by `python -m analysis.results_page` from the studies in `results/`; `make notebooks` writes it anew.
 
 None of the papers' tables has been trained at its printed size here: that takes GPUs for days to months, and pictures
-of their own. What is kept was trained on two CPU cores on the embedded digits (of a thousand pictures of CIFAR-10 there
-are the loss weights alone, `benchmarks/results/loss_weights-cifar10.md`). Such runs show that the code does what the
-papers describe, and which way an effect points where the plain network learns its training images by heart; they are
-no evidence about training at the papers' size.
+of their own. What is kept was trained on two CPU cores: on the embedded digits, and for the methods of the EntProp paper
+also on a thousand pictures of CIFAR-10 (JPEG copies of them, 100 of each class for testing). Such runs show that the
+code does what the papers describe, and which way an effect points where the plain network learns its training images
+by heart; they are no evidence about training at the papers' size.
 `python study/run.py --table ID` runs any table at its printed size."""
 JUDGED = """\
 Differences in points of H, or of accuracy where a claim is about PGD-20 (here within 8/255, on 100 test images); ours
@@ -81,9 +81,11 @@ def _confirmed(folder: Path) -> str:
 
 
 def pictures() -> dict[Path, str]:
-    """The figures of the README, from all stored studies."""
+    """The figures of the README, from all stored studies; cost against H also of the pictures alone."""
     found = read_studies(stored(ROOT / "results"), mix=True)
-    return {PICTURES / f"{name}.svg": svg_text(draw(name, found).figure) for name in SHOWN}
+    drawn = {name: draw(name, found) for name in SHOWN}
+    drawn["cost-cifar10"] = draw("cost", read_folder(ROOT / "results" / "cifar10-entprop-2"))
+    return {PICTURES / f"{name}.svg": svg_text(each.figure) for name, each in drawn.items()}
 
 
 def stored(folder: Path) -> list[Path]:

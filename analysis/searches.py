@@ -9,7 +9,7 @@ from matplotlib.colors import Normalize
 
 from analysis.curves import confirmed_points, notable
 from analysis.drawing import DASHES, Drawing, Missing, legend_below, look, new
-from analysis.settings import by_place, records, settings
+from analysis.settings import Setting, by_place, records, settings
 from analysis.studies import Folder
 from study.budget import LARGEST_N
 from study.results import Row, best, finished, front
@@ -119,7 +119,7 @@ def pareto(folder: Folder) -> Drawing:
     search.legend(loc="lower right")
     confirmed.set_title("confirmed: test images and 15 corruptions", loc="left")
     confirmed.set_ylabel("test H")
-    found = [each for group in by_place(settings(folder.done)).values() for each in notable(group)]
+    found = [each for group in _confirmed(folder, done) for each in notable(group)]
     if found:
         confirmed_points(confirmed, found)
     else:
@@ -134,6 +134,14 @@ def pareto(folder: Folder) -> Drawing:
         "Above: what the search saw, best of many and therefore too good. Below: what may be quoted, means over "
         "fresh seeds on test images with 95 % t intervals.",
     )
+
+
+def _confirmed(folder: Folder, trials: Sequence[Row]) -> list[list[Setting]]:
+    """What was confirmed on the data of the search, by protocol; where nothing of the search was, on any data."""
+    places = by_place(settings(folder.done))
+    tried = {row["config"] for row in trials}
+    data = {place[:2] for place, group in places.items() if any(each.row["config"] in tried for each in group)}
+    return [group for place, group in places.items() if place[:2] in data or not data]
 
 
 def parallel(folder: Folder) -> Drawing:

@@ -6,6 +6,7 @@ by the study's seed and the proposal's number: it depends on the results so far 
 that was interrupted proposes what it would have proposed.
 """
 
+import bisect
 import copy
 import itertools
 import os
@@ -42,6 +43,7 @@ class Proposals:
         self.space, self.sampler, self.seed, self.directions = space, sampler, seed, directions
         self.study = optuna.create_study(directions=list(directions), sampler=RandomSampler(seed))
         self.asked: dict[int, optuna.Trial] = {}
+        self.ranked: list[tuple[float, int]] = []  # finished trials of a single objective, the best first
 
     def ask(self, number: int, parameters: dict[str, Any] | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
         """The values of a proposal and its parameters; given parameters are kept, open ones are drawn."""
@@ -82,12 +84,11 @@ class Proposals:
         if len(trials) <= limit:
             return trials
         if len(self.directions) == 1:
-            done = [trial for trial in trials if trial.state is TrialState.COMPLETE]
-            best = sorted(done, key=lambda trial: -trial.values[0])
+            best = [number for _, number in self.ranked]
         else:
-            best = self.study.best_trials
-        kept = {trial.number for trial in (*best[: limit // 2], *trials[-limit // 2 :])}
-        return [trial for trial in trials if trial.number in kept]
+            best = [trial.number for trial in self.study.best_trials]
+        latest = range(len(trials) - limit // 2, len(trials))
+        return [trials[number] for number in sorted({*best[: limit // 2], *latest})]
 
     def report(self, number: int, step: int, value: float) -> None:
         """A value on the way; told twice, the first counts."""
@@ -102,7 +103,10 @@ class Proposals:
         state = STATES[status]
         # Of a trial that was stopped the last report counts, and of a failed one nothing.
         told = list(values) if values is not None and state is TrialState.COMPLETE else None
-        return self.study.tell(self.asked.pop(number), told, state=state)
+        trial = self.study.tell(self.asked.pop(number), told, state=state)
+        if told and len(self.directions) == 1:
+            bisect.insort(self.ranked, (-told[0], trial.number))
+        return trial
 
     def replay(
         self, number: int, parameters: dict[str, Any], status: str, values: Any, reports: dict[int, float]

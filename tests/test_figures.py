@@ -147,6 +147,13 @@ def test_front_never_falls_and_its_points_are_trials(study):
     assert set(line.get_ydata()) <= set(study.trials["val_h"])
 
 
+def test_front_stands_above_what_was_confirmed_on_the_same_data(study):
+    elsewhere = study.runs.assign(dataset="cifar10", config=study.runs["config"] + "x")
+    other = pd.concat([study.runs, elsewhere], ignore_index=True)
+    alone, both = (draw("pareto", each).figure.axes[1] for each in (study, dataclasses.replace(study, runs=other)))
+    assert len(both.collections) + len(both.lines) == len(alone.collections) + len(alone.lines) > 5
+
+
 def test_rung_plot_tells_stopped_trials_from_finished_ones(study):
     trials, epochs = study.trials.head(2).copy(), study.epochs[study.epochs["trial"] < 2].copy()
     trials["status"] = ["finished", "stopped"]
