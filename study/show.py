@@ -8,7 +8,7 @@ from study.measured_text import measured_text
 from study.options import PROGRAM
 from study.results import Results, Row, best
 from study.row_text import duration, ended_line, first_line, setting
-from study.summary import confirmed, confirmed_table, counts_line, front_table, verdict
+from study.summary import confirmed, confirmed_chart, confirmed_table, counts_line, front_table, verdict
 
 
 def show_study(folder: Path | str) -> str:
@@ -23,7 +23,7 @@ def show_study(folder: Path | str) -> str:
     elif not _options(study).get("table"):
         parts.append("no trial has begun yet")
     if confirm:
-        parts.append(confirmed_table(confirm))
+        parts += filter(None, [confirmed_table(confirm), confirmed_chart(confirm)])
         further = measured_text(confirm, results.attacks, results.measures)
         parts += [further] if further else []
         parts += ["\n".join(verdict(confirm))] if verdict(confirm) else []

@@ -10,6 +10,7 @@ from statistics import fmean, stdev
 from typing import NamedTuple
 
 from study.budget import format_cost
+from study.chart import Bar, interval_chart
 from study.options import PROGRAM
 from study.results import Row, finished, front
 from study.row_text import points, setting, spent_of
@@ -131,16 +132,33 @@ def confirmed_table(rows: Iterable[Row]) -> str:
     several = len({(group.row["dataset"], group.row["model"]) for group in groups}) > 1
     lines: list[tuple[str, ...]] = [("setting", "cost", "seeds", "SA", "RA", "H", "− vanilla", "− mixup")]
     for group in sorted(groups, key=_order):
-        name = f"{group.row['why']}: {setting(group.row)}"
-        if group.row["why"].startswith(CONTROLS):
-            name += f" lr={group.row['lr']:g} epochs={group.row['epochs']}"
-        if several:
-            name += f" ({group.row['dataset']}, {group.row['model']})"
+        name = _name(group) + (f" ({group.row['dataset']}, {group.row['model']})" if several else "")
         seeds = f"{len(group.h)}" + (f" ({group.failed} failed)" if group.failed else "")
         measured = [with_interval(each) for each in (group.sa, group.ra, group.interval)]
         differences = [_difference_cell(groups, method, group) for method in ("vanilla", "mixup")]
         lines.append((name, format_cost(round(group.row["cost"], 3)), seeds, *measured, *differences))
     return aligned(lines)
+
+
+def confirmed_chart(rows: Iterable[Row]) -> str:
+    """H of each setting with its interval, the cheapest first; a picture for each data set and network."""
+    groups = sorted(confirmed(rows), key=lambda group: (group.row["cost"] * group.row["epochs"], -group.interval.mean))
+    blocks: dict[tuple[str, str], list[Bar]] = {}
+    for group in groups:
+        found, label = group.interval, f"{format_cost(round(group.row['cost'], 3)):>6}  {_name(group)}"
+        bar = Bar(label, found.low, found.mean, found.high)
+        blocks.setdefault((group.row["dataset"], group.row["model"]), []).append(bar)
+    return "\n\n".join(
+        interval_chart("H by cost" + (f" ({', '.join(where)})" if len(blocks) > 1 else ""), bars)
+        for where, bars in blocks.items()
+    )
+
+
+def _name(group: Confirmed) -> str:
+    name = f"{group.row['why']}: {setting(group.row)}"
+    if group.row["why"].startswith(CONTROLS):
+        name += f" lr={group.row['lr']:g} epochs={group.row['epochs']}"
+    return name
 
 
 def _order(group: Confirmed) -> tuple[str, str, bool]:
@@ -231,8 +249,7 @@ def final_text(folder: Path | str, trials: list[Row], confirm: list[Row]) -> str
         parts.append(
             "On test images and the 15 corruptions, mean ± 95 % CI over seeds; differences in H, paired by seed:"
         )
-        parts.append(confirmed_table(confirm))
-        parts += ["\n".join(verdict(confirm))] if verdict(confirm) else []
+        parts += [confirmed_table(confirm), confirmed_chart(confirm), "\n".join(verdict(confirm))]
     if trials:
         parts += [front_table(trials), counts_line(trials)]
         short = len([row for row in trials if row["status"] == "finished"]) - len(finished(trials))
@@ -242,4 +259,4 @@ def final_text(folder: Path | str, trials: list[Row], confirm: list[Row]) -> str
     parts.append(
         f"next: {PROGRAM} show {folder}" + (f"   or: {PROGRAM} --resume {folder} --extend 24" if trials else "")
     )
-    return "\n\n".join(parts)
+    return "\n\n".join(filter(None, parts))

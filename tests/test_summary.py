@@ -6,6 +6,7 @@ from scipy import stats
 from study.row_text import setting
 from study.summary import (
     confirmed,
+    confirmed_chart,
     confirmed_table,
     counts_line,
     difference,
@@ -55,6 +56,18 @@ def test_the_confirmed_table_shows_means_intervals_and_differences_with_the_best
     assert "94.20 ± 0.50" in lines[1]
     assert "+3.70 ± 0.75" in lines[1]  # differences 4.0, 3.7, 3.4
     assert lines[2].startswith("vanilla: vanilla")
+
+
+def test_the_picture_has_a_line_a_setting_from_the_cheapest_and_one_picture_for_each_network():
+    title, first, *_, last = confirmed_chart(CONFIRMED).splitlines()
+    found = [group.interval for group in confirmed(CONFIRMED)]
+    low, high = min(each.low for each in found), max(each.high for each in found)
+    assert title.split() == ["H", "by", "cost", f"{low:.2f}", f"{high:.2f}"]
+    assert first.split()[:2] == ["1N", "mixup:"]
+    assert last.split()[1] == "best-1:"
+    other = [{**each, "model": "resnet18", "config": each["config"] + "x"} for each in CONFIRMED]
+    assert confirmed_chart([*CONFIRMED, *other]).count("H by cost (digits, ") == 2
+    assert confirmed_chart([]) == ""
 
 
 def test_it_is_said_in_words_where_the_best_beats_and_where_it_does_not():

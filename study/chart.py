@@ -1,0 +1,38 @@
+"""Intervals drawn in characters, a line each on one scale: a picture that every terminal and log can show."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+WIDTH = 56
+
+
+class Bar(NamedTuple):
+    """A line of the picture: a mean and the ends of its interval."""
+
+    label: str
+    low: float
+    mean: float
+    high: float
+
+
+def interval_chart(title: str, bars: Sequence[Bar], width: int = WIDTH) -> str:
+    """All bars under a scale that just holds them."""
+    low, high = min(bar.low for bar in bars), max(bar.high for bar in bars)
+    if high - low < 0.01:
+        low, high = low - 0.5, high + 0.5
+    labels = max(len(title), *(len(bar.label) for bar in bars))
+    scale = f"{low:.2f}".ljust(width // 2) + f"{high:.2f}".rjust(width - width // 2)
+
+    def place(value: float) -> int:
+        return round((value - low) / (high - low) * (width - 1))
+
+    lines = [f"{title:<{labels}}  {scale}"]
+    for bar in bars:
+        cells = [" "] * width
+        left, right = place(bar.low), place(bar.high)
+        cells[left : right + 1] = "─" * (right + 1 - left)
+        if left < right:
+            cells[left], cells[right] = "├", "┤"
+        cells[place(bar.mean)] = "●"
+        lines.append(f"{bar.label:<{labels}}  {''.join(cells)}".rstrip())
+    return "\n".join(lines)
