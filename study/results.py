@@ -76,8 +76,9 @@ class Results:
         """The rows of a table of configurations; ValueError for one that no study wrote."""
         rows, path = self.table(name).rows(), self.table(name).path
         for row in rows:
-            if missing := [column for column in NEEDED[name] if row[column] is None]:
-                raise ValueError(f"{path} must have a {missing[0]} in each row, got none")
+            needed = (*NEEDED[name], *(("epochs",) if row.get("h") is not None else ()))
+            if missing := [column for column in needed if row[column] is None]:
+                raise ValueError(f"{path} must have `{missing[0]}` in each row, got none")
             if row.get("status", "running") not in STATUSES:
                 raise ValueError(f"{unknown('status', row['status'], STATUSES)} (in {path})")
             try:

@@ -364,3 +364,12 @@ def test_the_documentation_names_every_column_with_its_meaning():
         assert rows == expected
     for entry, meaning in STUDY_ENTRIES.items():
         assert f"| `{entry}` | {meaning} |" in text
+
+
+def test_a_confirmed_result_without_its_epochs_is_a_damaged_row(tmp_path):
+    row = {**config_row(CONFIG), "why": "best-1", "error": "boom"}
+    Results(tmp_path).put_confirm(row)
+    assert len(Results(tmp_path).confirm) == 1  # a seed that failed has none
+    Results(tmp_path).put_confirm({**row, "seed": 1, "h": 90.0})
+    with pytest.raises(ValueError, match="must have `epochs` in each row"):
+        Results(tmp_path).check()
