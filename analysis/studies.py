@@ -26,16 +26,8 @@ FILES = ("trials", "epochs", "confirm", "corruptions", "attacks", "measures")
 IMAGES_OF = "images of "  # before the name of an attack or measure
 PLACE = ("dataset", "model")
 ADDED = ("study", "changes", "table")  # columns of runs that are of a study, not of a run
-NOT_CHANGED = (
-    "method",
-    "seed",
-    "dataset",
-    "model",
-    "lr",
-    "epochs",
-    "compile",
-    "deterministic",
-)  # have columns, or change nothing
+# Training options that have columns of their own, or change no result.
+NOT_CHANGED = ("method", "seed", "dataset", "model", "lr", "epochs", "compile", "deterministic")
 Fields = dict[str, Any]
 
 

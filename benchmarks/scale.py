@@ -1,7 +1,7 @@
 """A study of thousands of trials whose training is replayed: its rate from first to last, memory, and where time goes.
 
     python -m benchmarks.scale --trials 1000 --nodes 16
-    python -m benchmarks.scale --trials 5000 --nodes 2    # nine minutes; with --sampler gp, more than an hour
+    python -m benchmarks.scale --trials 5000 --nodes 2    # six minutes; with --sampler gp, more than an hour
 
 Everything of a study but the training is real: proposals, Ray Tune on a local cluster of so many nodes, each with a
 worker of its own, all files, Optuna's copy and the gauges. A worker answers at once with the H of a recorded run. The

@@ -2,7 +2,7 @@
 
     python -m benchmarks.search_table                    # 108 trainings on the digits, 15 minutes of two cores
     python -m benchmarks.search_table --weights sum      # the same grid under the loss weights of Algorithm 1
-    python -m benchmarks.search_table --data npz:cifar10.npz --train-images 1000 --epochs 15    # 25 minutes
+    python -m benchmarks.search_table --data npz:cifar10.npz --train-images 1000 --epochs 15
 
 The grid spans what `python study/run.py --budget 4N` searches: four metrics, three n, a third, two thirds and the whole
 of the k that 4N pays for, three radii. It is trained by the study's own search with its points in place of proposals,

@@ -1,7 +1,7 @@
 """One training step of every method beside a plain one: passes, gradients and the optimiser, on a batch in memory.
 
     python -m benchmarks.step                                     # resnet8, batch 128: two minutes of one core
-    python -m benchmarks.step --model resnet8s1 --methods entprop                              # three
+    python -m benchmarks.step --model resnet8s1 --methods entprop                              # two
     python -m benchmarks.step --model resnet18 --batch-size 64 --methods entprop --rounds 9    # six
 
 All methods take their steps in turn in one process; a figure is the median over rounds of the ratio to the plain step
