@@ -4,12 +4,15 @@
     python -m benchmarks.step --model resnet8s1 --methods entprop                              # two
     python -m benchmarks.step --model resnet18 --batch-size 64 --methods entprop --rounds 9    # six
 
-All methods take their steps in turn in one process; a figure is the median over rounds of the ratio to the plain step
-of the same round, with the quartiles. On a CPU it is the time of one core's work, on a GPU that of a clock. `cost` is
-the papers' unit, `work` what was computed by our own count (a backward pass to the image alone 2/3, a forward pass
-alone 1/3): what a step would take if nothing but passes took time and a pass of few images as long for each as one of
-many. `its passes` is what EntProp's passes take by themselves in the same rounds: a plain step, one of k·|B| images and
-n − 1 passes of so many that end at the image. What a step takes beyond that is the method's own overhead.
+The methods take turns in one process. At its turn a method takes one step to come into its stride and then a few that
+are timed together, since in a training a step follows one of its own; a figure is the median over rounds of the ratio
+to the plain steps of the same round, with the quartiles. On a CPU it is the time of one core's work, on a GPU that of a
+clock. `cost` is the papers' unit, `work` what was computed by our own count (a backward pass to the image alone 2/3, a
+forward pass alone 1/3): what a step would take if nothing but passes took time and a pass of few images as long for
+each as one of many. `its passes` is what EntProp's passes take by themselves in the same rounds: a plain step, one of
+k·|B| images and n − 1 passes of so many that end at the image. What a step takes beyond that is the method's own
+overhead. `vanilla, NCHW` is a plain step with the images channel by channel, as torch has them by default; all others
+have them pixel by pixel (channels_last).
 """
 
 import os
@@ -18,6 +21,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
 
 import argparse
 import contextlib
+import math
 import statistics
 import time
 
@@ -46,6 +50,7 @@ METHODS = {
     "TRADES": ("trades", {}),
     "ADP": ("adp", {}),
 }
+TURN, MOST = 0.2, 50  # seconds of a method's turn, and the most steps in it
 LARGE, SMALL = (1.28, 1.72, 1.95, 3.40), (1.28, 1.70, 2.00, 3.75)
 TARGETS = {  # ratios to a plain step; the least possible is `work`
     (model, f"EntProp ({k}, {n})"): ratio
@@ -54,59 +59,72 @@ TARGETS = {  # ratios to a plain step; the least possible is `work`
 }
 
 
-class Stepper:
-    """One method with its network and optimiser; calling it takes a step and returns its seconds."""
+class Turn:
+    """Something to be timed, `once` of it; a call returns the seconds of one of several in a row."""
 
-    def __init__(self, method, splits, batch, chosen, device):
-        config = with_recipe(method, "digits", batch_size=len(batch[1]), **chosen)
-        self.state = TrainState(config, splits, device)
-        self.state.net.train()
-        self.groups = norm_groups(self.state.net)
-        self.batch, self.device = batch, device
+    def __init__(self, device):
+        self.device, self.count = device, 1
         self.clock = time.perf_counter if device.startswith("cuda") else time.process_time
-        self.rng = torch.Generator(device).manual_seed(0)
-        counter = PassCounter(self.state.net)
-        self()
-        self.work = counter.work / len(batch[1])
-        counter.remove()
 
     def __call__(self):
+        self.once()
         self.wait()
         started = self.clock()
-        step = self.state.config.method.accumulate(self.state.net, *self.batch, self.rng)
-        scale_norm_gradients(*self.groups, step)
-        self.state.optimizer.step()
-        for parameter in self.state.net.parameters():
-            parameter.grad = None
+        for _ in range(self.count):
+            self.once()
         self.wait()
-        return self.clock() - started
+        seconds = (self.clock() - started) / self.count
+        self.count = min(MOST, math.ceil(TURN / seconds))
+        return seconds
 
     def wait(self):
         if self.device.startswith("cuda"):
             torch.cuda.synchronize()
 
 
-class Pass:
+class Stepper(Turn):
+    """A step of one method with its network and optimiser."""
+
+    def __init__(self, method, splits, batch, chosen, device):
+        super().__init__(device)
+        config = with_recipe(method, "digits", batch_size=len(batch[1]), **chosen)
+        self.state = TrainState(config, splits, device)
+        if not batch[0].is_contiguous(memory_format=torch.channels_last):
+            self.state.net.to(memory_format=torch.contiguous_format)
+        self.state.net.train()
+        self.groups = norm_groups(self.state.net)
+        self.batch = batch
+        self.rng = torch.Generator(device).manual_seed(0)
+        counter = PassCounter(self.state.net)
+        self.once()
+        self.work = counter.work / len(batch[1])
+        counter.remove()
+
+    def once(self):
+        step = self.state.config.method.accumulate(self.state.net, *self.batch, self.rng)
+        scale_norm_gradients(*self.groups, step)
+        self.state.optimizer.step()
+        for parameter in self.state.net.parameters():
+            parameter.grad = None
+
+
+class Pass(Turn):
     """A pass of so many images through the plain network, to its weights or to the images alone."""
 
     def __init__(self, plain, count, to_weights):
-        self.net, self.wait, self.clock = plain.state.net, plain.wait, plain.clock
+        super().__init__(plain.device)
+        self.net = plain.state.net
         x, self.y = (each[:count] for each in plain.batch)
         self.x = x.clone(memory_format=torch.preserve_format)
         self.to_weights = to_weights
 
-    def __call__(self):
-        self.wait()
-        started = self.clock()
+    def once(self):
         if self.to_weights:
             cross_entropy(self.net(self.x), self.y).backward()
         else:
             input_gradient(self.net, self.x, lambda logits: cross_entropy(logits, self.y, reduction="none"))
-        self.wait()
-        taken = self.clock() - started
         for parameter in self.net.parameters():
             parameter.grad = None
-        return taken
 
 
 def passes_of(plain):
@@ -135,6 +153,24 @@ def measure(steppers, rounds):
     return {name: [each[name] for each in whole] for name in steppers}
 
 
+def steppers_of(asked, splits, batch, device):
+    """The methods asked for, by name: as they are, and in the other forms asked for."""
+    chosen = {"model": asked.model, "precision": asked.precision}
+    methods = {
+        name: make_method(kind, values)
+        for name, (kind, values) in METHODS.items()
+        if asked.methods == "all" or kind in ("vanilla", "entprop")
+    }
+    made = {name: Stepper(method, splits, batch, chosen, device) for name, method in methods.items()}
+    nchw = batch[0].contiguous(), batch[1]
+    made["vanilla, NCHW"] = Stepper(methods["vanilla"], splits, nchw, chosen, device)
+    if asked.compile:
+        torch._dynamo.config.recompile_limit = 64  # of one class of networks, all of them in this process
+        kinds = {**chosen, "compile": True}
+        made |= {f"{name}, compiled": Stepper(method, splits, batch, kinds, device) for name, method in methods.items()}
+    return made
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="resnet8")
@@ -150,17 +186,7 @@ def main():
     splits = load_splits(with_recipe(make_method("vanilla", {}), "digits"))
     x = torch.rand(asked.batch_size, 3, 32, 32).to(device, memory_format=torch.channels_last)
     batch = x, torch.arange(asked.batch_size, device=device) % 10
-    chosen = {"model": asked.model, "precision": asked.precision}
-    steppers = {
-        name: Stepper(make_method(kind, values), splits, batch, chosen, device)
-        for name, (kind, values) in METHODS.items()
-        if asked.methods == "all" or kind in ("vanilla", "entprop")
-    }
-    if asked.compile:
-        torch._dynamo.config.recompile_limit = 64  # of one class of networks, all of them in this process
-        for name, plain in list(steppers.items()):
-            method, kinds = plain.state.config.method, {**chosen, "compile": True}
-            steppers[f"{name}, compiled"] = Stepper(method, splits, batch, kinds, device)
+    steppers = steppers_of(asked, splits, batch, device)
     every = {**steppers, **passes_of(steppers["vanilla"])}
     measure(every, 1)
     ratios = measure(every, asked.rounds)
@@ -181,7 +207,8 @@ def main():
     rounds = len(ratios["vanilla"])
     title = f"Training steps on {where}: {asked.model}, batch {asked.batch_size}, {asked.precision}, {rounds} rounds"
     name = f"step-{asked.model}-{asked.batch_size}-{asked.precision}"
-    name += ("-compiled" if asked.compile else "") + ("-gpu" if device.startswith("cuda") else "")
+    extras = {"compiled": asked.compile, "gpu": device.startswith("cuda")}
+    name = "-".join([name, *(extra for extra, wanted in extras.items() if wanted)])
     write_report(name, {"settings": vars(asked), "methods": figures}, table, title)
 
 

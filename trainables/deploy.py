@@ -8,7 +8,8 @@ from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from trainables.dual_norm import DualBatchNorm2d, DualLayerNorm, has_dual_norms
-from trainables.networks import PixelNet
+from trainables.image_layer import use_plain_layers
+from trainables.networks import PixelNet, normalise
 
 Norm = Literal["main", "aux"]
 
@@ -30,7 +31,7 @@ class DeployedNet(nn.Module):
         self.requires_grad_(False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.body(torch.addcmul(self.shift, x, self.scale).to(self.kind)).float())
+        return self.head(self.body(normalise(x, self.scale, self.shift).to(self.kind)).float())
 
 
 def single_norm(body: nn.Module, norm: Norm) -> nn.Module:
@@ -38,6 +39,7 @@ def single_norm(body: nn.Module, norm: Norm) -> nn.Module:
     if norm == "aux" and not has_dual_norms(body):
         raise ValueError("norm must be main for a network without auxiliary norms, got aux")
     body = copy.deepcopy(body)
+    use_plain_layers(body)
     for parent in list(body.modules()):
         parent._forward_hooks.clear()  # of a training that goes on: passes of a copy are none of its own
         parent.__dict__.pop("forward", None)  # compiled for the network that this is a copy of

@@ -13,6 +13,7 @@ from torch import Tensor, fx, nn
 from trainables.corruptions import corrupt
 from trainables.deploy import DeployedNet
 from trainables.evaluate import evaluating
+from trainables.networks import normalise
 
 MUST = "the network must end in a mean over positions and one linear layer"
 CORRUPTED = ("fog", "glass_blur")  # figure 3 (b), …
@@ -34,7 +35,7 @@ class _Maps(nn.Module):
         self.net, self.body = net, body
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.body(torch.addcmul(self.net.shift, x, self.net.scale))
+        return self.body(normalise(x, self.net.scale, self.net.shift))
 
 
 def cut_before_pool(net: DeployedNet) -> Cut:

@@ -34,8 +34,8 @@ def _nll(log_p: Tensor, y: Tensor) -> Tensor:
 
 
 def take(x: Tensor, index: Tensor) -> Tensor:
-    """x[index] of NCHW images; indexing the NHWC view keeps channels_last images channels_last."""
-    return x.permute(0, 2, 3, 1)[index].permute(0, 3, 1, 2)
+    """x[index] of NCHW images; selecting from the NHWC view keeps channels_last images channels_last."""
+    return x.permute(0, 2, 3, 1).index_select(0, index).permute(0, 3, 1, 2)
 
 
 def unmixed(x: Tensor, y: Tensor, beta: float, rng: Generator) -> Mix:

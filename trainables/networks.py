@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.dual_norm import Route, add_aux_norms
+from trainables.image_layer import use_image_layers
 
 
 class PixelNet(nn.Module):
@@ -34,6 +35,7 @@ class PixelNet(nn.Module):
     ) -> None:
         super().__init__()
         self.body = body
+        use_image_layers(body)
         self.head = nn.Identity() if head is None else head
         self.bf16 = bf16
         self.route = add_aux_norms(self) if dual else Route()
@@ -46,13 +48,21 @@ class PixelNet(nn.Module):
 
     def run(self, body: nn.Module, x: Tensor) -> Tensor:
         """What a body, or a part of it, makes of the images."""
-        x = torch.addcmul(self.shift, x, self.scale)
+        x = normalise(x, self.scale, self.shift)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
             features = body(x)
         return features.float() if self.bf16 else features
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.features(x))
+
+
+def normalise(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """Images times the scale of their channel plus its shift.
+
+    Both are spread over the pixels of one image, laid out as it is: a CPU then goes along whole images, not channels.
+    """
+    return torch.addcmul(torch.empty_like(x[:1]).copy_(shift), x, torch.empty_like(x[:1]).copy_(scale))
 
 
 class Members(nn.Module):

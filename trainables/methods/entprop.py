@@ -78,6 +78,7 @@ class EntProp:
 
     def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> Step:
         from trainables.dual_norm import aux_norm
+        from trainables.image_layer import gradient_only_for
         from trainables.mixing import MIXING
         from trainables.selection import selected_count
 
@@ -90,7 +91,8 @@ class EntProp:
         losses = mix.losses(logits)
         chosen = self._choose(logits.detach(), y, count, rng)
         main_weights, aux_weight = self._sample_weights(logits, chosen)
-        (main_weights * losses).sum().backward()
+        with gradient_only_for(net, chosen):
+            (main_weights * losses).sum().backward()
         step = Step(losses.detach().mean(), logits.detach(), y)
         if count == 0:
             return step

@@ -68,6 +68,7 @@ class GPaCo:
     def accumulate(self, net: PixelNet, x: Tensor, y: Tensor, rng: Generator) -> Step:
         from trainables.contrast import head_of, keys_of
         from trainables.dual_norm import aux_norm
+        from trainables.image_layer import gradient_only_for
         from trainables.mixing import take
         from trainables.selection import SCORES, selected_count, top
 
@@ -80,7 +81,8 @@ class GPaCo:
         chosen = top(SCORES[self.metric](logits, y), count)
         weights = logits.new_full((batch,), 1 / batch)
         weights[chosen] = 0.5 / batch  # a sample that is used twice counts half each time (A9)
-        (weights * losses).sum().backward()
+        with gradient_only_for(net, chosen):
+            (weights * losses).sum().backward()
         step = Step(losses.detach().mean(), logits, y)
 
         if images.grad is not None:
