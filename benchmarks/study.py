@@ -4,8 +4,8 @@
 
 A trial is one epoch of 64 digits. Its training and measuring are subtracted; what is left is proposing, starting, the
 checkpoint, all result files, Optuna's copy and the gauges. One worker, so that nothing hides behind another trial.
-Expect at most 0.1 s a trial with reuse, and some seconds without: each new actor imports torch and Ray. The
-Gaussian process takes longer to propose than all the rest together; its time does not grow with the length of a trial.
+Expect at most 0.1 s a trial with reuse, and some seconds without: each new actor imports torch and Ray. A Gaussian
+process takes longer to propose than all the rest together; its time does not grow with the length of a trial.
 """
 
 import os
@@ -68,8 +68,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=50)
     count = parser.parse_args().trials
-    variants = {"reused actors, random": (True, "random"), "reused actors, gp": (True, "gp"),
-                "a new actor each, random": (False, "random")}  # fmt: skip
+    variants = {
+        **{f"reused actors, {sampler}": (True, sampler) for sampler in ("tpe", "gp", "random")},
+        "a new actor each, random": (False, "random"),
+    }
     figures, lines = {}, ["| variant | median s/trial | mean s/trial |", "|---|---|---|"]
     with tempfile.TemporaryDirectory() as folder, tuner.ray_session(cpus=2):
         for name, (reuse, sampler) in variants.items():

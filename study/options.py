@@ -20,7 +20,6 @@ from trainables.options import check_options, option, unknown
 
 EMBEDDED = "digits"  # comes with the installation, so that a study runs without a download
 PROGRAM = "python study/run.py"
-GP_TRIALS = 200  # beyond, a proposal of the Gaussian process takes most of a second of the driver and finds no more
 
 
 @dataclass(frozen=True)
@@ -42,11 +41,7 @@ class Study:
     scheduler: str = option(
         "none", "every trial to its end, or asha: stop the worse half at rungs of spent cost", one_of=("none", "asha")
     )
-    sampler: str | None = option(
-        None,
-        f"who proposes [gp; with asha, several methods or more than {GP_TRIALS} trials: tpe]",
-        one_of=("gp", "tpe", "random", "grid"),
-    )
+    sampler: str | None = option(None, "who proposes [tpe]", one_of=("tpe", "gp", "random", "grid"))
     objective: str = option("h", "validation H, or H against cost", one_of=("h", "pareto"))
     confirm: int | None = option(
         None,
@@ -120,8 +115,7 @@ class Study:
     def _settle(self) -> None:
         """Defaults that depend on other options."""
         if self.sampler is None:
-            many = (self.trials or (self.total_budget or 0) / self.trial.epochs) > GP_TRIALS
-            self._set(sampler="tpe" if self.scheduler == "asha" or len(self.methods) > 1 or many else "gp")
+            self._set(sampler="tpe")
         if self.confirm is None:
             self._set(confirm=1 if self.trial.dataset == EMBEDDED else 3)
         if self.seeds is None:

@@ -30,6 +30,8 @@ STATES = {"finished": TrialState.COMPLETE, "stopped": TrialState.PRUNED, "failed
 # Proposing takes a Gaussian process a time with the third power of what it knows, TPE one that grows with it.
 LEARNT_FROM = 200
 
+STARTS = 5  # trials before TPE learns from them; most studies are too short to wait for Optuna's ten
+
 optuna.logging.set_verbosity(optuna.logging.ERROR)  # it advises packages, on stderr
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
@@ -139,7 +141,7 @@ def make_sampler(name: str, seed: int) -> BaseSampler:
     if name == "gp":
         return GPSampler(seed=seed)
     if name == "tpe":
-        return TPESampler(seed=seed)
+        return TPESampler(seed=seed, n_startup_trials=STARTS)
     return RandomSampler(seed=seed)
 
 

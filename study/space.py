@@ -14,6 +14,8 @@ from trainables.config import TrialConfig, make_method, method_options
 if TYPE_CHECKING:
     from study.options import Study
 
+PUBLISHED_FIRST = 2  # published settings of a method that a search begins with
+
 
 def trial_config(study: Study, values: Mapping[str, Any], seed: int) -> TrialConfig:
     """The complete configuration of a proposal: `values` holds the method and values of its fields."""
@@ -85,11 +87,19 @@ def published_values(study: Study) -> list[dict[str, Any]]:
     return found
 
 
-def first_proposals(study: Study) -> list[dict[str, Any]]:
-    """The parameters of the published settings that lie in the study's space: they are tried first."""
-    space = space_of(study)
-    several = [space.parameters(values) for values in published_values(study)]
-    return [parameters for parameters in several if parameters is not None]
+def first_proposals(study: Study, count: int = PUBLISHED_FIRST) -> list[dict[str, Any]]:
+    """The parameters of so many published settings of each method, the cheapest that lie in the study's space.
+
+    A search that tries all of them first spends much on the dearest, which a confirmation trains in any case.
+    """
+    space, published = space_of(study), published_values(study)
+    published.sort(key=lambda values: trial_config(study, values, 0).method.cost)
+    found: dict[str, list[dict[str, Any]]] = {method: [] for method in study.methods}
+    for values in published:
+        parameters = space.parameters(values)
+        if parameters is not None:
+            found[values["method"]].append(parameters)
+    return [parameters for several in found.values() for parameters in several[:count]]
 
 
 def control_configs(study: Study) -> list[tuple[str, TrialConfig]]:

@@ -43,10 +43,10 @@ def mirrored(folder):
 
 
 @pytest.mark.parametrize("sampler", ["gp", "tpe", "random"])
-def test_published_settings_come_first_and_nothing_is_above_the_budget(tmp_path, sampler):
+def test_two_published_settings_come_first_and_nothing_is_above_the_budget(tmp_path, sampler):
     study, results = tiny_study(tmp_path / "s", sampler=sampler, trials=14)
     methods = play(search_of(study, results))
-    assert [(m["k"], m["n"]) for m in methods[:4]] == [(0.2, 1), (0.6, 1), (0.2, 5), (0.6, 5)]
+    assert [(m["k"], m["n"]) for m in methods[:2]] == [(0.2, 1), (0.6, 1)]
     assert len(methods) == 14
     assert all(1 + m["k"] * m["n"] <= 4 + 1e-9 for m in methods)
 
