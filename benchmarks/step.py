@@ -1,8 +1,8 @@
 """One training step of every method beside a plain one: passes, gradients and the optimiser, on a batch in memory.
 
-    python -m benchmarks.step                                     # resnet8, batch 128: two minutes of one core
-    python -m benchmarks.step --model resnet8s1 --methods entprop                              # two
-    python -m benchmarks.step --model resnet18 --batch-size 64 --methods entprop --rounds 9    # six
+    python -m benchmarks.step                                     # resnet8, batch 128: three minutes of one core
+    python -m benchmarks.step --model resnet8s1 --methods entprop                              # three
+    python -m benchmarks.step --model resnet18 --batch-size 64 --methods entprop --rounds 6    # ten
 
 The methods take turns in one process. At its turn a method takes one step to come into its stride and then a few that
 are timed together, since in a training a step follows one of its own; a figure is the median over rounds of the ratio
@@ -178,7 +178,7 @@ def main():
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--methods", choices=("all", "entprop"), default="all", help="entprop: and plain steps")
     parser.add_argument("--compile", action="store_true", help="each method also with compiled passes")
-    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--device", default="auto")
     asked = parser.parse_args()
     torch.set_num_threads(1)
