@@ -70,6 +70,20 @@ def test_the_way_back_to_other_images_is_left_out(name):
     assert (images[ROWS].abs().amax((1, 2, 3)) > 0).all()
 
 
+def test_weights_before_a_convolution_of_three_channels_learn_from_the_whole_batch():
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        body = nn.Sequential(
+            nn.Conv2d(3, 3, 1), nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 30 * 30, 10)
+        )
+    net = PixelNet(body, (0.5,) * 3, (0.25,) * 3, dual=False, bf16=False)
+    images, weights = torch_gradients(net)
+    some_images, some_weights = gradients(net, ROWS)
+    torch.testing.assert_close(some_images[ROWS], images[ROWS])
+    for key, value in weights.items():
+        torch.testing.assert_close(some_weights[key], value)
+
+
 def test_it_ends_with_its_context():
     net = make_net("resnet8")
     with pytest.raises(KeyError), gradient_only_for(net, ROWS):

@@ -16,12 +16,15 @@ from trainables.mixing import take
 
 
 class ImageConv2d(nn.Conv2d):
-    """A convolution of images; while `rows` are set, backward passes go on to these images of the batch alone."""
+    """A convolution; while `rows` are set, backward passes to images go on to these images of the batch alone.
+
+    What is no image any more, since another layer has seen it, has weights behind it that learn from the whole batch.
+    """
 
     rows: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        if not x.requires_grad or torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or not x.requires_grad or not hasattr(x, "are_images"):
             return super().forward(x)
         weight, bias = self.weight, self.bias
         if torch.is_autocast_enabled(x.device.type):
@@ -46,7 +49,8 @@ class _Convolution(torch.autograd.Function):
         rows, (_, to_weight, to_bias, _) = ctx.layer.rows, ctx.needs_input_grad
         if rows is None:
             return *_gradients(ctx.layer, gradient, x, weight, (True, to_weight, to_bias)), None
-        of_rows = _gradients(ctx.layer, take(gradient, rows), x[: len(rows)], weight, (True, False, False))[0]
+        shaped = x[: len(rows)]  # the gradient of images depends on nothing else of them
+        of_rows = _gradients(ctx.layer, take(gradient, rows), shaped, weight, (True, False, False))[0]
         of_images = torch.zeros_like(x).index_copy_(0, rows, of_rows)
         of_layer = (None, None)
         if to_weight or to_bias:
@@ -57,15 +61,21 @@ class _Convolution(torch.autograd.Function):
 def _gradients(
     layer: ImageConv2d, gradient: Tensor, x: Tensor, weight: Tensor, wanted: tuple[bool, bool, bool]
 ) -> tuple[Any, Any, Any]:
-    """The wanted ones of the gradients of images, weights and bias; of the images only their shape is looked at."""
+    """The wanted ones of the gradients of images, weights and bias."""
     return torch.ops.aten.convolution_backward(
         gradient, x, weight, [layer.out_channels], layer.stride, layer.padding, layer.dilation, False, (0, 0),
         layer.groups, wanted,
     )  # fmt: skip
 
 
+def mark_images(x: Tensor) -> Tensor:
+    """Let the first layer know that there is nothing but images behind x."""
+    x.are_images = True  # type: ignore[attr-defined]
+    return x
+
+
 def use_image_layers(body: nn.Module) -> None:
-    """Let every convolution of images know the way back to some of them; weights and names stay what they are."""
+    """Let convolutions that may be given images know the way back to some; weights and names stay what they are."""
     for module in body.modules():
         if type(module) is nn.Conv2d and module.in_channels == 3 and module.padding_mode == "zeros":
             module.__class__ = ImageConv2d

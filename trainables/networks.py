@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.dual_norm import Route, add_aux_norms
-from trainables.image_layer import use_image_layers
+from trainables.image_layer import mark_images, use_image_layers
 
 
 class PixelNet(nn.Module):
@@ -48,7 +48,7 @@ class PixelNet(nn.Module):
 
     def run(self, body: nn.Module, x: Tensor) -> Tensor:
         """What a body, or a part of it, makes of the images."""
-        x = normalise(x, self.scale, self.shift)
+        x = mark_images(normalise(x, self.scale, self.shift))
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
             features = body(x)
         return features.float() if self.bf16 else features
