@@ -9,10 +9,9 @@ costs is what the recorded run cost. Trials follow one another, as on one worker
 
 `default` is what `python study/run.py` does: the two cheapest published settings first, then TPE. `all published first`
 has the dearer two there as well. `grid` takes the recorded grid in random order. `tpe+asha` stops the worse half at
-rungs of spent cost. A figure is the total of N-epochs
-until the best finished trial reaches a target, cut off at the end of the replay; the interval is that of the mean over
-seeds (95 %, bootstrap), the ratio to random pairs seeds. A target of `gap 90 %` lies at 90 % of the way from the
-recorded median to the recorded best.
+rungs of spent cost. A figure is the total of N-epochs until the best finished trial reaches a target, cut off at the
+end of the replay; the interval is that of the mean over seeds (95 %, bootstrap), the ratio to random pairs seeds. A
+target of `gap 90 %` lies at 90 % of the way from the recorded median to the recorded best.
 """
 
 import os

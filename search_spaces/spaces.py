@@ -104,7 +104,8 @@ SEARCHABLE: dict[str, tuple[str, ...]] = {
     "gpaco": ("k", "n", "epsilon", "alpha", "metric", "contrast_weight"),
 }
 
-# Settings that papers report, tried first where the budget pays for them. Epsilon follows the EntProp paper's rule.
+# Settings that papers report; the cheapest of a method that the budget pays for are tried first. Epsilon follows the
+# EntProp paper's rule.
 PUBLISHED: dict[str, list[Values]] = {
     "mixup": [{"beta": 1.0}],
     "cutmix": [{"beta": 1.0}],

@@ -43,6 +43,16 @@ def test_the_best_vanilla_mixup_and_published_settings_are_confirmed_with_fresh_
     assert study.seed not in fresh_seeds(study)
 
 
+def test_equals_are_ranked_by_cost(tmp_path):
+    study, results = tiny_study(tmp_path / "s", trials=14, sampler="random", confirm=2)
+    search = Search(study, results, Silent())
+    while (job := search.next()) is not None:
+        finish(search, job, 70.0)
+    costs = sorted(row["cost"] for row in results.trials)
+    assert [each.config.method.cost for each in choose(study, results.trials)[:2]] == pytest.approx(costs[:2], abs=1e-5)
+    assert costs[1] < results.trials[1]["cost"]  # so that it is not the order of the trials
+
+
 def test_published_settings_above_the_budget_are_left_out(tmp_path):
     cheap = make_study(budget="1.2N", out=str(tmp_path / "s"))
     assert [each.config.method.cost for each in choose(cheap, []) if each.why == "published"] == [pytest.approx(1.2)]

@@ -65,6 +65,10 @@ def test_defaults_follow_data_scheduler_and_methods():
     assert make_study(budget="4N", dataset="cifar10").trial.epochs == 200
     assert make_study(budget="4N", dataset="cifar10").controls
     assert make_study(budget="4N", scheduler="asha").sampler == "tpe"
+    assert make_study(budget="4N", methods="entprop,mixup").sampler == "tpe"
+    assert make_study(budget="4N", trials=200).sampler == "tpe"
+    assert make_study(budget="4N", trials=201).sampler == "tpe"
+    assert make_study(budget="4N", total_budget="2010N").sampler == "tpe"
     assert make_study(budget="4N", sampler="gp").sampler == "gp"
     assert make_study(budget="4N", methods=["entprop", "fast_advprop"]).methods == ("entprop", "fast_advprop")
     assert make_study(budget="4N", sampler="grid", search="k,n").trials == 25

@@ -79,7 +79,7 @@ class EntProp:
     def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> Step:
         from trainables.dual_norm import aux_norm
         from trainables.image_layer import gradient_only_for
-        from trainables.mixing import MIXING
+        from trainables.mixing import MIXING, take
         from trainables.selection import selected_count
 
         mix = MIXING[self.mixing](x, y, self.beta, rng)
@@ -98,7 +98,7 @@ class EntProp:
             return step
 
         batch = mix.take(chosen)
-        gradient = None if images.grad is None else images.grad.index_select(0, chosen)
+        gradient = None if images.grad is None else take(images.grad, chosen)
         attacked = batch.x if self.attack == "none" else self._attack(net, batch, gradient)
         with aux_norm(net):
             aux = net(attacked)
