@@ -107,10 +107,14 @@ def resnet18_case() -> tuple[nn.Module, Tensor, Tensor]:
         return net, x, net(x).argmax(1)
 
 
+def base_of(figures: dict[str, Any]) -> str:
+    """What ratios are to: torchattacks, or ours without dropping where it is not installed."""
+    return "torchattacks" if "torchattacks" in figures else ALL_STEPS
+
+
 def lines(case: str, images: int, figures: dict[str, dict[str, Any]]) -> list[str]:
-    """Rows of the table; ratios are to torchattacks, or to ours without dropping where it is not installed."""
-    base = "torchattacks" if "torchattacks" in figures else ALL_STEPS
-    against = statistics.median(figures[base]["seconds"])
+    """Rows of the table."""
+    against = statistics.median(figures[base_of(figures)]["seconds"])
     rows = []
     for name, each in figures.items():
         seconds = each["seconds"]
@@ -142,10 +146,11 @@ def main() -> None:
         cases["resnet18"] = measure(whole, rounds["resnet18"])
         rows += lines("resnet18, untrained", len(y), cases["resnet18"])
     packages = {name: installed(name) for name in ("torchattacks", "foolbox")}
+    resnet18 = f" and {RESNET18} (resnet18, {rounds['resnet18']} rounds)" if rounds["resnet18"] else ""
     table = "\n".join(
         [
-            f"PGD-20 in batches of {DIGITS} (resnet8 trained on the digits) and {RESNET18} (resnet18), one thread, CPU "
-            f"time, {rounds['resnet8']} and {rounds['resnet18']} rounds in turn. Ratios to torchattacks.",
+            f"PGD-20 in batches of {DIGITS} (resnet8 trained on the digits, {rounds['resnet8']} rounds){resnet18}, in "
+            f"turn, one thread, CPU time. Ratios to {base_of(next(iter(cases.values())))}.",
             ", ".join(f"{name} {version or 'not installed'}" for name, version in packages.items()) + ".",
             "",
             "| network | attack | right after it | seconds | range | ratio |",

@@ -130,9 +130,7 @@ def measure(
 def render(results: dict[str, Any]) -> str:
     labels = list(next(iter(results["microseconds"].values())))
     lines = [
-        "| type | ours | ours, images/s | "
-        + " | ".join(f"{label} | speed-up" for label in labels[1:])
-        + (" |" if labels[1:] else ""),
+        "| type | ours | ours, images/s |" + "".join(f" {label} | speed-up |" for label in labels[1:]),
         "| --- | --- | --- |" + " --- | --- |" * (len(labels) - 1),
     ]
     for name, row in results["microseconds"].items():
@@ -145,10 +143,13 @@ def render(results: dict[str, Any]) -> str:
         "",
     ]
     versions = ", ".join(f"{package} {version}" for package, version in results["versions"].items())
+    lines += [f"Rounds: {results['rounds']} (medians); ours on {results['images']} images at a time."]
+    if labels[1:]:
+        lines += [
+            f"The references had {results['reference_images']} images each; `imagecorruptions` has the constants of "
+            "224-pixel images, `make_cifar_c.py` those of CIFAR-C.",
+        ]
     lines += [
-        f"Medians of {results['rounds']} rounds; ours on {results['images']} images at a time, "
-        f"references on {results['reference_images']}.",
-        "`imagecorruptions` has the constants of 224-pixel images, `make_cifar_c.py` those of CIFAR-C.",
         "",
         f"{versions}; frost: {results['frost']}.",
     ]

@@ -7,8 +7,9 @@
 here. Its network with the same stem for small images, its norms, attacker and bookkeeping of gradients are put together
 as its training script does: NCHW, unfused SGD, images in [-1, 1]. AdvProp is its plain PGD-5 attack followed by one
 pass of clean and one of attacked images; Fast AdvProp 4 : 1 with reused gradients, as its script runs it; MixProp a
-pass of clean and mixed images through its norms in state `mix`. The same batch goes to all; a figure is the median over
-rounds of CPU time of one thread, divided by its plain step of the same round.
+pass of clean and mixed images through its norms in state `mix`. The same batch goes to all, and all take turns as in
+`benchmarks.step`; a figure is the median over rounds of CPU time of one thread, divided by its plain step of the same
+round.
 """
 
 import os
@@ -19,7 +20,6 @@ import argparse
 import importlib
 import statistics
 import sys
-import time
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,7 +29,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from benchmarks.report import write_report
-from benchmarks.step import Stepper
+from benchmarks.step import Stepper, Turn
 from trainables.config import make_method, with_recipe
 from trainables.mixing import mixup
 from trainables.train import load_splits
@@ -117,10 +117,12 @@ class Peer:
         (F.cross_entropy(self.dual(images), labels, reduction="none") * weight).sum().backward()
 
 
-def seconds(call):
-    started = time.process_time()
-    call()
-    return time.process_time() - started
+class Theirs(Turn):
+    """One of the peer's steps, timed as ours are."""
+
+    def __init__(self, step):
+        super().__init__("cpu")
+        self.once = step
 
 
 def main():
@@ -136,11 +138,11 @@ def main():
     peer = Peer(asked.peer_dir.resolve(), (2 * x - 1, y))
     splits = load_splits(with_recipe(make_method("vanilla", {}), "digits"))
     batch = x.to(memory_format=torch.channels_last), y
-    calls = {f"ours: {name}": Stepper(make_method(kind, values), splits, batch, {"model": "resnet18"}, "cpu")
+    steps = {f"ours: {name}": Stepper(make_method(kind, values), splits, batch, {"model": "resnet18"}, "cpu")
              for name, (kind, values) in OURS.items()}  # fmt: skip
-    calls |= {f"theirs: {name}": getattr(peer, kind) for name, (kind, _) in OURS.items()}
-    rounds = [{name: seconds(call) for name, call in calls.items()} for _ in range(asked.rounds + 1)][1:]
-    ratios = {name: [each[name] / each["theirs: vanilla"] for each in rounds] for name in calls}
+    steps |= {f"theirs: {name}": Theirs(getattr(peer, kind)) for name, (kind, _) in OURS.items()}
+    rounds = [{name: step() for name, step in steps.items()} for _ in range(asked.rounds + 1)][1:]
+    ratios = {name: [each[name] / each["theirs: vanilla"] for each in rounds] for name in steps}
     lines = ["| method | theirs | ours | range of ours | target |", "| --- | --- | --- | --- | --- |"]
     figures = {}
     for name in OURS:

@@ -3,8 +3,8 @@
 import math
 
 import torch
+from reference_parts import Network, added, gradients_of, mean_of
 from reference_robust import Outcome, cross_entropies, features_of
-from reference_steps import Network, added, gradients_of, mean_of
 from torch import Tensor
 
 

@@ -1,8 +1,9 @@
 """A step of GPaCo under EntProp once more, slowly, image by image."""
 
 import torch
+from reference_parts import Network, added, chosen, gradients_of, perturbed
 from reference_robust import Outcome, features_of
-from reference_steps import Network, added, chosen, entprop_epsilon, gradients_of, perturbed
+from reference_steps import entprop_epsilon
 from torch import Tensor
 
 PIXEL = 1 / 255

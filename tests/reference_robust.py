@@ -7,7 +7,7 @@ pixels; `body` is the prefix of its names, of which an ensemble has several. Ran
 from collections.abc import Callable
 
 import torch
-from reference_steps import Network, clipped, gradients_of, mean_of, normalised, perturbed, probabilities
+from reference_parts import Network, clipped, gradients_of, mean_of, normalised, perturbed, probabilities
 from torch import Tensor
 
 PIXEL = 1 / 255
@@ -34,7 +34,7 @@ def features_of(
     body: str = "body",
     norms: str = "",
 ) -> Tensor:
-    """The outputs of a body, its batch norms by `source` as in `reference_steps.normalised`; `norms` names the set."""
+    """The outputs of a body, its batch norms by `source` as in `reference_parts.normalised`; `norms` names the set."""
     p = network.parameters
     x = x * SCALE + SHIFT
     for layer in ("1", "2"):

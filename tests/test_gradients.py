@@ -5,6 +5,7 @@ import itertools
 from dataclasses import dataclass
 
 import pytest
+import reference_parts as parts
 import reference_steps as reference
 import torch
 from torch import Tensor, nn
@@ -104,12 +105,12 @@ def run(name: str, seed: int, settings: dict, x: Tensor = X) -> Ran:
     return Ran(step, gradients, {name: buffer.clone() for name, buffer in NET.named_buffers()}, aux_images)
 
 
-def reference_network() -> reference.Network:
+def reference_network() -> parts.Network:
     parameters = {name: START[name].clone().requires_grad_() for name, _ in NET.named_parameters()}
-    return reference.Network(parameters, {name: START[name].clone() for name, _ in NET.named_buffers()})
+    return parts.Network(parameters, {name: START[name].clone() for name, _ in NET.named_buffers()})
 
 
-def draws_of(mixing: str, seed: int, beta: float = 1.0, size: int = BATCH) -> reference.Draws | None:
+def draws_of(mixing: str, seed: int, beta: float = 1.0, size: int = BATCH) -> parts.Draws | None:
     """What a mixing draws from this seed, read off a batch in which pixels and label tell each sample's index."""
     if mixing == "none":
         return None
@@ -121,10 +122,10 @@ def draws_of(mixing: str, seed: int, beta: float = 1.0, size: int = BATCH) -> re
     if mixing == "cutmix" and len(pasted):
         (top, left), (bottom, right) = pasted.amin(dim=0).tolist(), (pasted.amax(dim=0) + 1).tolist()
         box = (top, bottom, left, right)
-    return reference.Draws(float(mix.weight), mix.y_b.tolist(), box)
+    return parts.Draws(float(mix.weight), mix.y_b.tolist(), box)
 
 
-def differences(ran: Ran, network: reference.Network, expected: reference.Outcome) -> list[str]:
+def differences(ran: Ran, network: parts.Network, expected: parts.Outcome) -> list[str]:
     """Everything in which the package and the reference disagree, in words."""
     found = []
 
@@ -155,7 +156,7 @@ def differences(ran: Ran, network: reference.Network, expected: reference.Outcom
     return found
 
 
-def agree(settings: dict, ran: Ran, network: reference.Network, expected: reference.Outcome) -> None:
+def agree(settings: dict, ran: Ran, network: parts.Network, expected: parts.Outcome) -> None:
     found = differences(ran, network, expected)
     assert not found, f"{settings}\n" + "\n".join(found)
 
@@ -182,10 +183,10 @@ def choices(**options: list) -> list[dict]:
 
 @pytest.mark.parametrize("mixing", ["mixup", "cutmix", "none"])
 def test_the_scores_choose_different_samples_of_the_test_batch(mixing):
-    batch = reference.mixed(X, Y.tolist(), mixing, draws_of(mixing, seed=1))
-    logits = reference.logits_of(reference_network(), batch.images, "main", "batch")
+    batch = parts.mixed(X, Y.tolist(), mixing, draws_of(mixing, seed=1))
+    logits = parts.logits_of(reference_network(), batch.images, "main", "batch")
     metrics = ("entropy", "cross_entropy", "confidence", "margin")
-    assert len({tuple(reference.chosen(logits, batch.labels_a, 0.6, metric)) for metric in metrics}) == len(metrics)
+    assert len({tuple(parts.chosen(logits, batch.labels_a, 0.6, metric)) for metric in metrics}) == len(metrics)
 
 
 def test_mixtures_are_of_the_images_and_of_one_partner_each():
@@ -193,7 +194,7 @@ def test_mixtures_are_of_the_images_and_of_one_partner_each():
         for mixing in ("mixup", "cutmix"):
             got = MIXING[mixing](X, Y, 1.0, torch.Generator().manual_seed(seed))
             draws = draws_of(mixing, seed)
-            wanted = reference.mixed(X, Y.tolist(), mixing, draws)
+            wanted = parts.mixed(X, Y.tolist(), mixing, draws)
             assert torch.allclose(got.x, wanted.images)
             assert sorted(draws.permutation) == list(range(BATCH))
             assert (got.y_a.tolist(), got.y_b.tolist()) == (wanted.labels_a, wanted.labels_b)
@@ -269,7 +270,7 @@ def test_entprops_defaults_are_one_free_step_on_a_fifth_of_the_batch():
 
 def test_vanilla_is_the_mean_cross_entropy():
     ran, network = run("vanilla", 0, {}), reference_network()
-    agree({}, ran, network, reference.one_route(network, reference.mixed(X, Y.tolist(), "none", None)))
+    agree({}, ran, network, reference.one_route(network, parts.mixed(X, Y.tolist(), "none", None)))
 
 
 @pytest.mark.parametrize("name", ["mixup", "cutmix"])
@@ -277,7 +278,7 @@ def test_vanilla_is_the_mean_cross_entropy():
 def test_a_mixed_batch_is_trained_on_both_labels(name, beta):
     for seed in range(5):
         ran, network = run(name, seed, {"beta": beta}), reference_network()
-        batch = reference.mixed(X, Y.tolist(), name, draws_of(name, seed, beta))
+        batch = parts.mixed(X, Y.tolist(), name, draws_of(name, seed, beta))
         agree({"beta": beta, "seed": seed}, ran, network, reference.one_route(network, batch))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import reference_robust as reference
 import torch
-from reference_steps import Network
+from reference_parts import Network
 from test_gradients import ABSOLUTE, BATCH, CLASSES, RELATIVE, SIDE, TinyNet, Y
 from torch import Tensor, nn
 

@@ -18,7 +18,8 @@ from study.columns import STATUSES
 from study.command_line import make_study
 from study.results import Results
 from study.run import main as run_main
-from tests.bad_inputs import cases, give, make_inputs, make_studies, snapshot
+from tests.bad_files import make_inputs, make_studies
+from tests.bad_inputs import cases, give, snapshot
 from trainables.data import load_dataset
 from trainables.methods import METHODS
 

@@ -12,7 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from study import doctor
+from study import doctor, findings
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -174,22 +174,22 @@ def test_make_env_starts_anew_for_a_copied_folder_or_another_python(make, tmp_pa
 # ---- the doctor -----------------------------------------------------------------------------------------------------
 
 BOUNDS = {"torch": "2.11", "torchvision": "0.26"}
-SMI = doctor.Smi(0, "NVIDIA H200, 143771 MiB, 580.95.05\n")
-OLD_SMI = doctor.Smi(0, "NVIDIA A100, 81920 MiB, 550.54.15\n")
+SMI = findings.Smi(0, "NVIDIA H200, 143771 MiB, 580.95.05\n")
+OLD_SMI = findings.Smi(0, "NVIDIA A100, 81920 MiB, 550.54.15\n")
 
 
 def torch_says(**fields):
-    plain = doctor.Torch(cuda="13.2", hip=None, devices=[], mps=False, failure="", warning="")
+    plain = findings.Torch(cuda="13.2", hip=None, devices=[], mps=False, failure="", warning="")
     return plain._replace(**fields)
 
 
 def test_gpu_that_torch_sees_is_named_with_its_driver():
-    found = doctor.judge_gpu(torch_says(devices=["NVIDIA H200 140 GiB"]), SMI, None, BOUNDS)
+    found = findings.judge_gpu(torch_says(devices=["NVIDIA H200 140 GiB"]), SMI, None, BOUNDS)
     assert found == ("gpu", "ok", "NVIDIA H200 140 GiB; seen by torch (CUDA 13.2), driver 580.95.05", "")
 
 
 def test_apple_gpu_is_named():
-    assert doctor.judge_gpu(torch_says(cuda=None, mps=True), None, None, BOUNDS).state == "ok"
+    assert findings.judge_gpu(torch_says(cuda=None, mps=True), None, None, BOUNDS).state == "ok"
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_apple_gpu_is_named():
     ],
 )
 def test_gpu_that_is_absent_or_hidden_is_only_a_note(torch, smi, visible, text):
-    found = doctor.judge_gpu(torch, smi, visible, BOUNDS)
+    found = findings.judge_gpu(torch, smi, visible, BOUNDS)
     assert found.state == "note"
     assert text in found.text
 
@@ -213,8 +213,8 @@ def test_gpu_that_is_absent_or_hidden_is_only_a_note(torch, smi, visible, text):
         (torch_says(), OLD_SMI, None, "the driver is too old for its CUDA 13.2", "update the driver to 580 or newer"),
         (torch_says(), OLD_SMI, "0", "the driver is too old", "--torch-backend auto"),
         (torch_says(cuda=None), SMI, None, "torch is a build without CUDA", "--torch-backend auto"),
-        (torch_says(), doctor.Smi(9, "Failed to initialize NVML\nmore"), None, "nvidia-smi fails: Failed", "restart"),
-        (torch_says(), doctor.Smi(0, ""), None, "nvidia-smi fails: exit 0", "restart"),
+        (torch_says(), findings.Smi(9, "Failed to initialize NVML\nmore"), None, "nvidia-smi fails: Failed", "restart"),
+        (torch_says(), findings.Smi(0, ""), None, "nvidia-smi fails: exit 0", "restart"),
         (torch_says(warning="CUDA unknown error"), SMI, None, "CUDA unknown error", "--gpus all"),
         (torch_says(), SMI, "7", "torch gives no reason (CUDA_VISIBLE_DEVICES=7)", "--gpus all"),
         (
@@ -227,7 +227,7 @@ def test_gpu_that_is_absent_or_hidden_is_only_a_note(torch, smi, visible, text):
     ],
 )
 def test_gpu_that_does_not_work_is_a_problem_with_its_cause(torch, smi, visible, text, mend):
-    found = doctor.judge_gpu(torch, smi, visible, BOUNDS)
+    found = findings.judge_gpu(torch, smi, visible, BOUNDS)
     assert found.state == "problem"
     assert text in found.text
     assert mend in found.mend
@@ -236,33 +236,33 @@ def test_gpu_that_does_not_work_is_a_problem_with_its_cause(torch, smi, visible,
 @pytest.mark.parametrize(
     ("found", "state", "text"),
     [
-        (doctor.judge_python((3, 12, 1), "python"), "ok", "3.12.1"),
-        (doctor.judge_python((3, 14, 0), "python"), "problem", "must be 3.11, 3.12 or 3.13"),
-        (doctor.judge_package("torch", "2.11", "2.11.0+cu130", needed=True), "ok", "2.11.0+cu130"),
-        (doctor.judge_package("torch", "2.11", "2.9.1", needed=True), "problem", "must be 2.11 or newer"),
-        (doctor.judge_package("ray", "2.60", None, needed=True), "problem", "not installed"),
-        (doctor.judge_package("ruff", "0.17", None, needed=False), "note", "not installed"),
-        (doctor.judge_lock({"a": {"1"}, "b": {"1", "2"}}, {"a": "1", "b": "2", "c": "3"}), "ok", "2 packages"),
-        (doctor.judge_lock({"a": {"1"}, "b": {"1"}}, {"a": "2", "b": "1"}), "note", "1 of 2 packages"),
-        (doctor.judge_import("ray.tune", ""), "ok", "loads"),
-        (doctor.judge_import("ray.tune", "ImportError: no"), "problem", "ImportError: no"),
-        (doctor.judge_project("/a", Path("/b")), "problem", "installed from /a, must be /b"),
-        (doctor.judge_project("", Path("/b")), "problem", "not installed"),
-        (doctor.judge_cpus(8, None), "ok", "8 cores"),
-        (doctor.judge_cpus(8, 1.5), "note", "1.5 granted"),
-        (doctor.judge_memory(4 * doctor.GIB, 8 * doctor.GIB), "ok", "4.0 of 8.0 GiB"),
-        (doctor.judge_memory(doctor.GIB, 8 * doctor.GIB), "problem", "must be 2 GiB or more"),
-        (doctor.judge_memory(None, None), "note", "unknown"),
-        (doctor.judge_disk("disk", Path("/a"), 50 * doctor.GIB, True), "ok", "50 GiB free"),
-        (doctor.judge_disk("disk", Path("/a"), 5 * doctor.GIB, True), "note", "enough for the embedded data"),
-        (doctor.judge_disk("disk", Path("/a"), 10**6, True), "problem", "must be 1 GiB or more"),
-        (doctor.judge_disk("disk", Path("/a"), 50 * doctor.GIB, False), "problem", "not writable"),
-        (doctor.judge_shared_memory(8 * doctor.GIB), "ok", "8 GiB"),
-        (doctor.judge_shared_memory(64 * 2**20), "note", "Ray will use the disk"),
-        (doctor.judge_shared_memory(None), "ok", "no /dev/shm"),
-        (doctor.judge_open_files(1024, 1048576), "ok", "1024"),
-        (doctor.judge_open_files(256, -1), "ok", "unlimited"),
-        (doctor.judge_open_files(1024, 1024), "problem", "must be 4096 or more"),
+        (findings.judge_python((3, 12, 1), "python"), "ok", "3.12.1"),
+        (findings.judge_python((3, 14, 0), "python"), "problem", "must be 3.11, 3.12 or 3.13"),
+        (findings.judge_package("torch", "2.11", "2.11.0+cu130", needed=True), "ok", "2.11.0+cu130"),
+        (findings.judge_package("torch", "2.11", "2.9.1", needed=True), "problem", "must be 2.11 or newer"),
+        (findings.judge_package("ray", "2.60", None, needed=True), "problem", "not installed"),
+        (findings.judge_package("ruff", "0.17", None, needed=False), "note", "not installed"),
+        (findings.judge_lock({"a": {"1"}, "b": {"1", "2"}}, {"a": "1", "b": "2", "c": "3"}), "ok", "2 packages"),
+        (findings.judge_lock({"a": {"1"}, "b": {"1"}}, {"a": "2", "b": "1"}), "note", "1 of 2 packages"),
+        (findings.judge_import("ray.tune", ""), "ok", "loads"),
+        (findings.judge_import("ray.tune", "ImportError: no"), "problem", "ImportError: no"),
+        (findings.judge_project("/a", Path("/b")), "problem", "installed from /a, must be /b"),
+        (findings.judge_project("", Path("/b")), "problem", "not installed"),
+        (findings.judge_cpus(8, None), "ok", "8 cores"),
+        (findings.judge_cpus(8, 1.5), "note", "1.5 granted"),
+        (findings.judge_memory(4 * findings.GIB, 8 * findings.GIB), "ok", "4.0 of 8.0 GiB"),
+        (findings.judge_memory(findings.GIB, 8 * findings.GIB), "problem", "must be 2 GiB or more"),
+        (findings.judge_memory(None, None), "note", "unknown"),
+        (findings.judge_disk("disk", Path("/a"), 50 * findings.GIB, True), "ok", "50 GiB free"),
+        (findings.judge_disk("disk", Path("/a"), 5 * findings.GIB, True), "note", "enough for the embedded data"),
+        (findings.judge_disk("disk", Path("/a"), 10**6, True), "problem", "must be 1 GiB or more"),
+        (findings.judge_disk("disk", Path("/a"), 50 * findings.GIB, False), "problem", "not writable"),
+        (findings.judge_shared_memory(8 * findings.GIB), "ok", "8 GiB"),
+        (findings.judge_shared_memory(64 * 2**20), "note", "Ray will use the disk"),
+        (findings.judge_shared_memory(None), "ok", "no /dev/shm"),
+        (findings.judge_open_files(1024, 1048576), "ok", "1024"),
+        (findings.judge_open_files(256, -1), "ok", "unlimited"),
+        (findings.judge_open_files(1024, 1024), "problem", "must be 4096 or more"),
     ],
 )
 def test_findings(found, state, text):
@@ -272,13 +272,13 @@ def test_findings(found, state, text):
 
 
 def test_report_ends_with_ok_when_there_are_only_notes():
-    text, status = doctor.report([doctor.Finding("gpu", "note", "none"), doctor.Finding("cpu", "ok", "2 cores")])
+    text, status = findings.report([findings.Finding("gpu", "note", "none"), findings.Finding("cpu", "ok", "2 cores")])
     assert (text.splitlines(), status) == (["- gpu  none", "  cpu  2 cores", "ok"], 0)
 
 
 @pytest.mark.parametrize(("count", "verdict"), [(1, "1 problem"), (2, "2 problems")])
 def test_report_ends_with_the_number_of_problems(count, verdict):
-    text, status = doctor.report([doctor.Finding("ray", "problem", "missing", "make env")] * count)
+    text, status = findings.report([findings.Finding("ray", "problem", "missing", "make env")] * count)
     assert text.splitlines()[-2:] == ["       -> make env", verdict]
     assert status == 1
 
@@ -287,7 +287,7 @@ def test_import_that_kills_the_process_is_named():
     failures, torch = doctor.read_imports('{"name": "torch", "failure": ""}\nnoise\n', -4)
     assert failures["torch"] == ""
     assert failures["torchvision"] == "crashes: Illegal instruction"
-    assert doctor.judge_import("optuna", failures["optuna"]).state == "note"
+    assert findings.judge_import("optuna", failures["optuna"]).state == "note"
     assert torch is None
 
 
@@ -298,7 +298,7 @@ def test_import_that_hangs_is_named():
 def test_examination_speaks_when_nothing_can_be_imported(monkeypatch):
     failures = dict.fromkeys(doctor.IMPORTS, "ImportError: broken")
     monkeypatch.setattr(doctor, "look_at_imports", lambda: (failures, None))
-    text, status = doctor.report(doctor.examine())
+    text, status = findings.report(doctor.examine())
     assert status == 1
     assert "! import torch" in text
     assert "not looked at: torch does not load" in text

@@ -19,7 +19,7 @@ from study.record import study_record
 from study.results import Results
 from study.search import Search
 from study.show import list_studies, show_study
-from tests.bad_inputs import Malicious
+from tests.bad_files import Malicious
 from tests.study_helpers import Silent, tiny_study
 from trainables.train import read_checkpoint
 
