@@ -1,6 +1,6 @@
 """What a study takes beside training: 50 trivial trials, with actors reused and with a new actor for each.
 
-    python -m benchmarks.study        # about seven minutes on two idle cores
+    python -m benchmarks.study        # seven to eleven minutes on two idle cores
 
 A trial is one epoch of 64 digits. Its training and measuring are subtracted; what is left is proposing, starting, the
 checkpoint, all result files, Optuna's copy and the gauges. One worker, so that nothing hides behind another trial.

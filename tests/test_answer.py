@@ -1,6 +1,6 @@
 """The answer says what the numbers say: what beats what, what is not shown, and when nothing may be quoted."""
 
-from analysis_folders import keep_rows, killed, stored
+from analysis_folders import BEST, BEST_COST, BEST_VALIDATION_H, keep_rows, killed, stored
 from analysis_rows import config, run, runs
 
 from analysis.answer import answer, between, comparisons
@@ -18,14 +18,14 @@ def of(folder):
 def test_answer_of_the_stored_study_names_setting_cost_interval_and_both_baselines(tmp_path):
     told = answer(read_folder(stored(tmp_path / "s")))
     assert told.headline == (
-        "Within 4N an epoch, the search chose entprop k=0.868 n=1 ε=1 entropy, 1.868N an epoch: "
-        "H 94.40 ± 0.66 (95 % CI, 6 seeds) on test images."
+        f"Within 4N an epoch, the search chose {BEST}, {BEST_COST} an epoch: "
+        "H 94.20 ± 0.63 (95 % CI, 6 seeds) on test images."
     )
     text = " ".join(told.details)
     assert "Vanilla, 1N an epoch: H 90.40 ± 0.68 (95 % CI, 6 seeds)" in text
-    assert "It beats vanilla: +3.99 H, 95 % CI +2.95 to +5.04" in text
-    assert "It is not shown to differ from mixup alone: +0.14 H, 95 % CI -0.56 to +0.84" in text
-    assert "mixup costs 1N instead of 1.868N, and the dearer setting is not shown to be better." in text
+    assert "It beats vanilla: +3.80 H, 95 % CI +2.87 to +4.73" in text
+    assert "It is not shown to differ from mixup alone: -0.06 H, 95 % CI -0.44 to +0.32" in text
+    assert f"mixup costs 1N instead of {BEST_COST}, and the dearer setting is not shown to be better." in text
     assert [role for role, _ in told.settings] == ["best", "vanilla", "mixup alone"]
 
 
@@ -55,7 +55,7 @@ def test_study_without_vanilla_says_so(tmp_path):
 def test_study_without_confirmation_quotes_nothing(tmp_path):
     text = of(stored(tmp_path / "s", "confirm.csv"))
     assert text.startswith("There is no result to quote yet")
-    assert "validation H 99.40, one seed" in text
+    assert f"{BEST_COST} an epoch: validation H {BEST_VALIDATION_H}, one seed" in text
     assert "test images" in text
     assert "±" not in text
 
@@ -69,7 +69,7 @@ def test_trials_that_were_stopped_early_are_not_called_the_best(tmp_path):
     best = max(results.trials, key=lambda row: row["val_h"])
     results.put_trial({**best, "status": "stopped", "epochs": 3})
     assert "The best of 23 finished trials" in of(tmp_path / "s")
-    assert "99.40" not in of(tmp_path / "s")
+    assert BEST not in of(tmp_path / "s")
 
 
 def test_study_with_nothing_finished_has_no_number(tmp_path):
@@ -85,7 +85,7 @@ def test_table_without_a_search_says_that_its_best_was_picked_by_the_test_images
     for row in results.confirm:
         results.put_confirm({**row, "why": "a row"})
     text = of(tmp_path / "s")
-    assert text.startswith("No search was made. The highest mean H is that of entprop k=0.868")
+    assert text.startswith("No search was made. The highest mean H is that of mixup, 1N an epoch")
     assert "its own number is too good" in text
 
 

@@ -4,7 +4,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from analysis_folders import STORED, change_record, keep_rows, killed, stored
+from analysis_folders import BEST, STORED, change_record, keep_rows, killed, stored
 
 from analysis.__main__ import main
 from analysis.beside import BESIDE
@@ -94,7 +94,7 @@ def test_page_has_what_a_reader_aloud_needs(whole):
 
 def test_page_says_the_answer_first_and_how_it_was_found(whole):
     _, page = whole
-    order = ["the search chose entprop k=0.868", "The share k", "The front of the search", "Accuracy by corruption"]
+    order = [f"the search chose {BEST}", "The share k", "The front of the search", "Accuracy by corruption"]
     order += ["scikit-learn load_digits", "No trial and no run failed"]
     places = [page.text.index(text) for text in order]
     assert places == sorted(places)
@@ -137,7 +137,7 @@ def test_report_names_failed_trials_and_runs_with_the_first_line_of_their_error(
     results.put_trial({**results.trials[3], "status": "failed", "val_h": None, "error": "out of memory: CUDA\nmore"})
     results.put_confirm({**results.confirm[0], "h": None, "sa": None, "ra": None, "error": "loss is NaN\nmore"})
     page = report(tmp_path / "s", out=tmp_path / "r")
-    assert "trial 3 of s, entprop k=0.6 n=5 ε=6 entropy: out of memory: CUDA " in page.text
+    assert "trial 3 of s, entprop k=0.259 n=3 ε=1.06 cross_entropy: out of memory: CUDA " in page.text
     assert "published, entprop k=0.6 n=5 ε=6 entropy, seed 1: loss is NaN " in page.text
 
 
@@ -158,7 +158,7 @@ def test_report_without_a_confirmation_says_that_nothing_may_be_quoted(tmp_path)
 def test_report_of_runs_without_trials(tmp_path):
     page = report(stored(tmp_path / "s", "trials.csv", "epochs.csv", "corruptions.csv"), out=tmp_path / "r")
     assert "24 of 24 trials have not ended" in page.text
-    assert "the search chose entprop k=0.868" in page.text
+    assert f"the search chose {BEST}" in page.text
 
 
 def test_what_a_study_says_of_itself_is_text_and_not_markup(tmp_path):
