@@ -328,12 +328,14 @@ def _notes(study: Study) -> Iterable[str]:
         yield from table_notes(study, _rows(study))
     datasets = {study.trial.dataset} if study.table is None else {e.config.dataset for e in _rows(study)}
     for dataset in sorted(datasets):
-        if dataset == EMBEDDED or ":" in dataset:
+        if dataset == EMBEDDED:
             continue
-        entry = dataset_entry(dataset)
-        yield f"{dataset} " + (
-            "must lie in the data folder" if entry.folder_only else "is downloaded if it is not there"
-        )
+        own = dataset.partition(":")[2]
+        if not own:
+            by_hand = dataset_entry(dataset).folder_only
+            yield f"{dataset} " + ("must lie in the data folder" if by_hand else "is downloaded if it is not there")
+        elif not Path(own).exists():
+            yield f"{own} is not there yet, and the study needs it"
 
 
 def _size(count: float) -> str:

@@ -59,6 +59,15 @@ def test_a_budget_of_1n_is_said_to_leave_one_setting():
     assert "every proposal is the same" in plan_text(make_study(budget="1N", methods="vanilla"))
 
 
+def test_a_plan_says_where_data_come_from_that_are_not_there(tmp_path):
+    assert "note     cifar10 is downloaded if it is not there" in plan_text(make_study(budget="2N", dataset="cifar10"))
+    missing = make_study(budget="2N", dataset="npz:mine.npz")
+    assert "note     mine.npz is not there yet, and the study needs it" in plan_text(missing)
+    (tmp_path / "mine.npz").touch()
+    assert "mine.npz is not there" not in plan_text(missing)
+    assert "note" not in plan_text(make_study(budget="2N"))
+
+
 def test_the_mean_cost_is_that_of_even_draws():
     assert mean_cost(Study(budget=Budget(1.2))) == pytest.approx(1.1)
     assert mean_cost(Study(budget=Budget(6.0))) == pytest.approx(1 + 0.5 * 3)
