@@ -6,8 +6,8 @@
 Every contender takes 20 steps of 2.5·ε/20 from the image itself and classifies what comes out, on the same network, in
 one thread and one process, in turn; medians of CPU time over the rounds. torchattacks and foolbox are measured where
 they can be imported; the project does not install them. Expect ours without dropping to cost what torchattacks costs,
-with norms folded, as `python -m trainables.evaluate` attacks, a tenth to a fifth less, and with dropping the less the
-weaker the network: a third where the attack fools nearly everything.
+with norms folded, as `python -m trainables.evaluate` attacks, a twentieth to a fifth less, and with dropping the less
+the weaker the network: a third where the attack fools nearly everything.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Our training steps beside those of the published Fast AdvProp code, in one run.
 
-    python -m benchmarks.peers --peer-dir ../fast_advprop          # resnet18, batch 32: ten minutes of one core
+    python -m benchmarks.peers --peer-dir ../fast_advprop          # resnet18, batch 32: eight minutes of one core
     python -m benchmarks.peers --peer-dir ../fast_advprop --batch-size 16 --rounds 1
 
 `--peer-dir` is a checkout of the code of Mei et al. (2022), github.com/meijieru/fast_advprop; nothing of it is copied

@@ -168,8 +168,9 @@ def main():
         "kb_per_trial": (source.memory[-1] - source.memory[began]) * 1024 / (len(source.ends) - began),
     }
     lines = ["| figure | value |", "| --- | --- |"]
-    lines += [f"| {name} | {value} |" for name, value in figures.items() if isinstance(value, int)]
-    lines += [f"| {name} | {value:.3f} |" for name, value in figures.items() if isinstance(value, float)]
+    for name, value in figures.items():
+        if isinstance(value, (int, float)):
+            lines.append(f"| {name} | {value:{'.3f' if isinstance(value, float) else ''}} |")
     lines += [
         f"| s a trial: {name} | {value / len(source.ends):.4f} |" for name, value in figures["seconds_in"].items()
     ]
