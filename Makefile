@@ -63,7 +63,7 @@ lint: env ## style, format and types
 	@$(PY) -m mypy
 
 notebooks: env ## execute the notebooks on results/, or on RESULTS=runs/DIR
-	@$(PY) -m analysis.run_notebooks $(RESULTS)
+	@$(PY) -m analysis.notebooks.execute $(RESULTS)
 
 # Not after `env`: a broken lock must be replaceable.
 lock: ## write requirements.lock anew from pyproject.toml

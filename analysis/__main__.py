@@ -36,9 +36,9 @@ def report(folders: list[Path], out: Path | None, mix: bool) -> int:
     """Read, print, write."""
     if out and out.exists() and not out.is_dir():
         raise ValueError(f"out must be a folder, got {out}")
-    from analysis.report import summary, write_report
-    from analysis.studies import circumstances, protocol_differences, read_named, read_studies
-    from study.results import Results
+    from analysis.inputs.studies import circumstances, protocol_differences, read_named, read_studies
+    from analysis.report.report import summary, write_report
+    from study.files.results import Results
 
     for folder in folders:
         Results(folder).check()  # what a kill left behind is read; a damaged file is said, and nothing is written

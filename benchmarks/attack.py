@@ -22,14 +22,15 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.report import installed, write_report
-from trainables.attack_names import Attack, parse_attack
-from trainables.attacks import perturb
-from trainables.batches import make_batches
+from trainables.attacks.pgd import perturb
+from trainables.attacks.robustness import robust_correct
+from trainables.attacks.spec import Attack, parse_attack
 from trainables.config import with_recipe
-from trainables.deploy import DeployedNet
+from trainables.data.batches import make_batches
 from trainables.methods.vanilla import Vanilla
-from trainables.robustness import robust_correct
-from trainables.train import TrainState, build_network, load_splits, train
+from trainables.models.deploy import DeployedNet
+from trainables.training.loop import load_splits, train
+from trainables.training.state import TrainState, build_network
 
 DIGITS, RESNET18 = 128, 25  # images in a batch
 ROUNDS = {"resnet8": 7, "resnet18": 3}

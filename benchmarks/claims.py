@@ -22,13 +22,14 @@ import torch
 
 from benchmarks import rows as kept
 from benchmarks.report import RESULTS, data_label, interval, write_report
-from trainables.attack_names import parse_attack
-from trainables.batches import make_batches
+from trainables.attacks.robustness import robust_accuracy
+from trainables.attacks.spec import parse_attack
 from trainables.config import make_method, with_recipe
-from trainables.deploy import DeployedNet
-from trainables.evaluate import accuracy
-from trainables.robustness import robust_accuracy
-from trainables.train import TrainState, load_splits, train
+from trainables.data.batches import make_batches
+from trainables.measures.accuracy import accuracy
+from trainables.models.deploy import DeployedNet
+from trainables.training.loop import load_splits, train
+from trainables.training.state import TrainState
 
 TEST_IMAGES = 300
 SOURCE_SEEDS = 1000  # the network that transferred attacks are made on has the seed of its victim and this

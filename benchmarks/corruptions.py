@@ -26,9 +26,9 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from benchmarks.report import installed, write_report
-from trainables.corruptions import REPORTED, corrupt
-from trainables.frost import frost_source
-from trainables.severities import SEVERITIES
+from trainables.corruptions.frost import frost_source
+from trainables.corruptions.functions import REPORTED, corrupt
+from trainables.corruptions.severities import SEVERITIES
 
 CIFAR_C_IMAGES = 10_000 * len(SEVERITIES)  # of each type
 PACKAGES = (

@@ -25,8 +25,8 @@ from torchvision import transforms
 from torchvision.transforms import v2
 
 from benchmarks.report import write_report
-from trainables.batches import make_batches
-from trainables.data import Images
+from trainables.data.batches import make_batches
+from trainables.data.images import Images
 
 BATCH = 128
 

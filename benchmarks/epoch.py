@@ -15,7 +15,8 @@ import torch
 from benchmarks.report import write_report
 from trainables.config import make_method, with_recipe
 from trainables.methods import Method, method_name
-from trainables.train import TrainState, load_splits, resolve_device, train
+from trainables.training.loop import load_splits, train
+from trainables.training.state import TrainState, resolve_device
 
 METHODS = [
     ("vanilla", {}),

@@ -21,14 +21,15 @@ import torch
 
 from benchmarks.report import write_report
 from trainables.config import with_recipe
-from trainables.corrupted_sets import corrupted_sets
-from trainables.data import dataset_entry
-from trainables.deploy import DeployedNet
-from trainables.evaluate import measure_clean, measure_corruptions, plain_batches, summarise
+from trainables.corruptions.sets import corrupted_sets
+from trainables.data.datasets import dataset_entry
+from trainables.measures.accuracy import measure_clean, measure_corruptions, plain_batches, summarise
 from trainables.methods.entprop import EntProp
-from trainables.models import MODELS
-from trainables.networks import PixelNet
-from trainables.train import TrainState, load_splits, train
+from trainables.models.deploy import DeployedNet
+from trainables.models.pixel_net import PixelNet
+from trainables.models.registry import MODELS
+from trainables.training.loop import load_splits, train
+from trainables.training.state import TrainState
 
 ROUNDS = 9
 

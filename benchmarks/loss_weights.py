@@ -24,13 +24,14 @@ from scipy import stats
 
 from benchmarks import rows as kept
 from benchmarks.report import RESULTS, data_label, describe_machine, interval
-from trainables.batches import make_batches
 from trainables.config import make_method, with_recipe
-from trainables.corrupted_sets import corrupted_sets
-from trainables.data import dataset_entry
-from trainables.deploy import DeployedNet
-from trainables.evaluate import measure_clean, measure_corruptions, summarise
-from trainables.train import TrainState, load_splits, train
+from trainables.corruptions.sets import corrupted_sets
+from trainables.data.batches import make_batches
+from trainables.data.datasets import dataset_entry
+from trainables.measures.accuracy import measure_clean, measure_corruptions, summarise
+from trainables.models.deploy import DeployedNet
+from trainables.training.loop import load_splits, train
+from trainables.training.state import TrainState
 
 SETTINGS = ((0.2, 1), (0.6, 1), (0.2, 5), (0.6, 5))
 CONFIGURATIONS = {

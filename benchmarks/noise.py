@@ -11,10 +11,11 @@ import argparse
 import torch
 
 from benchmarks.report import interval, write_report
-from trainables.batches import make_batches
 from trainables.config import make_method, with_recipe
-from trainables.evaluate import accuracy
-from trainables.train import TrainState, load_splits, train
+from trainables.data.batches import make_batches
+from trainables.measures.accuracy import accuracy
+from trainables.training.loop import load_splits, train
+from trainables.training.state import TrainState
 
 SIGMA = 0.3
 

@@ -10,9 +10,10 @@ import argparse
 import os
 
 from benchmarks.report import write_report
-from study.packing import SECONDS, best_number, sharing_service, try_out
+from study.workers.gpu_sharing import SECONDS, best_number, sharing_service, try_out
 from trainables.config import make_method, with_recipe
-from trainables.train import load_splits, resolve_device
+from trainables.training.loop import load_splits
+from trainables.training.state import resolve_device
 
 
 def main() -> None:

@@ -31,8 +31,8 @@ from torch import nn
 from benchmarks.report import write_report
 from benchmarks.step import Stepper, Turn
 from trainables.config import make_method, with_recipe
-from trainables.mixing import mixup
-from trainables.train import load_splits
+from trainables.functional.mixing import mixup
+from trainables.training.loop import load_splits
 
 OURS = {
     "vanilla": ("vanilla", {}),

@@ -26,12 +26,13 @@ from ray.cluster_utils import Cluster
 
 from benchmarks.replay import recorded
 from benchmarks.report import write_report
-from study import tuner
-from study.command_line import make_study
-from study.monitor import Watched
-from study.record import study_record
-from study.results import Results
-from study.search import Search
+from study.config.make_study import make_study
+from study.files.results import Results
+from study.files.study_json import study_record
+from study.ray_tune import trainable, tuner
+from study.ray_tune.gauges import StudyGauges
+from study.search.search import Search
+from study.workers.watched import Watched
 
 PART = 500  # trials at either end whose rates are compared
 
@@ -44,7 +45,7 @@ class Replayed(tune.Trainable):
         self.reset_config(config)
 
     def reset_config(self, new_config):
-        self.job = tuner.job_of(new_config)
+        self.job = trainable.job_of(new_config)
         method = {**self.job.config["method"]}
         self.run, self.done = self.table.nearest(method), 0
         return True
@@ -81,10 +82,10 @@ class Timed:
     def next(self):
         return self.timed("proposing", self.source.next)
 
-    def on_row(self, job, row):
+    def on_result(self, job, row):
         self.workers.add(row["worker"])
         self.whole.setdefault(len(self.workers), len(self.ends))
-        self.timed("writing down", self.source.on_row, job, row)
+        self.timed("writing down", self.source.on_result, job, row)
 
     def on_end(self, job, row, error):
         assert not error, error
@@ -113,7 +114,7 @@ def run_study(folder, asked):
                        out=str(folder))  # fmt: skip
     results = Results(folder)
     results.write_study(study_record(study.as_dict(), ["benchmark"]))
-    source = Timed(Watched(Search(study, results, Silent()), "search", folder.name, 0.0))
+    source = Timed(Watched(Search(study, results, Silent()), "search", StudyGauges(folder.name).show, 0.0))
     worker = tune.with_resources(tune.with_parameters(Replayed, table=recorded(asked.table)), {"cpu": 1})
     tuner.run_jobs(source, worker, name=folder.name, folder=folder / "ray", slots=asked.nodes)
     results.update_study(state="finished")

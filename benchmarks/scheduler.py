@@ -14,9 +14,10 @@ from pathlib import Path
 
 import study
 from benchmarks.report import write_report
-from study.results import Results, spent
-from study.row_text import setting
-from study.summary import confirmed, difference
+from study.confirm.comparisons import confirmed, difference
+from study.display.rows import setting
+from study.files.ranking import spent
+from study.files.results import Results
 
 SCHEDULERS = ("none", "asha")
 

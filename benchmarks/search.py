@@ -32,10 +32,11 @@ import numpy as np
 
 from benchmarks.replay import BUDGET, path_of, recorded
 from benchmarks.report import write_report
-from study.command_line import make_study
-from study.proposals import Proposals
-from study.rungs import CostRungs, rung_costs
-from study.space import PUBLISHED_FIRST, first_proposals, space_of
+from study.config.make_study import make_study
+from study.config.space import PUBLISHED_FIRST, first_proposals, space_of
+from study.ray_tune.cost_rungs import CostRungs
+from study.search.halving import rung_costs
+from study.search.sampling import Proposals
 
 SCHEMES = {  # sampler, how many published settings come first, halving
     "default": ("tpe", PUBLISHED_FIRST, False),

@@ -19,17 +19,18 @@ import csv
 from pathlib import Path
 
 from benchmarks.report import RESULTS, data_label
-from study import tuner
-from study.command_line import make_study
-from study.monitor import Watched
-from study.progress import Progress
-from study.proposals import grid_points
-from study.record import study_record
-from study.results import Results
-from study.rungs import rung_costs
-from study.search import Search
-from study.worker import make_corrupted
-from trainables.train import load_splits
+from study.config.make_study import make_study
+from study.display.progress import Progress
+from study.files.results import Results
+from study.files.study_json import study_record
+from study.ray_tune import session, trainable, tuner
+from study.ray_tune.gauges import StudyGauges
+from study.search.halving import rung_costs
+from study.search.sampling import grid_points
+from study.search.search import Search
+from study.workers.watched import Watched
+from study.workers.worker import make_corrupted
+from trainables.training.loop import load_splits
 
 GRID = {
     "entprop/n": [1, 3, 5],
@@ -53,11 +54,11 @@ def train_grid(folder: Path, asked: argparse.Namespace, points: list) -> Results
     make_corrupted(study.trial, splits, "validation", lambda done, total, what: None)
     search = Search(study, results, Progress(), rung_costs(study.per_epoch, study.trial.epochs))
     search.first = points
-    source = Watched(search, "search", folder.name, 0.0)
+    source = Watched(search, "search", StudyGauges(folder.name).show, 0.0)
     if not source.finished:
-        with tuner.ray_session():
-            worker = tuner.worker_for(splits, folder.name)
-            tuner.run_jobs(source, worker, name=folder.name, folder=folder / "ray", slots=tuner.slots_of(1, 0))
+        with session.ray_session():
+            worker = trainable.worker_for(splits, folder.name)
+            tuner.run_jobs(source, worker, name=folder.name, folder=folder / "ray", slots=session.slots_of(1, 0))
     return results
 
 

@@ -22,13 +22,14 @@ import numpy as np
 import psutil
 
 from benchmarks.report import write_report
-from study import tuner
-from study.command_line import make_study
-from study.monitor import Watched
-from study.record import study_record
-from study.results import Results
-from study.search import Search
-from trainables.train import load_splits
+from study.config.make_study import make_study
+from study.files.results import Results
+from study.files.study_json import study_record
+from study.ray_tune import session, trainable, tuner
+from study.ray_tune.gauges import StudyGauges
+from study.search.search import Search
+from study.workers.watched import Watched
+from trainables.training.loop import load_splits
 
 EVERY = 20  # trials
 # What may be added by a trial; kB of memory are those that a study of 10,000 trials could spare.
@@ -145,12 +146,12 @@ def run(count, folder):
     )  # fmt: skip
     results = Results(folder / "study")
     results.write_study(study_record(study.as_dict(), ["soak"]))
-    with tuner.ray_session(cpus=2):
+    with session.ray_session(cpus=2):
         import ray
 
         watch = Watch(folder / "study", ray._private.worker._global_node.get_session_dir_path())
-        worker = tuner.worker_for(load_splits(study.trial), "soak")
-        source = Watched(Search(study, results, watch), "search", "soak", 0.0)
+        worker = trainable.worker_for(load_splits(study.trial), "soak")
+        source = Watched(Search(study, results, watch), "search", StudyGauges("soak").show, 0.0)
         tuner.run_jobs(source, worker, name="soak", folder=folder / "study" / "ray", slots=2)
     assert watch.count == count
     return watch.samples

@@ -29,12 +29,13 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from benchmarks.report import write_report
-from trainables.attacks import input_gradient
+from trainables.attacks.objectives import input_gradient
 from trainables.config import make_method, with_recipe
-from trainables.dual_norm import norm_groups
-from trainables.passes import PassCounter
-from trainables.selection import selected_count
-from trainables.train import TrainState, load_splits, resolve_device, scale_norm_gradients
+from trainables.functional.selection import selected_count
+from trainables.models.dual_norm import norm_groups
+from trainables.training.loop import load_splits, scale_norm_gradients
+from trainables.training.passes import PassCounter
+from trainables.training.state import TrainState, resolve_device
 
 ENTPROP = ((0.2, 1), (0.6, 1), (0.2, 5), (0.6, 5))
 METHODS = {

@@ -19,13 +19,14 @@ import time
 from pathlib import Path
 
 from benchmarks.report import write_report
-from study import tuner
-from study.command_line import make_study
-from study.monitor import Watched
-from study.record import study_record
-from study.results import Results
-from study.search import Search
-from trainables.train import load_splits
+from study.config.make_study import make_study
+from study.files.results import Results
+from study.files.study_json import study_record
+from study.ray_tune import session, trainable, tuner
+from study.ray_tune.gauges import StudyGauges
+from study.search.search import Search
+from study.workers.watched import Watched
+from trainables.training.loop import load_splits
 
 
 class Clock:
@@ -57,8 +58,8 @@ def run_trials(folder, count, reuse, sampler):
     results = Results(folder)
     results.write_study(study_record(study.as_dict(), ["benchmark"]))
     clock = Clock()
-    worker = tuner.worker_for(load_splits(study.trial), folder.name)
-    source = Watched(Search(study, results, clock), "search", folder.name, 0.0)
+    worker = trainable.worker_for(load_splits(study.trial), folder.name)
+    source = Watched(Search(study, results, clock), "search", StudyGauges(folder.name).show, 0.0)
     tuner.run_jobs(source, worker, name=folder.name, folder=folder / "ray", slots=1, reuse=reuse)
     assert len(clock.ends) == count
     return clock.overheads()
@@ -73,7 +74,7 @@ def main():
         "a new actor each, random": (False, "random"),
     }
     figures, lines = {}, ["| variant | median s/trial | mean s/trial |", "|---|---|---|"]
-    with tempfile.TemporaryDirectory() as folder, tuner.ray_session(cpus=2):
+    with tempfile.TemporaryDirectory() as folder, session.ray_session(cpus=2):
         for name, (reuse, sampler) in variants.items():
             seconds = run_trials(Path(folder) / f"{sampler}-{reuse}", count, reuse, sampler)
             figures[name] = {"median": statistics.median(seconds), "mean": statistics.mean(seconds)}

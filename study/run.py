@@ -7,45 +7,42 @@ setting found beats plain training by about 3 points of H. `--help` tells all op
 In a notebook: `import study; study.run(budget="4N", trials=8)`.
 """
 
-import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from statistics import median
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from study.command_line import Command, make_study, read_study
-from study.data import Data, data_key
-from study.jobs import ClusterError
-from study.options import Study
+from study.config.cli import Command, read_study
+from study.config.make_study import make_study
+from study.config.study_config import Study
+from study.driver import DONE, FAILED, INTERRUPTED, WRONG_INPUT, conduct, confirm_again
+from study.workers.jobs import ClusterError
 
 if TYPE_CHECKING:
-    from study.results import Results
-
-DONE, WRONG_INPUT, INTERRUPTED, FAILED = 0, 2, 130, 1
+    from study.files.results import Results
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; an exit code."""
     asked = read_study(arguments)
-    return told(lambda: carry_out(asked))
+    return report_errors(lambda: carry_out(asked))
 
 
 def carry_out(asked: Study | Command) -> int:
     """Answer, plan or run; an exit code."""
+    if isinstance(asked, Command) and asked.study:
+        return confirm_again(asked.study)
     if isinstance(asked, Command):
         print(answer(asked))
         return DONE
     if asked.dry_run:
-        from study.plan import plan_text
+        from study.display.plan import plan_text
 
         print(plan_text(asked))
         return DONE
     return conduct(asked)
 
 
-def told(action: Callable[[], int]) -> int:
+def report_errors(action: Callable[[], int]) -> int:
     """The exit code of an action, or of what went wrong with it, which is said in one line."""
     try:
         return action()
@@ -66,7 +63,7 @@ def run(**options: Any) -> "Results":
     `run(budget="4N", trials=8)`, `run(resume="runs/DIR")`. What is wrong raises ValueError; Ctrl-C or the stop button
     ends it early, and `run(resume=…)` goes on.
     """
-    from study.results import Results
+    from study.files.results import Results
 
     study = make_study(**options)
     code = conduct(study)
@@ -78,302 +75,17 @@ def run(**options: Any) -> "Results":
 def answer(asked: Command) -> str:
     """What a command prints that runs nothing."""
     if asked.name == "tables":
-        from study.grids import list_tables
+        from study.papers import list_tables
 
         return list_tables()
     if asked.name == "table":
-        from study.grids import computed_text
+        from study.papers import computed_text
 
         return computed_text(asked.table)
-    from study.show import list_studies, show_study
+    from study.display.show import list_studies, show_study
 
     assert asked.folder is not None
     return show_study(asked.folder) if asked.name == "show" else list_studies(asked.folder)
-
-
-def conduct(study: Study) -> int:
-    """The whole study: search and confirmation, or a table; an exit code."""
-    return Conductor(study).run(searching=study.table is None)
-
-
-def confirm_again(study: Study) -> int:
-    """The confirmation alone, of a study that was searched before; an exit code."""
-    return Conductor(study).run(searching=False)
-
-
-class Conductor:
-    """Leads a study from its options to its final text; everything heavy is imported here, after the input is known
-    to be right."""
-
-    def __init__(self, study: Study) -> None:
-        from study.progress import Progress
-
-        self.study, self.progress = study, Progress(quiet=study.quiet)
-        assert study.out is not None
-        self.folder = Path(study.out)
-        self.workers: dict[Any, Any] = {}
-        self.splits: Any = None
-
-    def run(self, searching: bool) -> int:
-        # What can be wrong with the input is found before anything is written: files, address, data, batch size.
-        from study.results import Results
-
-        study = self.study
-        for folder in (str(self.folder), *study.warm_start):
-            Results(folder).check()
-
-        from study import tuner
-        from study.confirm import check_pictures, choose_table
-        from study.storage import check_writable
-
-        tuner.check_reachable(study.address or os.environ.get("RAY_ADDRESS") or "local")
-        self.cpus, self.gpus = resources(study)
-        data = Data(study)
-        planned = choose_table(study) if study.table else []
-        check_pictures(study, planned)
-        first = planned[0].config if planned else study.trial
-        self.splits = data.of(first)
-        with self.shared_gpu(planned), tuner.ray_session(study.address, self.name) as url:
-            self.slots = min(study.concurrency or sys.maxsize, tuner.slots_of(self.cpus, self.gpus))
-            if study.storage:
-                check_writable(study.storage)
-            with self.lock():
-                self.results = Results(self.folder)
-                try:
-                    self.begin(self.splits)
-                    self.say_dashboard(url)
-                    return self.phases(searching, data)
-                except (OSError, ClusterError) as error:  # a full disk, a lost cluster
-                    return self.failed(str(error))
-                except KeyboardInterrupt:  # twice, or beside the trials: nothing is waited for
-                    return self.interrupted()
-
-    def phases(self, searching: bool, data: "Data") -> int:
-        """Search, then confirmation, or the rows of a table; an exit code."""
-        from study.confirm import choose, choose_table
-        from study.results import best
-
-        study = self.study
-        if searching and not self.search(data):
-            return self.interrupted()
-        if searching and study.confirm and not best(self.results.trials):
-            return self.failed("no trial came to its end; the reasons stand in trials.csv")
-        chosen = choose_table(study) if study.table else choose(study, self.results.trials)
-        if (study.confirm or study.table) and not self.confirm(chosen, data):
-            return self.interrupted()
-        return self.end()
-
-    @contextmanager
-    def shared_gpu(self, planned: list[Any]) -> Iterator[None]:
-        """Inside, trials may share a GPU: as many as was asked for, or as many as a try finds best."""
-        from study import packing
-
-        study = self.study
-        with packing.sharing_service(bool(self.gpus) and study.trials_per_gpu != 1 and not study.address):
-            if self.gpus and study.trials_per_gpu is None:
-                most = max(1, int((os.cpu_count() or 1) / self.cpus))
-                tried = packing.try_out(packing.heaviest(study, planned), self.splits, "cuda", most)
-                self.gpus = 1 / packing.best_number(tried)
-                self.progress.say(packing.packing_text(tried))
-            yield
-
-    # -------------------------------------------------------------------------------------------------- phases
-
-    def search(self, data: "Data") -> bool:
-        """Whether the search came to its end, and with it what of the confirmation ran in the same call."""
-        from study.monitor import Watched
-        from study.phases import with_confirmation
-        from study.results import spent
-        from study.rungs import CostRungs, rung_costs
-        from study.search import Search, rungs_so_far
-
-        study, config = self.study, self.study.trial
-        splits = data.of(config)
-        self.corrupt(config, splits, "validation")
-        rungs = rung_costs(study.per_epoch, config.epochs) if study.scheduler == "asha" else ()
-        earlier = rungs_so_far(self.results, rungs)
-        log = self.folder / "rungs.csv"
-        scheduler = CostRungs(study.per_epoch, config.epochs, earlier, log) if rungs else None
-        trials = self.results.trials
-        self.progress.begin("search", study.trials or 0, trials, study.total_budget)
-        source: Any = Watched(Search(study, self.results, self.progress, rungs), "search", self.name, spent(trials))
-        if source.finished:
-            return True
-        if study.confirm:
-            self.corrupt(config, splits, "test")
-            source = with_confirmation(source, study, self.results, self.progress)
-        self.run_jobs(source, self.worker(data, config), scheduler)
-        self.progress.end()
-        return source.complete
-
-    def confirm(self, chosen: list[Any], data: "Data") -> bool:
-        """Whether all chosen configurations were measured; data set by data set, so that each is loaded once."""
-        from study.confirm import Confirm, size_of, whys
-        from study.monitor import Watched
-
-        phase = "table" if self.study.table else "confirm"
-        groups: dict[Any, list[Any]] = {}
-        for each in chosen:
-            groups.setdefault(data_key(each.config), []).append(each)
-        self.results.relabel(whys(chosen))
-        total, planned = size_of(chosen)
-        self.progress.begin(phase, total, self.results.confirm, planned)
-        for group in groups.values():
-            source = Watched(Confirm(self.study, group, self.results, self.progress), phase, self.name, 0.0)
-            if source.finished:
-                continue
-            config = group[0].config
-            self.corrupt(config, data.of(config), "test")
-            self.run_jobs(source, self.worker(data, config), None)
-            if not source.complete:
-                self.progress.end()
-                return False
-        self.progress.end()
-        return True
-
-    def run_jobs(self, source: Any, worker: Any, scheduler: Any) -> None:
-        from study import tuner
-
-        study = self.study
-        tuner.run_jobs(
-            source, worker, name=self.name, folder=self.folder / "ray", slots=self.slots,
-            max_failures=study.max_failures, scheduler=scheduler, tensorboard=study.tensorboard,
-        )  # fmt: skip
-
-    def worker(self, data: "Data", config: Any) -> Any:
-        from study import tuner
-
-        key = data_key(config)
-        if key not in self.workers:
-            self.workers[key] = tuner.worker_for(data.of(config), self.name, self.cpus, self.gpus)
-        return self.workers[key]
-
-    def corrupt(self, config: Any, splits: Any, part: str) -> None:
-        """Make the corrupted images once, before workers ask for them; they lie in the user's cache."""
-        from study.worker import make_corrupted
-
-        def show(done: int, total: int, what: str) -> None:
-            if sys.stdout.isatty() and not self.study.quiet:
-                print(f"\r\033[Kmaking corrupted images {done:,} of {total:,}: {what}", end="", flush=True)
-
-        make_corrupted(config, splits, part, show)
-        self.progress.end()
-
-    # ------------------------------------------------------------------------------------------- begin and end
-
-    @property
-    def name(self) -> str:
-        return self.folder.resolve().name
-
-    def begin(self, splits: Any) -> None:
-        """Write what the study is, or that it goes on."""
-        from study.plan import space_record
-        from study.record import study_record
-        from trainables.files import remove_unfinished
-
-        study = self.study
-        remove_unfinished(self.folder)
-        if (self.folder / "study.json").exists():
-            self.results.update_study(options=study.as_dict(), state="running", end=None)
-            return
-        record = study_record(study.as_dict(), sys.argv, space_record(study))
-        record["device"] = "GPU" if self.gpus else "CPU"
-        record["data"] = {"source": splits.source, "digest": splits.digest}
-        record["seeds"] = seeds_of(study)
-        self.results.write_study(record)
-
-    def say_dashboard(self, url: str) -> None:
-        if self.study.dashboard:
-            where = f"http://{url}" if url else "not there; install the extra `cluster`"
-            self.progress.say(f"Ray dashboard: {where}   token: ray get-auth-token")
-            self.progress.say(f"trials: optuna-dashboard {self.folder / 'optuna.log'}")
-
-    def interrupted(self) -> int:
-        from study.options import PROGRAM
-
-        self.finish("interrupted")
-        print(f"interrupted; go on with: {PROGRAM} --resume {self.folder}", file=sys.stderr)
-        return INTERRUPTED
-
-    def failed(self, why: str) -> int:
-        from study.options import PROGRAM
-
-        print(f"error: {why}; go on with: {PROGRAM} --resume {self.folder}", file=sys.stderr)
-        try:
-            self.finish("failed")
-        except OSError as error:  # a full disk holds no word of it either; what had ended is there all the same
-            print(f"error: study.json still says running ({error})", file=sys.stderr)
-        return FAILED
-
-    def end(self) -> int:
-        from study.measured_text import measured_text
-        from study.summary import final_text
-
-        self.finish("finished")
-        self.remember_timing()
-        results = self.results
-        if further := measured_text(results.confirm, results.attacks, results.measures):
-            print(further + "\n")
-        print(final_text(self.folder, results.trials, results.confirm))
-        return DONE
-
-    def remember_timing(self) -> None:
-        """Keep what a vanilla epoch took here, so that the next plan can say how long it takes."""
-        from study.plan import Timing, remember_timing
-
-        if self.splits is None or self.study.table:
-            return
-        trial, images = self.study.trial, len(self.splits.train)
-        steps = images // trial.batch_size
-        trials = [row for row in self.results.trials if row["status"] == "finished" and row["images_per_s"]]
-        plain = [row for row in self.results.confirm if row["method"] == "vanilla" and row["h"] is not None]
-        if not trials or not plain or not steps:
-            return
-        # A step of cost c takes about c vanilla steps.
-        step = median(trial.batch_size / row["images_per_s"] / row["cost"] for row in trials)
-        whole = step * steps * trial.epochs
-        test = max(0.0, median(row["seconds"] for row in plain) - whole)
-        remember_timing(trial, "cuda" if self.gpus else "cpu", Timing(step, images, 0.1 * test, test))
-
-    def finish(self, state: str) -> None:
-        from study.record import now
-
-        self.progress.end()
-        self.results.update_study(state=state, end=now())
-
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Two programs that write the same folder would spoil it; the lock goes with its process."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if os.name != "posix":
-            yield
-            return
-        import fcntl
-
-        with open(self.folder / ".lock", "w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise ValueError(f"{self.folder} must not be in use, but another program runs this study") from None
-            yield
-
-
-def resources(study: Study) -> tuple[float, float]:
-    """CPUs and GPUs of a trial."""
-    import torch
-
-    gpus = study.gpus_per_trial
-    if gpus is None:
-        wanted = study.device.startswith("cuda") or (study.device == "auto" and torch.cuda.is_available())
-        gpus = 1 / (study.trials_per_gpu or 1) if wanted else 0.0  # auto: one, until it has been tried out
-    return study.cpus_per_trial, gpus
-
-
-def seeds_of(study: Study) -> dict[str, Any]:
-    """All seeds of a study, as `study.json` tells them."""
-    from study.confirm import fresh_seeds
-
-    return {"trials": study.seed, "proposals": study.seed, "confirm": list(fresh_seeds(study))}
 
 
 if __name__ == "__main__":

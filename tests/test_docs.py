@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from study.options import Study
+from study.config.study_config import Study
 from trainables.config import TrialConfig
 from trainables.methods import METHODS
 from trainables.options import field_types

@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.studies import circumstances, merge, missing, protocol_differences, read_folder, read_named
-from study.budget import format_budget, parse_budget
-from study.columns import STATUSES
-from study.command_line import make_study
-from study.results import Results
+from analysis.inputs.studies import circumstances, merge, missing, protocol_differences, read_folder, read_named
+from study.config.budget import format_budget, parse_budget
+from study.config.make_study import make_study
+from study.files.columns import STATUSES
+from study.files.results import Results
 from study.run import main as run_main
-from tests.bad_files import make_inputs, make_studies
-from tests.bad_inputs import cases, give, snapshot
-from trainables.data import load_dataset
+from tests.support.bad_files import make_inputs, make_studies
+from tests.support.bad_inputs import cases, give, snapshot
+from trainables.data.datasets import load_dataset
 from trainables.methods import METHODS
 
 
@@ -206,7 +206,7 @@ def test_analysis_compares_any_study_with_another_or_refuses_it_in_one_line(tmp_
 @settings(max_examples=150)
 @given(st.data())
 def test_analysis_answers_from_any_study_or_refuses_it_in_one_line(tmp_path_factory, study, data):
-    from analysis.report import summary
+    from analysis.report.report import summary
 
     folder = spoilt_copy(tmp_path_factory, study, data)
     found, refusal = tried(lambda: Results(folder).check() or read_folder(folder))

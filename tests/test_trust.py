@@ -13,15 +13,15 @@ import torch
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from study.command_line import make_study
-from study.options import Study
-from study.record import study_record
-from study.results import Results
-from study.search import Search
-from study.show import list_studies, show_study
-from tests.bad_files import Malicious
-from tests.study_helpers import Silent, tiny_study
-from trainables.train import read_checkpoint
+from study.config.make_study import make_study
+from study.config.study_config import Study
+from study.display.show import list_studies, show_study
+from study.files.results import Results
+from study.files.study_json import study_record
+from study.search.search import Search
+from tests.support.bad_files import Malicious
+from tests.support.study_helpers import Silent, tiny_study
+from trainables.training.state import read_checkpoint
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("trainables", "search_spaces", "study", "analysis")
@@ -137,9 +137,9 @@ def test_every_option_in_a_manifest_is_one_that_the_help_names():
 
 @pytest.mark.slow
 def test_a_report_shows_what_it_is_given_as_text(tmp_path):
-    from analysis.report import write_report
-    from analysis.studies import read_named, read_studies
-    from tests.study_rows import CONFIRMED, trial
+    from analysis.inputs.studies import read_named, read_studies
+    from analysis.report.report import write_report
+    from tests.support.study_rows import CONFIRMED, trial
 
     bad = "<script>alert(1)</script>"
     folder = tmp_path / "a<b>&"

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from trainables.config import TrialConfig, make_method, with_recipe
-from trainables.data import DATASETS
+from trainables.data.datasets import DATASETS
 from trainables.methods import METHODS
-from trainables.models import MODELS
+from trainables.models.registry import MODELS
 from trainables.options import OneLineParser, add_flag, add_flags, read_flags
 
 Row = dict[str, Any]
@@ -111,9 +111,10 @@ class Progress:
 
 def run(arguments: argparse.Namespace, config: TrialConfig) -> list[Row]:
     """Train, keep what is to be kept, and print."""
-    from trainables.run_folder import RunFolder
-    from trainables.selections import Recorder
-    from trainables.train import TrainState, check_batch_size, load_splits, resolve_device, train
+    from trainables.training.loop import check_batch_size, load_splits, train
+    from trainables.training.run_folder import RunFolder
+    from trainables.training.selections import Recorder
+    from trainables.training.state import TrainState, resolve_device
 
     if arguments.selections and not arguments.out:
         raise ValueError("selections must come with out, the folder that keeps them")
@@ -152,8 +153,8 @@ def run(arguments: argparse.Namespace, config: TrialConfig) -> list[Row]:
 
 def print_result(config: TrialConfig, rows: list[Row], state: Any, splits: Any) -> None:
     """The accuracy on test images, and what it cost in the papers' unit and in passes."""
-    from trainables.batches import make_batches
-    from trainables.evaluate import accuracy
+    from trainables.data.batches import make_batches
+    from trainables.measures.accuracy import accuracy
 
     test = accuracy(state.net, make_batches(splits.test, state.device).plain(256))
     images, seconds = sum(row["images"] for row in rows), sum(row["seconds"] for row in rows)

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from trainables.data import AUGMENTS, dataset_entry
+from trainables.data.datasets import dataset_entry
+from trainables.data.images import AUGMENTS
 from trainables.methods import METHODS, Method, Vanilla, method_name
-from trainables.models import model_entry
+from trainables.models.registry import model_entry
 from trainables.options import check_options, option, unknown
 
 

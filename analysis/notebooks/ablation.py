@@ -15,7 +15,7 @@
 # cells are empty.
 
 # %%
-from analysis.notebook import open_results, show_table
+from analysis.notebooks.show import open_results, show_table
 
 RESULTS = "results"
 folder = open_results(RESULTS)

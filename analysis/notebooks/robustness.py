@@ -15,7 +15,7 @@
 # the norms see while training.
 
 # %%
-from analysis.notebook import open_results, show_figure, show_table
+from analysis.notebooks.show import open_results, show_figure, show_table
 
 RESULTS = "results"
 folder = open_results(RESULTS)

@@ -15,7 +15,7 @@
 # mixup alone, the dash-dotted line.
 
 # %%
-from analysis.notebook import open_results, show_figure, show_table
+from analysis.notebooks.show import open_results, show_figure, show_table
 
 RESULTS = "results"
 folder = open_results(RESULTS)

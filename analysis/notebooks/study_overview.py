@@ -14,7 +14,7 @@
 # The answer first, then the space under the budget, what mattered in it, and what was had for what was spent.
 
 # %%
-from analysis.notebook import open_results, show_answer, show_figure, show_table
+from analysis.notebooks.show import open_results, show_answer, show_figure, show_table
 
 RESULTS = "results"
 folder = open_results(RESULTS)

@@ -14,7 +14,7 @@
 # Four measures at k = 0.2, n = 1. The paper finds no clear winner across networks.
 
 # %%
-from analysis.notebook import open_results, show_figure, show_table
+from analysis.notebooks.show import open_results, show_figure, show_table
 
 RESULTS = "results"
 folder = open_results(RESULTS)

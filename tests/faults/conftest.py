@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.study_process import STARTED
+from tests.support.study_process import STARTED
 
 TRIED = []  # (fault, results lost, trials repeated, seconds to recover or None)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import psutil
 
-from study.results import Results
+from study.files.results import Results
 
 TIMES = ("seconds", "epoch_seconds", "images_per_s")  # of the machine, not of the result
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from study.results import Results
+from study.files.results import Results
 from tests.faults.losses import held, lost, recovered, repeated, same
-from tests.study_process import StudyProcess, check_whole, statuses
+from tests.support.study_process import StudyProcess, check_whole, statuses
 
 pytestmark = pytest.mark.faults
 

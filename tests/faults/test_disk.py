@@ -7,17 +7,18 @@ import time
 
 import pytest
 
-from study.proposals import Mirror, Proposals
-from study.results import Results
-from study.space import space_of
-from study.storage import WorkFolder
+from study.config.space import space_of
+from study.files.results import Results
+from study.search.sampling import Mirror, Proposals
+from study.workers.work_folder import WorkFolder
 from tests.faults.losses import held, lost, recovered, repeated
-from tests.study_helpers import tiny_study
-from tests.study_process import StudyProcess, check_whole, statuses
-from tests.study_rows import trial
+from tests.support.study_helpers import tiny_study
+from tests.support.study_process import StudyProcess, check_whole, statuses
+from tests.support.study_rows import trial
 from trainables.config import make_method, with_recipe
-from trainables.run_folder import RunFolder, read_rows
-from trainables.train import TrainState, load_splits, train
+from trainables.training.loop import load_splits, train
+from trainables.training.run_folder import RunFolder, read_rows
+from trainables.training.state import TrainState
 
 pytestmark = pytest.mark.faults
 

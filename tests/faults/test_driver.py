@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from study.results import Results
+from study.files.results import Results
 from tests.faults.losses import half_written, held, lost, recovered, repeated, same
-from tests.study_process import StudyProcess, check_whole, confirmed, statuses
+from tests.support.study_process import StudyProcess, check_whole, confirmed, statuses
 
 pytestmark = pytest.mark.faults
 

@@ -9,11 +9,11 @@ import time
 import psutil
 import pytest
 
-from study.results import Results
+from study.files.results import Results
 from tests.faults.losses import held, lost, recovered, repeated, workers_of
-from tests.study_helpers import Silent, tiny_study
-from tests.study_process import ROOT, StudyProcess, check_whole, statuses
-from trainables.train import load_splits
+from tests.support.study_helpers import Silent, tiny_study
+from tests.support.study_process import ROOT, StudyProcess, check_whole, statuses
+from trainables.training.loop import load_splits
 
 pytestmark = pytest.mark.faults
 
@@ -41,13 +41,13 @@ def test_three_machines_are_lost_and_their_trials_go_on_elsewhere(tmp_path, monk
     monkeypatch.setenv("RAY_worker_niceness", "0")
     from ray.cluster_utils import Cluster
 
-    from study import tuner
-    from study.search import Search
+    from study.ray_tune import session, trainable, tuner
+    from study.search.search import Search
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     machines = [cluster.add_node(num_cpus=1)]
     try:
-        with tuner.ray_session(cluster.address):
+        with session.ray_session(cluster.address):
             study, results = tiny_study(tmp_path / "s", trials=12, epochs=60, max_failures=5)
 
             def lose(pid):
@@ -59,8 +59,8 @@ def test_three_machines_are_lost_and_their_trials_go_on_elsewhere(tmp_path, monk
                 return True
 
             source = Losing(Search(study, results, Silent()), lose, results, note)
-            worker = tuner.worker_for(load_splits(study.trial), "s")
-            slots = tuner.slots_of(1, 0)
+            worker = trainable.worker_for(load_splits(study.trial), "s")
+            slots = session.slots_of(1, 0)
             tuner.run_jobs(source, worker, name="s", folder=tmp_path / "ray", slots=slots, max_failures=5)
             assert source.lost == 3
     finally:
@@ -83,8 +83,8 @@ class Losing:
     def next(self):
         return self.source.next()
 
-    def on_row(self, job, row):
-        self.source.on_row(job, row)
+    def on_result(self, job, row):
+        self.source.on_result(job, row)
         if self.waiting and job.name == self.waiting[0]:
             _, since, before = self.waiting
             now = held(self.results.folder)
@@ -117,21 +117,21 @@ class OneDiverges:
         self.count += 1
         return dataclasses.replace(job, config={**job.config, "lr": 1e9}) if self.count == 2 else job
 
-    def on_row(self, job, row):
-        self.source.on_row(job, row)
+    def on_result(self, job, row):
+        self.source.on_result(job, row)
 
     def on_end(self, job, row, error):
         self.source.on_end(job, row, error)
 
 
 def test_a_loss_that_turns_to_nan_is_one_failed_trial_and_no_score(tmp_path, note):
-    from study import tuner
-    from study.search import Search
+    from study.ray_tune import session, trainable, tuner
+    from study.search.search import Search
 
-    with tuner.ray_session(cpus=2):
+    with session.ray_session(cpus=2):
         study, results = tiny_study(tmp_path / "s", trials=4)
         source = OneDiverges(Search(study, results, Silent()))
-        worker = tuner.worker_for(load_splits(study.trial), "s")
+        worker = trainable.worker_for(load_splits(study.trial), "s")
         tuner.run_jobs(source, worker, name="s", folder=tmp_path / "ray", slots=1)
     rows = Results(tmp_path / "s").trials
     assert [row["status"] for row in rows] == ["finished", "failed", "finished", "finished"]

@@ -16,10 +16,11 @@ import torch
 import torchattacks
 from pyautoattack import AutoAttack
 
-from trainables.batches import make_batches
 from trainables.config import with_recipe
+from trainables.data.batches import make_batches
 from trainables.methods.vanilla import Vanilla
-from trainables.train import TrainState, load_splits, train
+from trainables.training.loop import load_splits, train
+from trainables.training.state import TrainState
 
 IMAGES = 100
 STANDARD = 16  # images for the whole of AutoAttack, which takes long

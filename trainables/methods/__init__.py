@@ -7,6 +7,7 @@ hyper-parameters and add up their cost without waiting for torch.
 from trainables.methods.adp import ADP
 from trainables.methods.advprop import AdvProp
 from trainables.methods.als import ALS
+from trainables.methods.base import Method, NetworkParts, StepOutput, Task, parts_of
 from trainables.methods.ceb import CEB
 from trainables.methods.cutmix import CutMix
 from trainables.methods.deterministic import Deterministic
@@ -18,7 +19,6 @@ from trainables.methods.label_smoothing import LabelSmoothing
 from trainables.methods.mixprop import MixProp
 from trainables.methods.mixup import Mixup
 from trainables.methods.pat import PAT
-from trainables.methods.step import Method, Parts, Step, Task, parts_of
 from trainables.methods.trades import TRADES
 from trainables.methods.vanilla import Vanilla
 from trainables.methods.vib import VIB
@@ -49,4 +49,4 @@ def method_name(method: Method) -> str:
     return next(name for name, kind in METHODS.items() if type(method) is kind)
 
 
-__all__ = ["METHODS", "Method", "Parts", "Step", "Task", "method_name", "parts_of"]
+__all__ = ["METHODS", "Method", "NetworkParts", "StepOutput", "Task", "method_name", "parts_of"]

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from trainables.methods.step import Parts, Step, Task
+from trainables.methods.base import NetworkParts, StepOutput, Task
 from trainables.options import check_options, option
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
 
-    from trainables.networks import PixelNet
+    from trainables.models.pixel_net import PixelNet
 
 MEMBERS = 3
 
@@ -34,14 +34,13 @@ class ADP:
     def __post_init__(self) -> None:
         check_options(self)
 
-    def build(self, make: Callable[[int], nn.Module], task: Task) -> Parts:
-        from trainables.networks import MeanPrediction, Members
+    def build(self, make: Callable[[int], nn.Module], task: Task) -> NetworkParts:
+        from trainables.models.ensembles import Ensemble, LogMeanSoftmax
 
-        return Parts(Members([make(task.classes) for _ in range(MEMBERS)]), MeanPrediction())
+        return NetworkParts(Ensemble([make(task.classes) for _ in range(MEMBERS)]), LogMeanSoftmax())
 
-    def accumulate(self, net: PixelNet, x: Tensor, y: Tensor, rng: Generator) -> Step:
-        from trainables.losses import log_volume
-        from trainables.selection import entropy
+    def accumulate(self, net: PixelNet, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
+        from trainables.functional.losses import entropy, log_volume
 
         logits = net.features(x)  # (images, members, classes)
         mean = net.head(logits)
@@ -50,4 +49,4 @@ class ADP:
         reward = self.entropy_weight * entropy(mean, y) + self.diversity_weight * log_volume(log_p.exp(), y)
         loss = (errors - reward).mean()
         loss.backward()
-        return Step(loss.detach(), mean.detach(), y)
+        return StepOutput(loss.detach(), mean.detach(), y)

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from trainables.methods.step import Parts, Step, Task
+from trainables.methods.base import NetworkParts, StepOutput, Task
 from trainables.options import check_options, option
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
 
-    from trainables.networks import PixelNet
+    from trainables.models.pixel_net import PixelNet
 
 
 @dataclass(frozen=True)
@@ -38,16 +38,16 @@ class CEB:
     def __post_init__(self) -> None:
         check_options(self)
 
-    def build(self, make: Callable[[int], nn.Module], task: Task) -> Parts:
-        from trainables import bottleneck
+    def build(self, make: Callable[[int], nn.Module], task: Task) -> NetworkParts:
+        from trainables.methods import bottleneck
 
         return bottleneck.build(make, task, self)
 
-    def accumulate(self, net: PixelNet, x: Tensor, y: Tensor, rng: Generator) -> Step:
+    def accumulate(self, net: PixelNet, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
         import torch
         from torch.nn.functional import cross_entropy
 
-        from trainables.bottleneck import encode
+        from trainables.methods.bottleneck import encode
 
         encoded = encode(net, x, rng)
         head, gap = encoded.head, encoded.mean - encoded.head.centres.weight.T[y]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from trainables.methods.step import Step
+from trainables.methods.base import StepOutput
 from trainables.options import check_options, option
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ class CutMix:
     def __post_init__(self) -> None:
         check_options(self)
 
-    def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> Step:
-        from trainables.mixing import cutmix
+    def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
+        from trainables.functional.mixing import cutmix
 
         mix = cutmix(x, y, self.beta, rng)
         logits = net(mix.x)
         loss = mix.losses(logits).mean()
         loss.backward()
-        return Step(loss.detach(), logits.detach(), y)
+        return StepOutput(loss.detach(), logits.detach(), y)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from trainables.methods.step import Parts, Step, Task, plain_step
+from trainables.methods.base import NetworkParts, StepOutput, Task, plain_step
 from trainables.options import check_options, option
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ class Deterministic:
     def __post_init__(self) -> None:
         check_options(self)
 
-    def build(self, make: Callable[[int], nn.Module], task: Task) -> Parts:
+    def build(self, make: Callable[[int], nn.Module], task: Task) -> NetworkParts:
         from torch import nn
 
-        return Parts(make(self.dim), nn.Linear(self.dim, task.classes))
+        return NetworkParts(make(self.dim), nn.Linear(self.dim, task.classes))
 
-    def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> Step:
+    def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
         from torch.nn.functional import cross_entropy
 
         return plain_step(net, x, y, lambda logits: cross_entropy(logits, y))

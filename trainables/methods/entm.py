@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from trainables.methods.step import Step, plain_step
+from trainables.methods.base import StepOutput, plain_step
 from trainables.options import check_options, option
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class EntM:
     def __post_init__(self) -> None:
         check_options(self)
 
-    def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> Step:
-        from trainables.losses import entropy_maximised
+    def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
+        from trainables.functional.losses import entropy_maximised
 
         return plain_step(net, x, y, lambda logits: entropy_maximised(logits, y, self.entropy_weight).mean())

@@ -10,14 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from trainables.methods.step import Step
+from trainables.methods.base import StepOutput
 from trainables.options import check_options, option
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
 
-    from trainables.attacks import Objective
-    from trainables.mixing import Mix
+    from trainables.attacks.objectives import Objective
+    from trainables.functional.mixing import Mix
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,12 @@ class EntProp:
             return self.epsilon
         return 1.0 if self.n == 1 else self.n + (1.0 if self.eps_rule == "n_plus_1" else -1.0)
 
-    def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> Step:
-        from trainables.dual_norm import aux_norm
-        from trainables.image_layer import gradient_only_for
-        from trainables.mixing import MIXING, take
-        from trainables.selection import selected_count
+    def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
+        from trainables.functional.batch import take
+        from trainables.functional.mixing import MIXING
+        from trainables.functional.selection import selected_count
+        from trainables.models.dual_norm import aux_norm
+        from trainables.models.first_layer import gradient_only_for
 
         mix = MIXING[self.mixing](x, y, self.beta, rng)
         count = selected_count(self.k, len(y))
@@ -93,7 +94,7 @@ class EntProp:
         main_weights, aux_weight = self._sample_weights(logits, chosen)
         with gradient_only_for(net, chosen):
             (main_weights * losses).sum().backward()
-        step = Step(losses.detach().mean(), logits.detach(), y)
+        step = StepOutput(losses.detach().mean(), logits.detach(), y)
         if count == 0:
             return step
 
@@ -111,7 +112,7 @@ class EntProp:
         )
 
     def _choose(self, logits: Tensor, y: Tensor, count: int, rng: Generator) -> Tensor:
-        from trainables.selection import SCORES, random_subset, top
+        from trainables.functional.selection import SCORES, random_subset, top
 
         if self.selection == "random":
             return random_subset(len(y), count, rng)
@@ -137,14 +138,14 @@ class EntProp:
 
     def _attack(self, net: nn.Module, batch: Mix, gradient: Tensor | None) -> Tensor:
         """The chosen images after n attack steps against the auxiliary network."""
-        from trainables import attacks
-        from trainables.dual_norm import attack_statistics, aux_norm
+        from trainables.attacks import in_training, objectives
+        from trainables.models.dual_norm import attack_statistics, aux_norm
 
         with aux_norm(net), attack_statistics(net, self.attack_bn):
             objective = self._objective(net, batch)
-            return attacks.ascend(
+            return in_training.ascend(
                 batch.x,
-                lambda images: attacks.input_gradient(net, images, objective),
+                lambda images: objectives.input_gradient(net, images, objective),
                 n=self.n,
                 alpha=self.alpha,
                 epsilon=self.radius,
@@ -156,7 +157,7 @@ class EntProp:
         """What the attack raises: the training loss, the margin, or the training loss and TRADES' divergence (A25)."""
         import torch
 
-        from trainables.attacks import divergence_objective, margin_objective
+        from trainables.attacks.objectives import divergence_objective, margin_objective
 
         if self.attack == "cw":
             return margin_objective(batch.y_a)

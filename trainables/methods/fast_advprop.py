@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from trainables.methods.step import Step
+from trainables.methods.base import StepOutput
 from trainables.options import check_options, option
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
 
-    from trainables.mixing import Mix
+    from trainables.functional.mixing import Mix
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ class FastAdvProp:
     def cost(self) -> float:
         return 1.0 + self.n * self.p_adv
 
-    def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> Step:
-        from trainables.mixing import MIXING
-        from trainables.selection import selected_count
+    def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
+        from trainables.functional.mixing import MIXING
+        from trainables.functional.selection import selected_count
 
         mix = MIXING[self.mixing](x, y, self.beta, rng)
         count = min(selected_count(self.p_adv, len(y)), len(y) - 1)  # the main norms need an image
@@ -63,7 +63,7 @@ class FastAdvProp:
         logits = net(clean.x)
         losses = clean.losses(logits)
         (losses.sum() / len(y)).backward()
-        step = Step(losses.mean().detach(), logits.detach(), clean.y_a, main_weight=1 - share, aux_weight=share)
+        step = StepOutput(losses.mean().detach(), logits.detach(), clean.y_a, main_weight=1 - share, aux_weight=share)
         if count == 0:
             return step
         aux = self._attack_and_train(net, mix.take(chosen), len(y), rng)
@@ -73,8 +73,8 @@ class FastAdvProp:
         """The indices that are attacked, and all others."""
         import torch
 
-        from trainables.dual_norm import attack_statistics
-        from trainables.selection import SCORES, random_subset, top
+        from trainables.functional.selection import SCORES, random_subset, top
+        from trainables.models.dual_norm import attack_statistics
 
         batch = len(mix.y_a)
         if self.selection == "random":
@@ -89,8 +89,8 @@ class FastAdvProp:
 
     def _attack_and_train(self, net: nn.Module, mix: Mix, batch: int, rng: Generator) -> Tensor:
         """Attack in training mode with every pass's parameter gradients kept, then train on the result."""
-        from trainables import attacks
-        from trainables.dual_norm import aux_norm
+        from trainables.attacks import in_training
+        from trainables.models.dual_norm import aux_norm
 
         weight = 1 / (batch * (self.n + 1))
 
@@ -101,13 +101,13 @@ class FastAdvProp:
             return images.grad
 
         with aux_norm(net):
-            attacked = attacks.ascend(
+            attacked = in_training.ascend(
                 mix.x,
                 train_and_give_input_gradient,
                 n=self.n,
                 alpha=self.alpha,
                 epsilon=self.epsilon,
-                start=attacks.STARTS[self.start](mix.x, self.epsilon, rng),
+                start=in_training.STARTS[self.start](mix.x, self.epsilon, rng),
             )
             logits = net(attacked)
         (weight * mix.losses(logits).sum()).backward()

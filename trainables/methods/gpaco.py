@@ -10,14 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from trainables.methods.step import Parts, Step, Task
+from trainables.methods.base import NetworkParts, StepOutput, Task
 from trainables.options import check_options, option
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
 
-    from trainables.contrast import Keys
-    from trainables.networks import PixelNet
+    from trainables.methods.contrast import Keys
+    from trainables.models.pixel_net import PixelNet
 
 
 @dataclass(frozen=True)
@@ -59,18 +59,18 @@ class GPaCo:
             return self.epsilon
         return 1.0 if self.n == 1 else self.n + 1.0
 
-    def build(self, make: Callable[[int], nn.Module], task: Task) -> Parts:
-        from trainables.contrast import Contrast
-        from trainables.networks import Followed
+    def build(self, make: Callable[[int], nn.Module], task: Task) -> NetworkParts:
+        from trainables.methods.contrast import Contrast
+        from trainables.models.ensembles import WithMomentumCopy
 
-        return Parts(Followed(make(self.dim)), Contrast(self.dim, task.classes, self.queue))
+        return NetworkParts(WithMomentumCopy(make(self.dim)), Contrast(self.dim, task.classes, self.queue))
 
-    def accumulate(self, net: PixelNet, x: Tensor, y: Tensor, rng: Generator) -> Step:
-        from trainables.contrast import head_of, keys_of
-        from trainables.dual_norm import aux_norm
-        from trainables.image_layer import gradient_only_for
-        from trainables.mixing import take
-        from trainables.selection import SCORES, selected_count, top
+    def accumulate(self, net: PixelNet, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
+        from trainables.functional.batch import take
+        from trainables.functional.selection import SCORES, selected_count, top
+        from trainables.methods.contrast import head_of, keys_of
+        from trainables.models.dual_norm import aux_norm
+        from trainables.models.first_layer import gradient_only_for
 
         batch, count, head = len(y), selected_count(self.k, len(y)), head_of(net)
         keys = keys_of(net, x, y)
@@ -83,7 +83,7 @@ class GPaCo:
         weights[chosen] = 0.5 / batch  # a sample that is used twice counts half each time (A9)
         with gradient_only_for(net, chosen):
             (weights * losses).sum().backward()
-        step = Step(losses.detach().mean(), logits, y)
+        step = StepOutput(losses.detach().mean(), logits, y)
 
         if images.grad is not None:
             labels = y[chosen]
@@ -97,19 +97,19 @@ class GPaCo:
         return step
 
     def _losses(self, net: PixelNet, features: Tensor, y: Tensor, keys: Keys) -> Tensor:
-        from trainables.contrast import head_of
+        from trainables.methods.contrast import head_of
 
         return head_of(net).losses(features, y, keys, self.contrast_weight, self.temperature)
 
     def _attack(self, net: PixelNet, x: Tensor, y: Tensor, keys: Keys, gradient: Tensor) -> Tensor:
         """The chosen images after n steps up the loss, the first of them along the main pass's gradient."""
-        from trainables import attacks
-        from trainables.dual_norm import attack_statistics, aux_norm
+        from trainables.attacks import in_training, objectives
+        from trainables.models.dual_norm import attack_statistics, aux_norm
 
         with aux_norm(net), attack_statistics(net, self.attack_bn):
-            return attacks.ascend(
+            return in_training.ascend(
                 x,
-                lambda images: attacks.input_gradient(
+                lambda images: objectives.input_gradient(
                     net.features, images, lambda features: self._losses(net, features, y, keys)
                 ),
                 n=self.n,

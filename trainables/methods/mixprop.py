@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from trainables.methods.step import Step
+from trainables.methods.base import StepOutput
 from trainables.options import check_options, option
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ class MixProp:
     def __post_init__(self) -> None:
         check_options(self)
 
-    def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> Step:
+    def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
         from torch.nn.functional import cross_entropy
 
-        from trainables.dual_norm import aux_norm
-        from trainables.mixing import mixup
+        from trainables.functional.mixing import mixup
+        from trainables.models.dual_norm import aux_norm
 
         weight = 0.5 if self.weights == "half" else 1.0
         logits = net(x)
@@ -46,4 +46,4 @@ class MixProp:
         with aux_norm(net):
             aux = net(mix.x)
         (weight * mix.losses(aux).mean()).backward()
-        return Step(loss.detach(), logits.detach(), y, aux.detach(), main_weight=weight, aux_weight=weight)
+        return StepOutput(loss.detach(), logits.detach(), y, aux.detach(), main_weight=weight, aux_weight=weight)

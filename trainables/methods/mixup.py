@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from trainables.methods.step import Step
+from trainables.methods.base import StepOutput
 from trainables.options import check_options, option
 
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ class Mixup:
     def __post_init__(self) -> None:
         check_options(self)
 
-    def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> Step:
+    def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
         import torch
 
-        from trainables.mixing import mixup
+        from trainables.functional.mixing import mixup
 
         mixed = len(y) // 2 if self.half else len(y)
         mix = mixup(x[:mixed], y[:mixed], self.beta, rng)
@@ -39,4 +39,4 @@ class Mixup:
         clean = torch.nn.functional.cross_entropy(logits[mixed:], y[mixed:], reduction="sum")
         loss = (mix.losses(logits[:mixed]).sum() + clean) / len(y)
         loss.backward()
-        return Step(loss.detach(), logits.detach(), y)
+        return StepOutput(loss.detach(), logits.detach(), y)

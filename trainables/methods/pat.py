@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from trainables.methods.step import Parts, Step, Task
+from trainables.methods.base import NetworkParts, StepOutput, Task
 from trainables.options import check_options, option
 
 if TYPE_CHECKING:
@@ -50,36 +50,36 @@ class PAT:
     def cost(self) -> float:
         return 2.0 + self.n
 
-    def build(self, make: Callable[[int], nn.Module], task: Task) -> Parts:
-        from trainables.smooth_relu import SmoothReLUs
+    def build(self, make: Callable[[int], nn.Module], task: Task) -> NetworkParts:
+        from trainables.models.smooth_relu import SmoothReLUs
 
         body = make(task.classes)
-        return Parts(SmoothReLUs(body) if self.sat else body)
+        return NetworkParts(SmoothReLUs(body) if self.sat else body)
 
-    def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> Step:
+    def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
         logits = net(x)
         loss = self._losses(logits, y).mean()
         (self.clean_weight * loss).backward()
 
         attacked = self._attack(net, x, y, rng)
         ((1 - self.clean_weight) * self._losses(net(attacked), y).mean()).backward()
-        return Step(loss.detach(), logits.detach(), y)
+        return StepOutput(loss.detach(), logits.detach(), y)
 
     def _attack(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> Tensor:
         from torch.nn.functional import cross_entropy
 
-        from trainables import attacks
+        from trainables.attacks import in_training
 
         def objective(logits: Tensor) -> Tensor:
             return self._losses(logits, y) if self.attack_loss == "same" else cross_entropy(logits, y, reduction="none")
 
-        start = attacks.STARTS[self.start](x, self.epsilon, rng)
-        return attacks.attacked_in_training(net, x, objective, self, start)
+        start = in_training.STARTS[self.start](x, self.epsilon, rng)
+        return in_training.attacked_in_training(net, x, objective, self, start)
 
     def _losses(self, logits: Tensor, y: Tensor) -> Tensor:
         from torch.nn.functional import cross_entropy
 
-        from trainables import losses
+        from trainables.functional import losses
 
         if self.loss == "entm":
             return losses.entropy_maximised(logits, y, self.entropy_weight)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from trainables.methods.step import Step, plain_step
+from trainables.methods.base import StepOutput, plain_step
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
@@ -18,7 +18,7 @@ class Vanilla:
     dual: ClassVar[bool] = False
     cost: ClassVar[float] = 1.0
 
-    def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> Step:
+    def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
         from torch.nn.functional import cross_entropy
 
         return plain_step(net, x, y, lambda logits: cross_entropy(logits, y))

@@ -1,0 +1,1 @@
+"""Which setting is better, and how sure that is."""

@@ -1,0 +1,1 @@
+"""`python -m analysis.diagnostics` draws what was measured of single runs."""

@@ -1,0 +1,98 @@
+"""Which hyper-parameter the validation H of a search depends on, by fANOVA and by PED-ANOVA."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from analysis.figures.searches import ranked
+from analysis.figures.style import Drawing, Missing, legend_below, new
+from analysis.inputs.studies import StudyFrames
+from study.files.results import Row
+
+LEAST_TRIALS = 10
+SEARCHED = ("k", "n", "epsilon", "alpha", "metric", "p_adv", "mixing", "weights", "aux_target")
+
+
+def importance(folder: StudyFrames) -> Drawing:
+    """Two answers side by side: what explains H everywhere, and what tells the best tenth from the rest."""
+    done = ranked(folder)
+    method = max({row["method"] for row in done}, key=lambda name: sum(row["method"] == name for row in done))
+    several = [row for row in done if row["method"] == method]
+    if len(several) < LEAST_TRIALS:
+        raise Missing(f"needs at least {LEAST_TRIALS} finished trials of one method, got {len(several)}")
+    searched = folder.options.searched.get(method) if folder.options else None
+    shares = importances(several, searched or SEARCHED)
+    names = sorted(shares["fANOVA"], key=lambda name: shares["fANOVA"][name])
+    figure, (axis,) = new(height=3.0)
+    for index, (kind, colour, hatch) in enumerate((("fANOVA", "#0072B2", ""), ("PED-ANOVA", "#E69F00", "////"))):
+        heights = [row + 0.2 - 0.4 * index for row in range(len(names))]
+        axis.barh(
+            heights,
+            [shares[kind][name] for name in names],
+            0.38,
+            color=colour,
+            hatch=hatch,
+            edgecolor="black",
+            linewidth=0.5,
+            label=kind,
+        )
+    axis.set_yticks(range(len(names)), [{"epsilon": "ε", "alpha": "α"}.get(name, name) for name in names])
+    axis.set_xlabel("share of importance")
+    axis.set_xlim(0, 1)
+    legend_below(axis)
+    return Drawing(
+        figure,
+        f"Of {len(several)} finished trials of {method}, one seed each, so that a part of every share is noise. "
+        "fANOVA: the share of the variance of H over the whole space. PED-ANOVA: how far the best trials differ from "
+        "all others. k is bounded by the budget, so that its share and that of n overlap.",
+    )
+
+
+def importances(rows: list[Row], searched: Sequence[str] = SEARCHED) -> dict[str, dict[str, float]]:
+    """Shares of each hyper-parameter that varied, by either way."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # in a notebook its progress bars ask for a package that is not needed
+            import optuna
+            import sklearn  # noqa: F401  (fANOVA's forest)
+    except ImportError as error:
+        raise Missing(f"needs optuna and scikit-learn, got: {error}") from None
+    names = [
+        name
+        for name in searched
+        if len({row.get(name) for row in rows} - {None}) > 1 and all(row.get(name) is not None for row in rows)
+    ]
+    if not names:
+        raise Missing("needs trials that differ in a hyper-parameter")
+    spread: dict[str, Any] = {name: _distribution(optuna, name, [row[name] for row in rows]) for name in names}
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # else a line for each study in memory
+    try:
+        return _evaluated(optuna, rows, spread)
+    finally:
+        optuna.logging.set_verbosity(level)
+
+
+def _evaluated(optuna: Any, rows: list[Row], spread: dict[str, Any]) -> dict[str, dict[str, float]]:
+    study = optuna.create_study(direction="maximize")
+    for row in rows:
+        parameters = {name: row[name] for name in spread}
+        study.add_trial(optuna.trial.create_trial(params=parameters, distributions=spread, value=row["val_h"]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        evaluators = {
+            "fANOVA": optuna.importance.FanovaImportanceEvaluator(seed=0),
+            "PED-ANOVA": optuna.importance.PedAnovaImportanceEvaluator(),
+        }
+    found = {}
+    for kind, each in evaluators.items():
+        found[kind] = dict(optuna.importance.get_param_importances(study, evaluator=each))
+    return found
+
+
+def _distribution(optuna: Any, name: str, values: list[Any]) -> Any:
+    if isinstance(values[0], str):
+        return optuna.distributions.CategoricalDistribution(sorted(set(values)))
+    if isinstance(values[0], int):
+        return optuna.distributions.IntDistribution(min(values), max(values))
+    return optuna.distributions.FloatDistribution(min(values), max(values), log=name == "epsilon")

@@ -1,0 +1,134 @@
+"""The parts of a table's row: what was measured, how it compares over seeds, and whether the protocol is the published.
+
+Marks stand at a difference, never at a mean: a paired t test over the seeds that both settings have, held to Holm's
+correction over all comparisons of the block of rows.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from analysis.comparisons.intervals import ALPHA
+from analysis.comparisons.settings import Comparison, Setting, compare, counted, plain
+from analysis.inputs.published import NAMES
+from analysis.inputs.studies import changed_options
+from study.papers import cells
+from trainables.data.datasets import dataset_entry
+
+MARKS = {"vanilla": "*", "mixup": "†"}
+FLAG = "‡"
+
+
+PRINTED = ("cost", "sa", "ra", "h", "pgd20")
+COLUMNS = (
+    "label", "added", "published_dataset", "published_model", "dataset", "model", "lr", "epochs", "seeds", "failed",
+    "cost", "measured_cost", "seconds", "sa", "sa_half", "ra", "ra_half", "h", "h_half", "pgd20", "pgd20_half",
+    "pgd20_attack", "over_vanilla", "over_vanilla_half", "over_vanilla_seeds", "over_vanilla_p", "over_vanilla_mark",
+    "over_mixup", "over_mixup_half", "over_mixup_seeds", "over_mixup_p", "over_mixup_mark",
+    *(f"published_{name}" for name in PRINTED), "published_h_recomputed", "published_over_vanilla", "difference",
+    "same_protocol", "why_not", "flag", "mark", "lost", "note",
+)  # fmt: skip
+
+
+COST_COLUMNS = (
+    "label", "setting", "formula", "published_cost", "cost", "difference", "measured_cost", "seconds", "seeds", "note",
+)  # fmt: skip
+ALL_COLUMNS = (
+    "setting", "why", "dataset", "model", "lr", "epochs", "seeds", "failed", "cost", "measured_cost", "spent",
+    "seconds", "sa", "sa_half", "ra", "ra_half", "h", "h_half", "h_iqm", "ece",
+    *(name for name in COLUMNS if name.startswith("over_")), "beats_vanilla", "on_front",
+)  # fmt: skip
+COUNTS = ("epochs", "seeds", "failed", "images", "over_vanilla_seeds", "over_mixup_seeds")
+
+
+def as_frame(lines: list[dict[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
+    """Lines as a frame of these columns; counts stay whole numbers where some are missing."""
+    found = pd.DataFrame(lines, columns=list(columns))
+    return found.astype({name: "Int64" for name in COUNTS if name in found})
+
+
+def measured(found: Setting, attack: str | None = None) -> dict[str, Any]:
+    """What was measured of a setting."""
+    line = {
+        name: found.row.get(name) for name in ("dataset", "model", "lr", "epochs", "cost", "measured_cost", "seconds")
+    }
+    line |= {"seeds": len(found.h), "failed": found.failed}
+    for name, measure in (("sa", "sa"), ("ra", "ra"), ("h", "h"), ("pgd20", attack)):
+        interval = found.interval(measure) if measure else None
+        line |= {name: interval and interval.mean, f"{name}_half": interval and interval.half}
+    return {**line, "pgd20_attack": attack if line["pgd20"] is not None else None}
+
+
+# -------------------------------------------------------------------------------------------------- tests and protocol
+
+
+def against(group: Sequence[Setting], measure: str = "h") -> dict[int, dict[str, Any]]:
+    """For each setting of one place, its paired differences to vanilla and to mixup alone, with marks.
+
+    All comparisons of the place are held to one Holm correction; vanilla against mixup is counted once.
+    """
+    pairs = []
+    baselines = {name: plain(group, name) for name in MARKS}
+    for name, baseline in baselines.items():
+        others = [
+            each for each in group if each is not baseline and (name == "vanilla" or each is not baselines["vanilla"])
+        ]
+        pairs += [(each, baseline) for each in others if baseline is not None]
+    found: dict[int, dict[str, Any]] = {}
+    for each in compare(pairs, measure):
+        name = next(name for name, baseline in baselines.items() if baseline is each.baseline)
+        found.setdefault(id(each.setting), {}).update(_test(f"over_{name}", each, MARKS[name]))
+    return found
+
+
+def _test(name: str, found: Comparison, mark: str) -> dict[str, Any]:
+    difference, p = found.paired.difference, found.adjusted
+    return {
+        name: difference.mean,
+        f"{name}_half": difference.half,
+        f"{name}_seeds": difference.seeds,
+        f"{name}_p": p,
+        f"{name}_mark": mark if p is not None and p < ALPHA else "",
+    }
+
+
+def protocol(found: Setting, table: str, place: tuple[str, str], label: str = "") -> dict[str, str]:
+    """Whether a setting was trained and measured as published; if not, in what it differs.
+
+    `label` is the table's row, where rows are trained in different ways.
+    """
+    reasons = protocol_reasons(found, table, place, label)
+    if reasons:
+        return {"same_protocol": "no", "why_not": "; ".join(reasons)}
+    return {"same_protocol": "yes", "why_not": _held_out(place[0])}
+
+
+def protocol_reasons(found: Setting, table: str, place: tuple[str, str], label: str = "") -> list[str]:
+    """What is not as published, each as `ours instead of theirs`."""
+    dataset, model = place
+    several = cells(table, {"dataset": dataset, **({} if model == "average" else {"model": model})})
+    theirs = next((cell for cell in several if cell.label == label), several[0])
+    row, reasons = found.row, []
+    for name, value in (("dataset", dataset), ("model", model)):
+        if row[name] != value:
+            reasons.append(f"{row[name]} instead of {NAMES.get(value, value)}")
+    if row["epochs"] != theirs.config.epochs:
+        reasons.append(f"{counted(row['epochs'], 'epoch')} instead of {theirs.config.epochs}")
+    if row["dataset"] == dataset and row.get("lr") is not None and row["lr"] != theirs.config.lr:
+        reasons.append(f"learning rate {row['lr']:g} instead of {theirs.config.lr:g}")
+    ours, printed = row.get("changes") or "", changed_options(theirs.config) if row["dataset"] == dataset else ""
+    if ours != printed:
+        reasons.append(ours or f"the recipe of the data set instead of {printed}")
+    if len(found.h) < theirs.seeds:
+        reasons.append(f"{counted(len(found.h), 'seed')} instead of {theirs.seeds}")
+    return reasons
+
+
+def _held_out(dataset: str) -> str:
+    """The one thing that never is as published: choices need images that the test does not see."""
+    part = dataset_entry(dataset).validation
+    share = (
+        f"{part:.0%} of the training images, at most 5,000," if isinstance(part, float) else f"{part} training images"
+    )
+    return f"but {share} are held out for validation"

@@ -1,0 +1,1 @@
+"""The options of a study: command line, budget and search space."""

@@ -1,0 +1,190 @@
+"""The command line of a study: flags to a `Study`, and the folder that it is to live in.
+
+Only light modules are imported, so that help, listings and every complaint about the input answer at once.
+"""
+
+import argparse
+import dataclasses
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from study.config.make_study import make_study, not_a_study, read_options
+from study.config.study_config import PROGRAM, STUDY_FIELDS, TRIAL_FIELDS, Study
+from trainables.data.datasets import DATASETS
+from trainables.methods import METHODS
+from trainables.options import OneLineParser, add_flag, unknown
+
+EPILOG = """\
+examples:
+  python study/run.py --budget 4N
+      digits on a laptop: 6 proposals, then six seeds of the best, vanilla, mixup and published settings;
+      under 6 minutes on two cores
+  python study/run.py --budget 2N --dataset cifar10 --model resnet18 --trials 40 --trials-per-gpu 2 --dry-run
+      prints the plan and runs nothing; without --dry-run: hours to days, by GPU
+  python study/run.py --table entprop/16 --scale demo
+      the grid of a published table on digits: some minutes; --tables lists all of them
+
+  python study/run.py show runs/DIR     what a study found, also while it runs
+  python study/run.py ls runs           one line for each study
+  python study/run.py confirm runs/DIR  retrain its best settings with fresh seeds, or with more of them
+  python study/run.py --resume runs/DIR goes on after a kill: nothing finished is repeated
+
+exit codes: 0 done, 2 wrong input (one line, nothing written), 130 interrupted, 1 anything else
+"""
+
+
+class Command(NamedTuple):
+    """Anything but a new study: show DIR, ls DIR, confirm DIR, tables, or a table that is computed."""
+
+    name: str
+    folder: Path | None = None
+    table: str = ""
+    study: Study | None = None  # of `confirm DIR`
+
+
+_GROUPS: dict[str, tuple[str, ...]] = {
+    "the search": ("trials", "scheduler", "sampler", "objective"),
+    "the confirmation": ("confirm", "seeds", "controls"),
+    "a published table": ("table", "scale"),
+    "where it runs": (
+        "out", "address", "storage", "cpus_per_trial", "gpus_per_trial", "trials_per_gpu", "concurrency",
+        "max_failures", "device", "data_root",
+    ),
+    "what is shown": ("dry_run", "dashboard", "tensorboard", "quiet"),
+}  # fmt: skip
+
+
+def build_parser() -> OneLineParser:
+    """The flags of a study, in groups."""
+    parser = OneLineParser(
+        prog=PROGRAM,
+        usage=f"{PROGRAM} --budget B [options] | --table ID | --resume DIR | confirm DIR | show DIR | ls DIR",
+        description="Find the training recipe with the highest H (of accuracy and robustness) that a compute budget\n"
+        "allows, then confirm it on fresh seeds and test images. In brackets: the default.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
+    )
+    groups = {title: parser.add_argument_group(title) for title in _GROUPS}
+    add = groups["the search"].add_argument
+    add("--budget", metavar="B", help="the most a trial may cost per epoch, in N, one vanilla epoch: 4N, 1.2N, 2")
+    add(
+        "--methods",
+        metavar="M,M",
+        help=f"methods to search over, or all that the budget pays for: {', '.join(METHODS)} [entprop]",
+    )
+    add("--search", metavar="NAME,…", help="what is searched [each method's own: k,n,epsilon,metric for entprop]; "
+        "also alpha, beta, weights, aux_target")  # fmt: skip
+    add("--fix", metavar="NAME=VALUE,…", help="hyper-parameters that are held at a value, as weights=sum,n=1")
+    add("--total-budget", metavar="C", help="stop proposing when the next trial would not fit into C N-epochs, as 500N")
+    add("--warm-start", metavar="DIR,…", help="studies whose results the sampler knows from the start")
+    for title, names in _GROUPS.items():
+        for name in names:
+            if STUDY_FIELDS[name].default is False:
+                flag, help = "--" + name.replace("_", "-"), STUDY_FIELDS[name].metadata["help"]
+                groups[title].add_argument(flag, action="store_true", help=help)
+            else:
+                add_flag(groups[title], {"": STUDY_FIELDS[name]})
+    groups["the search"].add_argument("--seed", metavar="S", help=f"{STUDY_FIELDS['seed'].metadata['help']} [0]")
+    groups["a published table"].add_argument("--tables", action="store_true", help="list the tables, and stop")
+    groups["where it runs"].add_argument("--resume", metavar="DIR", help="go on with the study in DIR")
+    groups["where it runs"].add_argument("--extend", metavar="T", help="T more proposals for the study of --resume")
+    trial = parser.add_argument_group("what a trial trains (defaults: the data set's recipe)")
+    for name, one in TRIAL_FIELDS.items():
+        add_flag(trial, {"": _without_default(one)} if name in _recipe_names() else {"": one})
+    return parser
+
+
+def read_study(arguments: list[str] | None = None) -> Study | Command:
+    """What the command line asks for; a wrong one ends the program with one line and exit code 2."""
+    import sys
+
+    words = _joined(sys.argv[1:] if arguments is None else arguments)
+    parser = build_parser()
+    try:
+        if words and not words[0].startswith("-"):
+            return _read_command(words)
+        values = vars(parser.parse(words))
+        if values.pop("tables", False):
+            if values:
+                raise ValueError(f"tables must be alone, got {min(values)} with it")
+            return Command("tables")
+        if values.get("table") and (computed := _read_computed(values)):
+            return computed
+        return make_study(**values)
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
+
+
+def _read_computed(values: Mapping[str, Any]) -> Command | None:
+    """The table that needs no study, if one is asked for: nothing else than its size may be said of it."""
+    from study.papers import COMPUTED
+
+    if values["table"] not in COMPUTED:
+        return None
+    if others := set(values) - {"table", "scale", "dry_run", "quiet"}:
+        raise ValueError(f"{min(others)} must be left alone with table {values['table']}, which is computed")
+    return Command("table", table=values["table"])
+
+
+def _joined(words: Iterable[str]) -> list[str]:
+    """The words, with a negative number tied to the flag before it, which argparse would take for a flag."""
+    found: list[str] = []
+    for word in words:
+        if word[:1] == "-" and word[1:2].isdigit() and found and found[-1].startswith("--"):
+            found[-1] += f"={word}"
+        else:
+            found.append(word)
+    return found
+
+
+def _read_command(words: list[str]) -> Command:
+    name, *folders = words
+    if name == "confirm":
+        return _read_confirm(folders)
+    if name not in ("show", "ls"):
+        raise ValueError(unknown("command", name, ("confirm", "ls", "show")) + "; a study begins with --budget")
+    if name == "ls" and not folders:
+        folders = ["runs"]
+    if len(folders) != 1:
+        raise ValueError(f"{name} must be followed by one folder, got {len(folders)}")
+    folder = Path(folders[0])
+    if not folder.is_dir():
+        raise ValueError(f"{name} must be followed by a folder that exists, got {folders[0]}")
+    if name == "show" and not (folder / "study.json").is_file():
+        raise ValueError(not_a_study(folder))
+    return Command(name, folder)
+
+
+def _read_confirm(words: list[str]) -> Command:
+    """The confirmation of a study that was searched before, with more settings or seeds if asked for."""
+    parser = OneLineParser(
+        prog=f"{PROGRAM} confirm",
+        usage=f"{PROGRAM} confirm DIR [--confirm C] [--seeds S]",
+        description="Retrain the best settings of a finished search and measure them on test images. With a larger C "
+        "or S,\nonly what is new is trained.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="the folder of a study")
+    parser.add_argument("--confirm", type=int, metavar="C", help="top trials to retrain [as in the study]")
+    parser.add_argument("--seeds", type=int, metavar="S", help="fresh seeds of each [as in the study]")
+    parser.add_argument("--quiet", action="store_true", help="print only the result")
+    asked = parser.parse(words)
+    study = Study.from_dict(read_options(asked.folder))
+    changes = {name: value for name in ("confirm", "seeds") if (value := getattr(asked, name)) is not None}
+    study = dataclasses.replace(study, **changes, out=str(asked.folder), quiet=asked.quiet, resume=True)
+    return Command("confirm", asked.folder, study=study)
+
+
+def _recipe_names() -> set[str]:
+    return {name for entry in DATASETS.values() for name in entry.recipe}
+
+
+def _without_default(one: Any) -> Any:
+    """The same field without a default in its help, which the recipe decides."""
+    copy: Any = dataclasses.field(default=None, metadata=one.metadata)
+    copy.name = one.name
+    if isinstance(one.default, bool):
+        copy.default = one.default
+    return copy

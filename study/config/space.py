@@ -1,0 +1,144 @@
+"""From a study to its trials: the space that it proposes from, and settings that stand in it beside the proposals."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from search_spaces import spaces
+from search_spaces.cheapest import Given
+from study.config.budget import LARGEST_N
+from study.config.study_config import Study
+from trainables.config import TrialConfig, make_method, method_options
+
+
+def space_record(study: Study) -> dict[str, Any] | None:
+    """The space as study.json keeps it."""
+    if study.table is not None:
+        return None
+    return {
+        method: {
+            "searched": list(study.searched[method]),
+            "fixed": study.fixed[method],
+            "largest_share": share_limits(study, method),
+        }
+        for method in study.methods
+    }
+
+
+def share_limits(study: Study, method: str) -> dict[str, float]:
+    """The largest k or p_adv for each n, where one of them is searched."""
+    if not {"k", "p_adv"} & set(study.searched[method]):
+        return {}
+    fixed = study.fixed[method]
+    numbers = range(1, LARGEST_N + 1) if "n" in study.searched[method] else (fixed.get("n", 1),)
+    most = spaces.LARGEST_P_ADV if method == "fast_advprop" else 1.0
+    passes = {n: spaces.passes(method, {**fixed, "n": n}) for n in numbers}
+    return {str(n): round(spaces.largest_share(study.per_epoch, count, most), 6) for n, count in passes.items()}
+
+
+PUBLISHED_FIRST = 2  # published settings of a method that a search begins with
+
+
+def trial_config(study: Study, values: Mapping[str, Any], seed: int) -> TrialConfig:
+    """The complete configuration of a proposal: `values` holds the method and values of its fields."""
+    chosen = dict(values)
+    method = make_method(chosen.pop("method"), chosen)
+    return dataclasses.replace(study.trial, method=method, seed=seed)
+
+
+@dataclass(frozen=True)
+class Space:
+    """What a study proposes, as a function of a trial; it can be sent to other processes."""
+
+    methods: tuple[str, ...]
+    per_epoch: float
+    searched: dict[str, tuple[str, ...]]
+    fixed: dict[str, dict[str, Any]]
+
+    def __call__(self, trial: Any) -> dict[str, Any]:
+        """The method and the values of its fields; never above the budget."""
+        return spaces.propose(trial, self.methods, self.per_epoch, self.searched, self.fixed)
+
+    def parameters(self, values: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The parameters under which these values are proposed; None where they are not in the space."""
+        chosen = dict(values)
+        method = chosen.pop("method")
+        if method not in self.methods:
+            return None
+        standing = {**method_options(make_method(method, {})), **self.fixed[method]}
+        known = {name: value for name, value in standing.items() if name not in self.searched[method]} | chosen
+        found = spaces.parameters_of(method, known, self.methods, self.per_epoch, self.searched)
+        if found is None:
+            return None
+        proposed = self(Given(found))
+        del proposed["method"]
+        agree = _agree(make_method(method, proposed), make_method(method, {**proposed, **chosen}))
+        return found if agree else None
+
+
+def _agree(one: Any, other: Any) -> bool:
+    """Whether two methods are the same but for rounding; a radius that a rule gives is the number that it gives."""
+    first, second = (
+        {**method_options(method), **({"epsilon": method.radius} if hasattr(method, "radius") else {})}
+        for method in (one, other)
+    )
+    return all(
+        math.isclose(value, second[name], rel_tol=1e-5, abs_tol=2e-6)
+        if isinstance(value, float)
+        else value == second[name]
+        for name, value in first.items()
+    )
+
+
+def space_of(study: Study) -> Space:
+    """The space of a search."""
+    return Space(study.methods, study.per_epoch, study.searched, study.fixed)
+
+
+def published_values(study: Study) -> list[dict[str, Any]]:
+    """The published settings of the study's methods that its budget pays for, each complete with its method.
+
+    What the study fixes holds for them too, unless the setting itself says otherwise.
+    """
+    found = []
+    for method in study.methods:
+        for setting in spaces.PUBLISHED.get(method, [{}]):
+            values = {"method": method, **study.fixed[method], **setting}
+            if study.budget and study.budget.allows(trial_config(study, values, 0).method.cost):
+                found.append(values)
+    return found
+
+
+def first_proposals(study: Study, count: int = PUBLISHED_FIRST) -> list[dict[str, Any]]:
+    """The parameters of so many published settings of each method, the cheapest that lie in the study's space.
+
+    A search that tries all of them first spends much on the dearest, which a confirmation trains in any case.
+    """
+    space, published = space_of(study), published_values(study)
+    published.sort(key=lambda values: trial_config(study, values, 0).method.cost)
+    found: dict[str, list[dict[str, Any]]] = {method: [] for method in study.methods}
+    for values in published:
+        parameters = space.parameters(values)
+        if parameters is not None:
+            found[values["method"]].append(parameters)
+    return [parameters for several in found.values() for parameters in several[:count]]
+
+
+def control_configs(study: Study) -> list[tuple[str, TrialConfig]]:
+    """Plain training at a third and three times the learning rate, and for as long as the dearest trial may cost.
+
+    A gap between two methods can be an artefact of the rate, or of the passes that one of them had more.
+    """
+    plain = trial_config(study, {"method": "vanilla"}, 0)
+    found = [
+        (f"lr × {name}", dataclasses.replace(plain, lr=float(f"{plain.lr * factor:.3g}")))
+        for name, factor in (("1/3", 1 / 3), ("3", 3.0))
+    ]
+    longer = round(study.per_epoch * plain.epochs)
+    if longer > plain.epochs:
+        found.append(("equal cost", dataclasses.replace(plain, epochs=longer)))
+    return found

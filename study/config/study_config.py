@@ -1,0 +1,331 @@
+"""Everything a study is told, in one frozen dataclass, which refuses what contradicts itself.
+
+Only light modules are imported, so that help, listings and every complaint about the input answer at once.
+"""
+
+import dataclasses
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from search_spaces import spaces
+from search_spaces.cheapest import cheapest
+from study.config.budget import Budget, format_budget, format_cost, parse_budget
+from trainables.config import TrialConfig, make_method, with_recipe
+from trainables.methods import METHODS
+from trainables.options import check_options, option, unknown
+
+EMBEDDED = "digits"  # comes with the installation, so that a study runs without a download
+PROGRAM = "python study/run.py"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A search under a budget, or the grid of a published table. Options that are unset find their value here."""
+
+    budget: Budget | None = None  # unset for a published table alone
+    trial: TrialConfig = field(
+        default_factory=lambda: with_recipe(make_method("vanilla", {}), EMBEDDED)
+    )  # without method
+    given: tuple[str, ...] = ()  # which fields of `trial` were asked for: these override a table's protocol
+    methods: tuple[str, ...] = ("entprop",)
+    search: tuple[str, ...] = ()
+    fix: tuple[tuple[str, Any], ...] = ()
+    trials: int | None = option(
+        None, f"proposals [{EMBEDDED} 6, else 24; grid: all; with total-budget: as many as it pays for]", low=1
+    )
+    total_budget: float | None = None
+    scheduler: str = option(
+        "none", "every trial to its end, or asha: stop the worse half at rungs of spent cost", one_of=("none", "asha")
+    )
+    sampler: str | None = option(None, "who proposes [tpe]", one_of=("tpe", "gp", "random", "grid"))
+    objective: str = option("h", "validation H, or H against cost", one_of=("h", "pareto"))
+    confirm: int | None = option(
+        None,
+        f"how many of the best are trained anew and measured on test images [{EMBEDDED} 1, else 3]; 0: none",
+        low=0,
+    )
+    seeds: int | None = option(
+        None, "fresh seeds of each confirmed setting or row of a table [6; table: its own]", low=1
+    )
+    controls: bool | None = option(
+        None, "confirm vanilla at three learning rates and at equal cost, too: true or false [digits false, else true]"
+    )
+    table: str | None = option(None, "run the grid of a published table instead of a search, as entprop/16")
+    scale: str = option(
+        "paper", "of a table: the published protocol, or digits with three seeds", one_of=("paper", "demo")
+    )
+    out: str | None = option(None, "folder of the study, a new one [runs/<date>-<dataset>-<budget>]")
+    address: str | None = option(
+        None, "a running Ray cluster: auto or HOST:PORT; for ray:// use ray job submit [RAY_ADDRESS, else local]"
+    )
+    storage: str | None = option(None, "shared place for checkpoints on a cluster: PATH or s3://… [the study's folder]")
+    cpus_per_trial: float = option(1.0, "CPU cores of a trial", above=0)
+    gpus_per_trial: float | None = option(
+        None, "GPUs of a trial, a fraction shares one [1 if there is one, else 0]", low=0
+    )
+    trials_per_gpu: int | None = option(
+        1, "trials that share a GPU; auto: as many as bring most, tried out before the study", low=1
+    )  # None is auto
+    concurrency: int | None = option(None, "trials at once [as many as the resources allow]", low=1)
+    max_failures: int = option(2, "how often a trial that dies with its worker is taken up again", low=0)
+    device: str = option("auto", "of the trials; auto: a GPU where there is one", one_of=("auto", "cpu", "cuda"))
+    data_root: str | None = option(None, "where data sets lie or are downloaded to")
+    warm_start: tuple[str, ...] = ()
+    seed: int = option(
+        0, "seed of the proposals and of the trials; confirmation takes fresh ones", low=0, high=2**31 - 1
+    )
+    dashboard: bool = option(False, "print the address of Ray's dashboard and how to log in")
+    tensorboard: bool = option(False, "write TensorBoard files beside the results")
+    quiet: bool = option(False, "print the result alone")
+    dry_run: bool = option(False, "print the plan and run nothing")
+    resume: bool = False
+    extend: int = 0
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        if self.storage:
+            check_no_secret(self.storage)
+        self._set(trial=dataclasses.replace(self.trial, method=make_method("vanilla", {}), seed=self.seed))
+        if self.trials_per_gpu != 1 and self.gpus_per_trial is not None:
+            raise ValueError(
+                f"one of gpus_per_trial and trials_per_gpu must be left alone, got {self.gpus_per_trial:g} and "
+                f"{self.trials_per_gpu or 'auto'}"
+            )
+        if self.table is not None:
+            _check_table(self)
+            return
+        if self.budget is None:
+            raise ValueError("budget must be given for a search, as in --budget 4N")
+        if self.scale != "paper":
+            raise ValueError(f"scale must come with a table, got {self.scale}")
+        self._settle()
+        _check_methods(self)
+        _check_search(self)
+        _check_strategy(self)
+        self._settle_trials()
+
+    def _set(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def _settle(self) -> None:
+        """Defaults that depend on other options."""
+        if self.sampler is None:
+            self._set(sampler="tpe")
+        if self.confirm is None:
+            self._set(confirm=1 if self.trial.dataset == EMBEDDED else 3)
+        if self.seeds is None:
+            self._set(seeds=6)
+        if self.controls is None:
+            self._set(controls=self.trial.dataset != EMBEDDED)
+
+    def _settle_trials(self) -> None:
+        if self.trials is None and self.sampler == "grid":
+            self._set(trials=self.grid_size)
+        elif self.trials is None and self.total_budget is not None:
+            self._set(trials=int(self.total_budget / self.trial.epochs + 1e-9))  # no trial is cheaper than vanilla
+        elif self.trials is None:
+            self._set(trials=6 if self.trial.dataset == EMBEDDED else 24)
+
+    @property
+    def per_epoch(self) -> float:
+        """The budget as a number, in N per epoch."""
+        assert self.budget is not None, "a table has no budget"
+        return self.budget.per_epoch
+
+    @property
+    def searched(self) -> dict[str, tuple[str, ...]]:
+        """The names that are searched, for each method."""
+        fixed = {name for name, _ in self.fix}
+        return {
+            method: tuple(
+                name
+                for name in spaces.SEARCHABLE.get(method, ())
+                if name in (self.search or spaces.SEARCHED.get(method, ())) and name not in fixed
+            )
+            for method in self.methods
+        }
+
+    @property
+    def fixed(self) -> dict[str, dict[str, Any]]:
+        """The values that are held, for each method."""
+        return {
+            method: {name: value for name, value in self.fix if name in fields_of(method)} for method in self.methods
+        }
+
+    @property
+    def grid(self) -> dict[str, list[Any]]:
+        """The values of each parameter for sampler grid."""
+        (method,) = self.methods
+        return spaces.grid_of(method, self.searched[method], self.per_epoch, self.fixed[method])
+
+    @property
+    def grid_size(self) -> int:
+        return math.prod(len(values) for values in self.grid.values())
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The fields of a trial that were asked for, over a table's protocol."""
+        return {name: getattr(self.trial, name) for name in self.given}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for `study.json`; `from_dict` reads them back."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in MOMENTARY}
+        trial = self.trial.as_dict()
+        del trial["method"], trial["seed"]
+        return {
+            **values,
+            "budget": None if self.budget is None else format_budget(self.budget),
+            "trial": trial,
+            "fix": dict(self.fix),
+            **{name: list(values[name]) for name in ("given", "methods", "search", "warm_start")},
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Study":
+        """The study that `as_dict` wrote."""
+        known = [f.name for f in dataclasses.fields(cls)]
+        for name in values:
+            if name not in known:
+                raise ValueError(unknown("option", name, known))
+        if missing := {"budget", "trial", "fix", "given", "methods", "search", "warm_start"} - set(values):
+            raise ValueError(f"the options of a study must hold {min(missing)}, got {', '.join(values) or 'none'}")
+        try:
+            return cls(
+                **{
+                    **values,
+                    "budget": None if values["budget"] is None else parse_budget(values["budget"]),
+                    "trial": TrialConfig.from_dict(values["trial"]),
+                    "fix": tuple(values["fix"].items()),
+                    **{name: tuple(values[name]) for name in ("given", "methods", "search", "warm_start")},
+                }
+            )
+        except (TypeError, AttributeError, KeyError) as error:  # of values that no command line gives
+            raise ValueError(f"the options of a study must be those that a study wrote ({error})") from error
+
+
+MOMENTARY = ("dry_run", "resume", "extend", "quiet")  # of one call, not of the study
+# What may differ when a study goes on: where it runs and what is shown, nothing that a result depends on.
+CHANGEABLE = (
+    "address", "storage", "cpus_per_trial", "gpus_per_trial", "trials_per_gpu", "concurrency", "max_failures",
+    "device", "data_root", "dashboard", "tensorboard", *MOMENTARY,
+)  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------- contradictions
+
+
+def check_no_secret(storage: str) -> None:
+    """ValueError for an address that holds a password: study.json and every log would hold it too."""
+    if "://" not in storage:
+        return
+    parts = urlsplit(storage)
+    user = parts.netloc.rpartition("@")[0]
+    secrets = [name for name, _ in parse_qsl(parts.query) if _SECRET.search(name)]
+    if secrets or user not in ("", "anonymous"):
+        got = f"the parameter {secrets[0]}" if secrets else "a name or password before the @"
+        raise ValueError(f"storage must hold no password, got {got}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+
+
+_SECRET = re.compile(r"key|secret|token|passw|sig", re.IGNORECASE)
+
+
+def _check_table(study: Study) -> None:
+    from study.papers import COMPUTED, GRIDS, cells
+
+    if study.table in COMPUTED:
+        raise ValueError(
+            f"table must be one that is trained, got {study.table}, which {PROGRAM} --table {study.table} prints"
+        )
+    if study.table not in GRIDS:
+        raise ValueError(unknown("table", study.table, [*GRIDS, *COMPUTED]))
+    searching = [name for name, default in _SEARCH_OPTIONS.items() if getattr(study, name) != default]
+    if searching:
+        raise ValueError(f"{searching[0]} must be left alone with a table, whose rows are given")
+    cells(study.table, study.changes, study.scale, study.seeds)  # raises for what a row cannot be trained with
+
+
+_SEARCH_OPTIONS: dict[str, Any] = {
+    "budget": None, "methods": ("entprop",), "search": (), "fix": (), "trials": None, "total_budget": None,
+    "scheduler": "none", "sampler": None, "objective": "h", "confirm": None, "controls": None, "warm_start": (),
+    "extend": 0,
+}  # fmt: skip
+
+
+def _check_methods(study: Study) -> None:
+    if not study.methods:
+        raise ValueError("methods must name at least one method, got none")
+    for method in study.methods:
+        if method not in METHODS:
+            raise ValueError(unknown("method", method, METHODS))
+    if len(set(study.methods)) < len(study.methods):
+        raise ValueError(f"methods must name each method once, got {','.join(study.methods)}")
+    for method in study.methods:
+        cheapest = spaces.cheapest_cost(method)
+        if not study.budget or not study.budget.allows(cheapest):
+            raise ValueError(
+                f"methods must fit the budget {format_cost(study.per_epoch)}, got {method}, "
+                f"which costs at least {format_cost(cheapest)}"
+            )
+
+
+def _check_search(study: Study) -> None:
+    for option_name, names in (("search", study.search), ("fix", tuple(name for name, _ in study.fix))):
+        known = {
+            name
+            for method in study.methods
+            for name in (spaces.SEARCHABLE.get(method, ()) if option_name == "search" else fields_of(method))
+        }
+        for name in names:
+            if name not in known:
+                what = "searchable" if option_name == "search" else "hyper-parameter"
+                raise ValueError(f"{unknown(what, name, known)} (of {', '.join(study.methods)})")
+    both = set(study.search) & {name for name, _ in study.fix}
+    if both:
+        raise ValueError(f"{min(both)} must be searched or fixed, got both")
+    for method in study.methods:
+        make_method(method, study.fixed[method])  # raises for a value that it cannot have
+        values = cheapest(method, study.searched, study.fixed)
+        least = dataclasses.replace(study.trial, method=make_method(method, values)).method.cost
+        if not study.budget or not study.budget.allows(least):
+            raise ValueError(
+                f"fixed values must fit the budget {format_cost(study.per_epoch)}, got {method} "
+                f"of at least {format_cost(least)}"
+            )
+
+
+def _check_strategy(study: Study) -> None:
+    if study.scheduler == "asha" and study.sampler == "gp":
+        raise ValueError("sampler must be tpe or random with scheduler asha, got gp, which learns nothing from stops")
+    if study.scheduler == "asha" and study.objective == "pareto":
+        raise ValueError("scheduler must be none with objective pareto: a trial cannot be stopped for two objectives")
+    if study.sampler == "grid" and len(study.methods) > 1:
+        raise ValueError(f"methods must be one method with sampler grid, got {','.join(study.methods)}")
+    if study.sampler == "grid" and not study.grid:
+        raise ValueError(f"search must name something for sampler grid, {study.methods[0]} alone has one setting")
+    if study.sampler == "grid" and study.trials is not None and study.trials != study.grid_size:
+        raise ValueError(
+            f"trials must be left alone with sampler grid, which has {study.grid_size} settings, got {study.trials}; "
+            "narrow it with --search"
+        )
+    if study.sampler == "grid" and study.warm_start:
+        raise ValueError("warm_start must be left alone with sampler grid, which learns from no earlier trial")
+    if study.total_budget is not None and study.total_budget < study.trial.epochs:
+        raise ValueError(
+            f"total_budget must pay for one vanilla trial of {format_cost(study.trial.epochs)} (epochs × 1N), "
+            f"got {format_cost(study.total_budget)}"
+        )
+
+
+def fields_of(method: str) -> list[str]:
+    """The hyper-parameters of a method, by name."""
+    kind: Any = METHODS[method]
+    return [f.name for f in dataclasses.fields(kind)]
+
+
+TRIAL_FIELDS = {f.name: f for f in dataclasses.fields(TrialConfig) if "help" in f.metadata and f.name != "seed"}
+STUDY_FIELDS = {f.name: f for f in dataclasses.fields(Study) if "help" in f.metadata}

@@ -1,0 +1,120 @@
+"""Which configurations are confirmed, with which seeds, and why."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from study.config.space import control_configs, trial_config
+from study.config.study_config import Study
+from study.files.configs import config_id, method_of
+from study.files.ranking import best
+from study.papers import cells
+from study.workers.jobs import Row
+from trainables.config import TrialConfig, make_method, method_options
+from trainables.disk import data_folder
+
+PUBLISHED = ((0.2, 1), (0.6, 1), (0.2, 5), (0.6, 5))  # the EntProp paper's k and n
+PUBLISHED_ON_DIGITS = ((0.2, 1), (0.6, 5))  # the cheapest and the dearest: all four would take half as long again
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A configuration to be confirmed, why, and with which seeds."""
+
+    why: str
+    config: TrialConfig
+    seeds: tuple[int, ...]
+    measures: tuple[Row, ...] = ()  # beside accuracy and corruptions; `transfer_from` holds the name of a run
+
+
+def choose(study: Study, trials: Iterable[Row]) -> list[Candidate]:
+    """What is confirmed after a search; a setting that is there for two reasons is trained once."""
+    seeds = fresh_seeds(study)
+    wanted = [(f"best-{rank}", of_trial(row)) for rank, row in enumerate(best(trials, study.confirm or 0), 1)]
+    wanted += [("vanilla", {"method": "vanilla"}), ("mixup", {"method": "mixup"})]
+    wanted += [("published", values) for values in published(study)]
+    named = [(why, trial_config(study, values, seeds[0])) for why, values in wanted]
+    if study.controls:
+        named += control_configs(study)
+    found: dict[str, Candidate] = {}
+    for why, config in named:
+        key = config_id(config)
+        if key in found:
+            found[key] = dataclasses.replace(found[key], why=f"{found[key].why}, {why}")
+        else:
+            found[key] = Candidate(why, config, seeds)
+    return list(found.values())
+
+
+def of_trial(row: Row) -> dict[str, Any]:
+    """The method of a row and the values of its fields."""
+    return {"method": row["method"], **method_options(method_of(row))}
+
+
+def published(study: Study) -> list[dict[str, Any]]:
+    """The EntProp paper's settings within the budget."""
+    pairs = PUBLISHED_ON_DIGITS if study.trial.dataset == "digits" else PUBLISHED
+    settings = [{"method": "entprop", "k": k, "n": n} for k, n in pairs]
+    return [values for values in settings if study.budget and study.budget.allows(cost_of(values))]
+
+
+def cost_of(values: Mapping[str, Any]) -> float:
+    """The nominal cost per epoch of a method with these values, in N."""
+    chosen = dict(values)
+    return make_method(chosen.pop("method"), chosen).cost
+
+
+def fresh_seeds(study: Study) -> tuple[int, ...]:
+    """Seeds that no trial of the search was trained with."""
+    return tuple(study.seed + 1 + i for i in range(study.seeds or 6))
+
+
+def choose_table(study: Study) -> list[Candidate]:
+    """The rows of a published table."""
+    assert study.table is not None
+    planned = cells(study.table, study.changes, study.scale, study.seeds)
+    proxies = {
+        (cell.label, cell.config.dataset, cell.config.model): run_name(cell.config, study.seed + cell.seeds - 1)
+        for cell in planned
+        if cell.proxy
+    }
+    found = []
+    for cell in planned:
+        seeds = tuple(study.seed + i for i in range(cell.seeds))
+        place = cell.config.dataset, cell.config.model
+        several = [
+            {**each, "transfer_from": proxies[each["transfer_from"], *place]} if "transfer_from" in each else dict(each)
+            for each in cell.measures
+        ]
+        found.append(Candidate(cell.label, cell.config, seeds, tuple(several)))
+    return found
+
+
+def roles(chosen: Iterable[Candidate]) -> dict[str, str]:
+    """Why each configuration is confirmed."""
+    return {config_id(each.config): each.why for each in chosen}
+
+
+def size_of(chosen: Iterable[Candidate]) -> tuple[int, float]:
+    """How many runs these are, and what they cost in N-epochs."""
+    costs = [each.config.method.cost * each.config.epochs for each in chosen for _ in each.seeds]
+    return len(costs), sum(costs)
+
+
+def run_name(config: TrialConfig, seed: int) -> str:
+    """The name of a run, and of its folder."""
+    return f"confirm-{config_id(config)}-{seed}"
+
+
+def check_pictures(study: Study, chosen: Iterable[Candidate]) -> None:
+    """ValueError unless the other pictures that a table measures are there."""
+    for path in {shift_folder(study, each) for one in chosen for each in one.measures if "shift" in each}:
+        if not path.is_dir():
+            raise ValueError(f"table {study.table} needs a folder of pictures for each class in {path}, got none")
+
+
+def shift_folder(study: Study, measure: Row) -> Path:
+    """Where other pictures of the same classes lie: beside the data sets."""
+    return data_folder(Path(study.data_root) if study.data_root else None) / measure["shift"].removeprefix("folder:")

@@ -1,0 +1,131 @@
+"""The result that is quoted: chosen settings trained anew with fresh seeds, measured once on test images.
+
+After a search these are the best by validation H, vanilla, mixup alone and the published settings within the budget; a
+published table is confirmed row by row. `python study/run.py confirm DIR` does it for a study that was searched before:
+
+    python study/run.py confirm runs/DIR --confirm 3 --seeds 6
+
+Each row of `confirm.csv` is written when its run ends. Going on after a kill repeats none of them, and a run that was
+cut off goes on after its last epoch.
+"""
+
+import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from study.config.study_config import Study
+from study.confirm.chosen import Candidate, run_name, shift_folder
+from study.files.configs import config_id, config_row
+from study.files.results import Results
+from study.workers.jobs import Job, Row
+from trainables.config import TrialConfig
+
+IN_CONFIRM = ("sa", "ra", "h", "ece", "entropy")  # of the main norms; entropy is not reported
+
+
+class Confirm:
+    """A source of the runs that are still to be done; the dearest first, so that all workers end together.
+
+    A run whose network others are shown the attacks on comes before all; the others wait for its end.
+    """
+
+    def __init__(self, study: Study, chosen: list[Candidate], results: Results, progress: Any) -> None:
+        from study.workers.work_folder import base_of
+
+        assert study.out is not None
+        self.study, self.results, self.progress = study, results, progress
+        self.base = base_of(study.out, study.storage)
+        self.chosen: dict[str, Candidate] = {}
+        self.proxies: set[str] = set()
+        self.not_ended: set[str] = set()
+        self.waiting: list[tuple[Candidate, int]] = []
+        self.seconds: dict[str, dict[int, float]] = {}
+        self.add(chosen)
+
+    def add(self, chosen: list[Candidate]) -> None:
+        """Take in what was chosen; what is there already may now be there for a further reason."""
+        done = {(row["config"], row["seed"]) for row in self.results.confirm if row["h"] is not None}
+        new = [each for each in chosen if config_id(each.config) not in self.chosen]
+        self.chosen |= {config_id(each.config): each for each in chosen}
+        self.proxies |= {each["transfer_from"] for one in new for each in one.measures if "transfer_from" in each}
+        runs = [(each, seed) for each in new for seed in each.seeds]
+        self.waiting += [run for run in runs if (config_id(run[0].config), run[1]) not in done]
+        names = [run_name(each.config, seed) for each, seed in self.waiting]
+        self.not_ended |= set(names) & self.proxies
+        self.waiting.sort(
+            key=lambda run: (run_name(run[0].config, run[1]) not in self.proxies, -run[0].config.method.cost)
+        )
+
+    @property
+    def finished(self) -> bool:
+        return not self.waiting
+
+    def next(self) -> Job | None:
+        ready = (run for run in self.waiting if not self._waits(*run))
+        if (run := next(ready, None)) is None:
+            return None
+        self.waiting.remove(run)
+        each, seed = run
+        name = run_name(each.config, seed)
+        self.progress.started(name)
+        config = dataclasses.replace(each.config, seed=seed)
+        measures = tuple(self._located(measure) for measure in self._measures(each, name))
+        return Job(name, f"{self.base}/{name}", config.as_dict(), "test", measures=measures)
+
+    def _waits(self, each: Candidate, seed: int) -> bool:
+        """Whether a network that the run needs is not trained yet."""
+        several = self._measures(each, run_name(each.config, seed))
+        return any(measure.get("transfer_from") in self.not_ended for measure in several)
+
+    def _measures(self, each: Candidate, name: str) -> list[Row]:
+        """What is measured of a run; a proxy is not shown what is made against itself."""
+        return [measure for measure in each.measures if measure.get("transfer_from") != name]
+
+    def _located(self, measure: Row) -> Row:
+        """The measure with folders where it names a run or a data set."""
+        if "transfer_from" in measure:
+            return {**measure, "transfer_from": f"{self.base}/{measure['transfer_from']}"}
+        return {**measure, "shift": f"folder:{shift_folder(self.study, measure)}"} if "shift" in measure else measure
+
+    def on_result(self, job: Job, row: Row) -> None:
+        self.seconds.setdefault(job.name, {})[row["epoch"]] = row["seconds"]
+        self.progress.epoch(job.name, row)
+
+    def on_end(self, job: Job, row: Row | None, error: str) -> None:
+        config = TrialConfig.from_dict(job.config)
+        self.not_ended.discard(job.name)
+        each, last = self.chosen[config_id(config)], row or {}
+        epochs = self.seconds.pop(job.name, {}).values()
+        written = {
+            **config_row(config),
+            "why": each.why,
+            "epochs": last.get("epoch"),
+            "measured_cost": last.get("measured_cost"),
+            **{name: last.get(name) for name in ("sa", "ra", "h", "ece")},
+            "epoch_seconds": median(epochs) if epochs else None,
+            "seconds": sum(epochs) + last.get("measuring_s", 0.0),
+            "error": error or None,
+        }
+        key = {"config": written["config"], "seed": config.seed}
+        self.results.add_measured(measured_files(key, last.get("measured", ())))
+        self.results.put_confirm(written)  # last: a row here says that the others are complete
+        self.progress.ended(written)
+
+
+def measured_files(key: Row, rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """What was measured of a run, by the table that it belongs in; what stands in confirm.csv is not written again."""
+    files: dict[str, list[Row]] = {"corruptions": [], "attacks": [], "measures": []}
+    for row in rows:
+        kind, name, value, images = row["measure"], row["name"], row["value"], row["images"]
+        here = {**key, "norm": row["norm"]}
+        if kind == "corruption":
+            found = {**here, "corruption": name, "severity": row["severity"], "accuracy": value}
+            files["corruptions"].append(found)
+        elif row["norm"] == "main" and kind == "attack":
+            files["attacks"].append({**key, "attack": name, "accuracy": value, "images": images})
+        elif row["norm"] != "main" or kind not in IN_CONFIRM:
+            shown = Path(name).name if kind == "shift" else name or "all"
+            files["measures"].append({**here, "measure": kind, "name": shown, "value": value, "images": images})
+    return files

@@ -1,0 +1,1 @@
+"""All text that a study prints; it decides nothing."""

@@ -1,0 +1,255 @@
+"""What a study would do: the space after the budget, runs, nominal cost, time and disk. Runs nothing.
+
+The time comes from a vanilla step that was timed on this machine before (`remember_timing`), if there is one.
+"""
+
+import functools
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from search_spaces import spaces
+from study.config.budget import format_budget, format_cost
+from study.config.space import share_limits
+from study.config.study_config import EMBEDDED, Study
+from study.confirm.chosen import Candidate, choose, choose_table
+from study.display.rows import duration
+from study.display.table_plan import table_lines, table_notes, wrapped
+from study.files.timings import known_timing
+from trainables.config import make_method
+from trainables.data.datasets import dataset_entry
+
+# Bytes of a checkpoint: weights and momentum in float32, norms doubled. Of measuring, a run's rows in corruptions.csv.
+PARAMETERS = {
+    "resnet8": 0.08e6, "resnet8x2": 0.31e6, "resnet8s1": 0.08e6, "resnet18": 11.2e6, "resnet50": 23.7e6,
+    "wide_resnet50_2": 67e6, "resnext50_32x4d": 23.2e6, "preact_resnet18": 11.2e6, "preact_resnet50": 23.7e6,
+    "wrn_28_10": 36.5e6, "wrn_34_10": 46.2e6, "mnist_cnn": 0.02e6, "vit_b_16": 85.9e6,
+}  # fmt: skip
+ROWS_BYTES = 75 * 60
+
+
+# ----------------------------------------------------------------------------------------------------------- the plan
+
+
+@dataclass(frozen=True)
+class Part:
+    """Runs of one kind, with what they cost in N-epochs: at most, and if proposals are drawn evenly."""
+
+    name: str
+    runs: int
+    most: float
+    likely: float
+    measured_on: str  # validation or test images
+    note: str = ""
+
+
+@functools.lru_cache(maxsize=4)
+def _rows(study: Study) -> list[Candidate]:
+    """The rows of a table, made once for all the questions about them."""
+    return choose_table(study)
+
+
+def parts_of(study: Study) -> list[Part]:
+    """The phases of a study."""
+    if study.table is not None:
+        return [_table_part(study)]
+    per_trial = study.per_epoch * study.trial.epochs
+    trials = study.trials or 0
+    total = study.total_budget or float("inf")
+    most = min(trials * per_trial, total)
+    likely = min(trials * mean_cost(study) * study.trial.epochs, total)
+    note = f"each at most {format_cost(study.per_epoch)} × {study.trial.epochs} epochs"
+    if study.total_budget is not None:
+        note += f", stops at {format_cost(study.total_budget)}"
+    if study.scheduler == "asha":
+        note += "; asha stops the worse ones early"
+    parts = [Part("search", trials, most, likely, "validation", note)]
+    return [*parts, _confirm_part(study)] if study.confirm else parts
+
+
+def mean_cost(study: Study) -> float:
+    """The mean cost per epoch of proposals that are drawn evenly over methods, n and k."""
+    return fmean(_mean_cost(study, method) for method in study.methods)
+
+
+def _mean_cost(study: Study, method: str) -> float:
+    searched, fixed, per_epoch = study.searched[method], study.fixed[method], study.per_epoch
+    largest = spaces.largest_n(method, per_epoch, searched, fixed)
+    numbers = range(1, largest + 1) if "n" in searched else None
+    if method == "advprop" and numbers:
+        return 2 + fmean(numbers)
+    if not {"k", "p_adv"} & set(searched):
+        return make_method(method, fixed).cost if not numbers else fmean(_cost(method, fixed, n) for n in numbers)
+    most = spaces.LARGEST_P_ADV if method == "fast_advprop" else 1.0
+    passes = [spaces.passes(method, {**fixed, "n": n}) for n in numbers or [fixed.get("n", 1)]]
+    return 1 + 0.5 * fmean(count * spaces.largest_share(per_epoch, count, most) for count in passes)
+
+
+def _cost(method: str, fixed: Mapping[str, Any], n: int) -> float:
+    return make_method(method, {**fixed, "n": n}).cost
+
+
+def _confirm_part(study: Study) -> Part:
+    chosen = choose(study, [])
+    top, seeds = study.confirm or 0, study.seeds or 0
+    known = sum(len(each.seeds) * each.config.method.cost * each.config.epochs for each in chosen)
+    most = top * seeds * study.per_epoch * study.trial.epochs
+    names: dict[str, int] = {}
+    for each in chosen:
+        names[each.why] = names.get(each.why, 0) + 1
+    listed = ", ".join(f"{count} {why}" if count > 1 else why for why, count in names.items())
+    best = "the best" if top == 1 else f"the best {top}"
+    runs = top * seeds + sum(len(each.seeds) for each in chosen)
+    likely = top * seeds * mean_cost(study) * study.trial.epochs
+    return Part("confirm", runs, known + most, known + likely, "test", f"{best}, {listed}, with {seeds} fresh seeds")
+
+
+def _table_part(study: Study) -> Part:
+    chosen = _rows(study)
+    cost = sum(len(each.seeds) * each.config.method.cost * each.config.epochs for each in chosen)
+    return Part("table", sum(len(each.seeds) for each in chosen), cost, cost, "test", f"{len(chosen)} settings")
+
+
+def space_lines(study: Study) -> list[str]:
+    """The space after the budget, for each method: what is searched over which range."""
+    lines = []
+    for method in study.methods:
+        searched, fixed = study.searched[method], study.fixed[method]
+        held = "".join(f", {name}={value}" for name, value in fixed.items())
+        if not searched:
+            lines.append(f"{method}: one setting of {format_cost(spaces.cheapest_cost(method))}{held}")
+            continue
+        lines.append(f"{method}: {', '.join(searched)} searched{held}")
+        lines += [f"  {line}" for line in _method_lines(study, method)]
+    return lines
+
+
+def _method_lines(study: Study, method: str) -> list[str]:
+    searched, fixed, per_epoch = study.searched[method], study.fixed[method], study.per_epoch
+    lines = []
+    limits = share_limits(study, method)
+    if limits:
+        share_name = "p_adv" if method == "fast_advprop" else "k"
+        lines.append(f"{'n':<7}" + "".join(f"{n:>8}" for n in limits))
+        lines.append(f"{share_name + ' ≤':<7}" + "".join(f"{limit:>8.4g}" for limit in limits.values()))
+        if per_epoch == 1:
+            lines.append(
+                f"1N pays for {share_name} = 0 alone: nothing reaches the auxiliary norms, all proposals are one"
+            )
+        elif study.budget and study.budget.unconstrained:
+            lines.append("the budget binds nowhere")
+    elif "n" in searched:
+        lines.append(f"n from 1 to {spaces.largest_n(method, per_epoch, searched, fixed)}")
+    for name, (low, high, logarithmic) in spaces.ranges_of(method).items():
+        if name in searched:
+            tied = name == "epsilon" and "alpha" not in searched and "alpha" not in fixed
+            units = ["1/255"] * (name in ("epsilon", "alpha")) + ["log"] * logarithmic
+            lines.append(
+                f"{name} from {low:g} to {high:g}"
+                + (f" ({', '.join(units)})" if units else "")
+                + (f", alpha = max(1, {'2·' * (spaces.pace(method) == 2)}epsilon / (n + 1))" if tied else "")
+            )
+    choices = spaces.choices_of(method)
+    return lines + [f"{name}: {', '.join(values)}" for name, values in choices.items() if name in searched]
+
+
+def estimated_seconds(study: Study, slots: int = 1) -> float | None:
+    """How long it takes with so many runs at once, drawn evenly; None if no step was timed here."""
+    if study.table is not None:
+        total = 0.0
+        for each in _rows(study):
+            timing = known_timing(each.config, study.device)
+            if timing is None:
+                return None
+            epochs = each.config.method.cost * each.config.epochs
+            total += len(each.seeds) * (epochs * timing.epoch_seconds(each.config.batch_size) + timing.test_seconds)
+        return total / slots
+    timing = known_timing(study.trial, study.device)
+    if timing is None:
+        return None
+    epoch = timing.epoch_seconds(study.trial.batch_size)
+    measuring = {"validation": timing.validation_seconds, "test": timing.test_seconds}
+    return sum(part.likely * epoch + part.runs * measuring[part.measured_on] for part in parts_of(study)) / slots
+
+
+def estimated_bytes(study: Study) -> float:
+    """What the folder holds at most: a checkpoint for each run, and the rows."""
+    configs = [study.trial] if study.table is None else [each.config for each in _rows(study)]
+    runs = sum(part.runs for part in parts_of(study))
+    checkpoint = fmean(8 * PARAMETERS.get(config.model, 25e6) for config in configs)
+    return runs * (checkpoint + ROWS_BYTES + 200 * configs[0].epochs)
+
+
+def slots_here(study: Study) -> int:
+    """How many runs at once this machine has room for; of a cluster, a plan knows nothing and says one."""
+    if study.address or os.environ.get("RAY_ADDRESS"):
+        return study.concurrency or 1
+    if study.gpus_per_trial or study.device.startswith("cuda"):
+        return study.concurrency or study.trials_per_gpu or 1
+    cores = max(1, int((os.cpu_count() or 1) / study.cpus_per_trial))
+    return min(study.concurrency or cores, cores)
+
+
+def plan_text(study: Study, slots: int | None = None) -> str:
+    """The plan that `--dry-run` prints, with so many runs at once, by default as many as this machine has room for."""
+    at_once = slots or slots_here(study)
+    parts = parts_of(study)
+    lines = _what(study) + [f"{part.name:<9}{_amount([part])}; {part.note}" for part in parts]
+    lines += [f"{'in all':<9}{_amount(parts)}"] if len(parts) > 1 else []
+    lines.append(_time_line(study, at_once))
+    lines.append(f"{'disk':<9}at most {_size(estimated_bytes(study))} in {study.out}, checkpoints with it")
+    return "\n".join([*lines, *(line for note in _notes(study) for line in wrapped("note", note))])
+
+
+def _amount(parts: list[Part]) -> str:
+    """Runs, and their cost where it is known, else what is likely and the most."""
+    runs, likely, most = (sum(getattr(part, name) for part in parts) for name in ("runs", "likely", "most"))
+    cost = f"{most:,.0f} N-epochs"
+    return f"{runs} runs, " + (cost if most - likely < 0.5 else f"about {likely:,.0f}, at most {cost}")
+
+
+def _what(study: Study) -> list[str]:
+    if study.table is not None:
+        return table_lines(study, _rows(study))
+    trial = study.trial
+    budget = format_budget(study.budget) if study.budget else ""
+    goal = "validation H" if study.objective == "h" else "validation H against cost"
+    return [
+        f"budget {budget} per epoch; {trial.dataset}, {trial.model}, {trial.epochs} epochs, batch {trial.batch_size}",
+        *space_lines(study),
+        f"sampler {study.sampler}, scheduler {study.scheduler}, objective {goal}",
+    ]
+
+
+def _time_line(study: Study, slots: int) -> str:
+    seconds = estimated_seconds(study, slots)
+    if seconds is None:
+        return f"{'time':<9}unknown: no step of this kind was timed on this machine yet; a first study does it"
+    return f"{'time':<9}about {duration(seconds)} with {slots} at once, from a vanilla step timed on this machine"
+
+
+def _notes(study: Study) -> Iterable[str]:
+    if study.table is None and not any(study.searched.values()) and len(study.methods) == 1:
+        yield f"{study.methods[0]} has one setting: every proposal is the same; --trials 1 is enough"
+    if study.table is not None:
+        yield from table_notes(study, _rows(study))
+    datasets = {study.trial.dataset} if study.table is None else {e.config.dataset for e in _rows(study)}
+    for dataset in sorted(datasets):
+        if dataset == EMBEDDED:
+            continue
+        own = dataset.partition(":")[2]
+        if not own:
+            by_hand = dataset_entry(dataset).folder_only
+            yield f"{dataset} " + ("must lie in the data folder" if by_hand else "is downloaded if it is not there")
+        elif not Path(own).exists():
+            yield f"{own} is not there yet, and the study needs it"
+
+
+def _size(count: float) -> str:
+    for unit, size in (("GB", 1e9), ("MB", 1e6)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count / 1e3:.0f} kB"

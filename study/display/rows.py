@@ -1,0 +1,93 @@
+"""A row of a study as a line of text."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from study.config.budget import format_cost
+from study.files.configs import method_of
+from study.files.results import Row
+from trainables.config import make_method, method_options
+
+ALWAYS = {
+    "entprop": ("k", "n", "epsilon", "metric"),
+    "fast_advprop": ("p_adv", "n", "epsilon"),
+    "advprop": ("n", "epsilon"),
+    "pat": ("n", "epsilon", "loss"),
+    "trades": ("n", "epsilon", "beta", "loss"),
+    "gpaco": ("k", "n", "epsilon", "metric"),
+    "ceb": ("rho",),
+    "vib": ("rho",),
+}
+SYMBOLS = {"epsilon": "ε", "alpha": "α", "rho": "ρ"}
+
+
+def setting(row: Mapping[str, Any]) -> str:
+    """The method of a row with what was chosen: entprop k=0.2 n=1 ε=1 entropy."""
+    name = row["method"]
+    values = method_options(method_of(row))
+    defaults = method_options(make_method(name, {}))
+    shown = [key for key in values if key in ALWAYS.get(name, ())]
+    shown += [key for key in values if key not in shown and values[key] != defaults[key]]
+    return " ".join([name, *(_option(key, values[key]) for key in shown)])
+
+
+def _option(name: str, value: Any) -> str:
+    if name == "metric":
+        return str(value)
+    return f"{SYMBOLS.get(name, name)}={f'{value:.3g}' if isinstance(value, float) else value}"
+
+
+def ended_line(row: Row) -> str:
+    """One line for a trial that ended."""
+    cost = f"{format_cost(round(row['cost'], 3))} × {row['epochs'] or 0}"
+    head = f"trial {row['trial']:>3}  {setting(row)}  {cost}  {_seconds(row['seconds'])}"
+    if row["status"] == "finished":
+        return f"{head}  H {points(row['val_h'])} (SA {points(row['val_sa'])}, RA {points(row['val_ra'])})"
+    if row["status"] == "stopped":
+        return f"{head}  stopped after epoch {row['epochs']}" + (
+            f" at H {points(row['val_h'])}" if row["val_h"] is not None else ""
+        )
+    if row["status"] == "failed":
+        return f"{head}  failed: {first_line(row['error'])}"
+    return f"{head}  running"
+
+
+def confirmed_line(row: Row) -> str:
+    """One line for a confirmed run that ended."""
+    head = f"confirm  {row['why']}  {setting(row)}  seed {row['seed']}  {_seconds(row['seconds'])}"
+    if row["h"] is None:
+        return f"{head}  failed: {first_line(row['error'])}"
+    return f"{head}  H {points(row['h'])} (SA {points(row['sa'])}, RA {points(row['ra'])})"
+
+
+def first_line(error: str | None) -> str:
+    """The first line of an error's text."""
+    return (error or "no reason was given").strip().splitlines()[0]
+
+
+def points(value: float | None) -> str:
+    """A percentage with two decimals; a dash where there is none."""
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _seconds(value: float | None) -> str:
+    return "–" if value is None else duration(value)
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it: 8 s, 3 min 20 s, 2 h 5 min, 3 d 4 h."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    for size, name, smaller, smaller_name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            rest = whole % size // smaller
+            return f"{whole // size} {name}" + (f" {rest} {smaller_name}" if rest else "")
+    raise AssertionError(seconds)
+
+
+def spent_of(row: Row) -> float:
+    """What a trial or a confirmed run has cost, in N-epochs."""
+    if row.get("spent") is not None:
+        return float(row["spent"])
+    return float(row["cost"] or 0.0) * (row.get("epochs") or 0)

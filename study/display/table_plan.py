@@ -1,0 +1,66 @@
+"""What a plan says of a published table: its rows, what is measured of them, and what it needs."""
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from study.config.budget import format_cost
+from study.config.study_config import Study
+from study.confirm.chosen import Candidate, run_name
+from study.papers import GRIDS, demo_twins
+from trainables.attacks.spec import GRADIENT_KINDS, parse_attacks
+
+WIDTH = 118
+
+
+def table_lines(study: Study, chosen: Sequence[Candidate]) -> list[str]:
+    """The data sets and networks of a table, its rows as they first appear there, and what is measured."""
+    grid = GRIDS[study.table or ""]
+    places = list(dict.fromkeys((each.config.dataset, each.config.model) for each in chosen))
+    title = f"table {study.table}: {grid.title}" + ("; its printed numbers are lost" if grid.lost else "")
+    lines = textwrap.wrap(title, WIDTH, subsequent_indent="  ")
+    lines += wrapped("on", ", ".join(f"{dataset} with {model}" for dataset, model in places))
+    rows: dict[str, str] = {}
+    for each in chosen:
+        rows.setdefault(each.why, _row(each))
+    lines += rows.values()
+    measures = dict.fromkeys(_flags(measure) for each in chosen for measure in each.measures)
+    return lines + [line for text in measures for line in wrapped("measured", text)]
+
+
+def _row(each: Candidate) -> str:
+    config, count = each.config, len(each.seeds)
+    seeds = f"{count} seed" + ("s" if count > 1 else "")
+    return f"  {each.why}: {format_cost(config.method.cost)} × {config.epochs} epochs, {seeds}"
+
+
+def _flags(measure: Mapping[str, Any]) -> str:
+    """A measure as the flags of `python -m trainables.evaluate`, with blanks where a line may end."""
+    shown = {**measure, "transfer_from": "a proxy"} if "transfer_from" in measure else measure
+    words = [f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}") for name, value in shown.items()]
+    return " ".join(words).replace(",", ", ")
+
+
+def table_notes(study: Study, chosen: Sequence[Candidate]) -> Iterable[str]:
+    """What the published size needs, and which networks are there to be attacked."""
+    if (needs := GRIDS[study.table or ""].needs) and study.scale == "paper":
+        yield needs
+    if study.scale == "demo" and (twin := demo_twins().get(study.table or "")):
+        yield f"a demonstration is on digits alone: it trains the networks of {twin} again"
+    if steps := max((gradient_steps(each.measures) for each in chosen), default=0):
+        yield f"the time is that without attacks, which are up to {steps:,} gradient steps for each attacked image"
+    named = {measure["transfer_from"] for each in chosen for measure in each.measures if "transfer_from" in measure}
+    proxies = dict.fromkeys(each.why for each in chosen if run_name(each.config, each.seeds[-1]) in named)
+    if proxies:
+        yield f"the last seed of {' and '.join(proxies)} is a proxy: the others are shown what is made against it"
+
+
+def gradient_steps(measures: Iterable[Mapping[str, Any]]) -> int:
+    """How many steps the attacks of these measures take on an image that none of them fools."""
+    attacks = [attack for measure in measures if "attack" in measure for attack in parse_attacks(measure["attack"])]
+    return sum((attack.steps or 0) * attack.restarts for attack in attacks if attack.kind in GRADIENT_KINDS)
+
+
+def wrapped(head: str, text: str) -> list[str]:
+    """A text behind a head, in lines that are not too long."""
+    return textwrap.wrap(text, WIDTH, initial_indent=f"{head:<9}", subsequent_indent=" " * 11)

@@ -1,0 +1,1 @@
+"""`python -m study.doctor` checks the installation and says how to mend it."""

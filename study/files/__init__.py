@@ -1,0 +1,1 @@
+"""The files of a study folder: written, read and checked."""

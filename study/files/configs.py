@@ -1,0 +1,44 @@
+"""A configuration as columns of a row, and its identifier."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from study.files.csv_table import Row
+from trainables.config import TrialConfig, make_method, method_options
+from trainables.methods import METHODS, Method, method_name
+from trainables.options import unknown
+
+# ----------------------------------------------------------------------------------------- rows and configurations
+
+
+def method_row(method: Method) -> Row:
+    """A method's name and hyper-parameters as columns; where a rule gives epsilon, the epsilon that it gives."""
+    values = {"method": method_name(method), **method_options(method)}
+    return {**values, "epsilon": radius} if (radius := getattr(method, "radius", None)) is not None else values
+
+
+def method_of(row: Mapping[str, Any]) -> Method:
+    """The method that a row of trials or confirm names."""
+    if row["method"] not in METHODS:
+        raise ValueError(unknown("method", row["method"], METHODS))
+    kind: Any = METHODS[row["method"]]
+    names = [field.name for field in dataclasses.fields(kind)]
+    return make_method(row["method"], {name: row[name] for name in names if row.get(name) is not None})
+
+
+def config_id(config: TrialConfig) -> str:
+    """The same eight letters for configurations that differ in nothing but the seed, and how the passes are run."""
+    values = {**config.as_dict(), "method": method_row(config.method)}
+    del values["seed"], values["compile"]
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def config_row(config: TrialConfig) -> Row:
+    """The columns that a configuration decides, of trials and of confirm."""
+    return {
+        "config": config_id(config), **method_row(config.method), "dataset": config.dataset, "model": config.model,
+        "lr": config.lr, "seed": config.seed, "cost": config.method.cost,
+    }  # fmt: skip

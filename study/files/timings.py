@@ -1,0 +1,73 @@
+"""How long a step took on this machine, remembered so that the next plan can estimate minutes."""
+
+import json
+import platform
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from trainables.config import TrialConfig
+from trainables.disk import cache_folder, write_atomically
+
+# -------------------------------------------------------------------------------------------------------- timings
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long this machine takes: a vanilla step, and what a run needs beside its steps."""
+
+    step_seconds: float
+    images: int  # training images, so that an epoch has images // batch_size steps
+    validation_seconds: float = 0.0  # measuring a trial on validation images and their corruptions
+    test_seconds: float = 0.0  # measuring a confirmed run on test images and the 15 corruptions
+
+    def epoch_seconds(self, batch_size: int) -> float:
+        return self.step_seconds * (self.images // batch_size)
+
+
+def timings_file() -> Path:
+    """Where this machine's timings are kept."""
+    return cache_folder() / "timings.json"
+
+
+def remember_timing(config: TrialConfig, device: str, timing: Timing) -> None:
+    """Keep a timing for this machine; a cache that cannot be written is no reason to fail."""
+    known = _read_timings()
+    known[_timing_key(config, device)] = {**asdict(timing), "when": time.time()}
+    try:
+        timings_file().parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(timings_file(), json.dumps(known, indent=1) + "\n")
+    except OSError:
+        return
+
+
+def known_timing(config: TrialConfig, device: str = "auto") -> Timing | None:
+    """The timing of this machine; for device auto the last one that was kept on any of its devices."""
+    begin = _timing_key(config, "")
+    found = [
+        entry
+        for key, entry in _read_timings().items()
+        if (key.startswith(begin) if device == "auto" else key == _timing_key(config, device))
+    ]
+    if not found:
+        return None
+    last = max(found, key=lambda entry: entry.get("when", 0.0))
+    try:
+        return Timing(**{name: value for name, value in last.items() if name != "when"})
+    except TypeError:
+        return None  # written by another version
+
+
+def _timing_key(config: TrialConfig, device: str) -> str:
+    """What decides a step's time; the device stands last, so that a key without it begins those of all devices."""
+    parts = (platform.node(), config.dataset, config.model, config.batch_size, config.precision, config.train_images)
+    return "|".join([*map(str, parts), device])
+
+
+def _read_timings() -> dict[str, Any]:
+    try:
+        known = json.loads(timings_file().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}

@@ -1,0 +1,61 @@
+"""The Ray Tune trainable: a thin adapter around a worker."""
+
+import os
+import socket
+from typing import Any
+
+from ray import tune
+
+from study.ray_tune.gauges import TrialGauges
+from study.workers.jobs import Job, Row
+from study.workers.worker import Worker, prepare_device
+from trainables.data.images import Splits
+
+
+def worker_for(splits: Splits, study: str, cpus: float = 1, gpus: float = 0) -> Any:
+    """What Tune starts: a `StudyTrial` with its share of the machine.
+
+    The data lie once in the memory that all processes of a node share (arrays are read there, not copied), so one of
+    these serves all phases of a study.
+    """
+    trainable = tune.with_parameters(StudyTrial, splits=splits, study=study, gpus=gpus)
+    worker = tune.with_resources(trainable, {"cpu": cpus, "gpu": gpus})
+    worker.__qualname__ = StudyTrial.__name__  # the dashboard and `ps` show this one, not that of Tune's wrapping
+    return worker
+
+
+# ---------------------------------------------------------------------------------------------------------- workers
+
+
+class StudyTrial(tune.Trainable):
+    """A worker as an actor of Ray Tune. The dashboard's list of actors shows this name and `repr`.
+
+    A job's folder is opened by its first step alone: Tune may start an actor for a job and then hand that job to
+    another one that has become free, and two must not write the same folder.
+    """
+
+    def setup(self, config: Row, splits: Splits, study: str, gpus: float) -> None:  # type: ignore[override]
+        self.worker = Worker(splits, prepare_device(gpus))
+        self.gauges = TrialGauges(study)
+        self.label = f"{study}: worker {os.getpid()} on {socket.gethostname()}"
+        self.reset_config(config)
+
+    def reset_config(self, new_config: Row) -> bool:
+        self.job, self.begun = job_of(new_config), False
+        return True
+
+    def step(self) -> Row:
+        if not self.begun:
+            self.worker.begin(self.job)
+            self.begun = True
+        row = self.worker.step()
+        self.gauges.show(self.job.name, row)
+        return row
+
+    def __repr__(self) -> str:
+        return getattr(self, "label", "StudyTrial")
+
+
+def job_of(config: Row) -> Job:
+    """The job in a trial's configuration."""
+    return Job.from_values(config["job"])

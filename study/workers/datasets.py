@@ -1,0 +1,28 @@
+"""The data sets of a study: a search has one, a published table may have several."""
+
+from pathlib import Path
+from typing import Any
+
+from study.config.study_config import Study
+
+
+class Data:
+    """The data sets of a study, each loaded once."""
+
+    def __init__(self, study: Study) -> None:
+        self.root = Path(study.data_root) if study.data_root else None
+        self.splits: dict[Any, Any] = {}
+
+    def of(self, config: Any) -> Any:
+        from trainables.training.loop import check_batch_size, load_splits
+
+        key = data_key(config)
+        if key not in self.splits:
+            self.splits[key] = load_splits(config, self.root)
+        check_batch_size(config, self.splits[key])
+        return self.splits[key]
+
+
+def data_key(config: Any) -> tuple[Any, ...]:
+    """What two configurations must share to be trained on the same arrays."""
+    return config.dataset, config.train_images

@@ -1,0 +1,47 @@
+"""What the parts of a study hand to its workers: a job is one training with what is to be measured of it."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Row = dict[str, Any]
+
+
+class ClusterError(RuntimeError):
+    """Ray did not start, or was lost on the way."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training, as plain values, so that it can travel to another machine."""
+
+    name: str  # of its folder and its label in logs and metrics
+    folder: str  # holds config.json, epochs.csv and checkpoint.pt while it runs and afterwards
+    config: dict[str, Any]  # TrialConfig.as_dict()
+    measure: str  # "validation": what a search may see; "test": what is reported
+    rungs: tuple[float, ...] = ()  # spent costs at which it is measured before its end
+    measures: tuple[Row, ...] = ()  # what else is measured of test images: flags of `python -m trainables.evaluate`
+
+    def as_values(self) -> dict[str, Any]:
+        """The job as a plain dictionary, for a trial's configuration."""
+        return {**vars(self), "rungs": list(self.rungs), "measures": list(self.measures)}
+
+    @classmethod
+    def from_values(cls, values: dict[str, Any]) -> "Job":
+        return cls(**{**values, "rungs": tuple(values["rungs"]), "measures": tuple(values["measures"])})
+
+
+class Source(Protocol):
+    """Where jobs come from and where their rows go; it knows nothing of how they are run."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether no further job will come."""
+
+    def next(self) -> Job | None:
+        """The next job, or None while there is none."""
+
+    def on_result(self, job: Job, row: Row) -> None:
+        """A row arrived: an epoch is done, and measured where it was to be. The same epoch may arrive twice."""
+
+    def on_end(self, job: Job, row: Row | None, error: str) -> None:
+        """The job ended with this last row; `error` is a text if it failed."""

@@ -1,0 +1,201 @@
+"""One job at a time, epoch by epoch: trains, keeps the state after each epoch and measures what the job asks for.
+
+The folder of a job is that of a single run (`python -m trainables.evaluate FOLDER` reads it). A job that was cut off
+goes on after the last epoch that its folder holds, wherever it is started again.
+"""
+
+import errno
+import time
+import traceback
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+
+from study.files.columns import SELECTED
+from study.workers.jobs import Job, Row
+from study.workers.work_folder import WorkFolder
+from trainables.config import TrialConfig
+from trainables.corruptions.functions import REPORTED, VALIDATION
+from trainables.corruptions.sets import corrupted_sets
+from trainables.corruptions.severities import SEVERITIES
+from trainables.data.datasets import dataset_entry
+from trainables.data.images import Splits
+from trainables.evaluate.measure import VALIDATION_SEVERITIES, corruption_images, measure
+from trainables.evaluate.options import Evaluation, read_evaluation
+from trainables.evaluate.report import Tables, write_csv, write_tables
+from trainables.measures.accuracy import Measurement
+from trainables.training.loop import Diverged, train
+from trainables.training.run_folder import Damaged, RunFolder, Trained
+from trainables.training.selections import Recorder
+from trainables.training.state import TrainState
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # no fault of the job: the study ends, and goes on later
+SUMMARY = ("sa", "ra", "h", "ece")
+CLEAN = ("sa", "ece", "entropy", "rate")  # what every evaluation begins with
+
+
+class Worker:
+    """Holds the data and a device; `begin` takes a job and each `step` does one epoch of it."""
+
+    def __init__(self, splits: Splits, device: str = "cpu") -> None:
+        self.splits, self.device = splits, device
+        self.broken: Row = {}
+        self.place = WorkFolder("")  # of no job yet
+
+    def begin(self, job: Job) -> None:
+        """Start the job, or go on with it; what is wrong with it is said by the first step."""
+        self.job, self.broken = job, {}
+        self.place.close()
+        try:
+            self._open(job)
+        except Exception as error:
+            self.broken = failure(error)
+
+    def _open(self, job: Job) -> None:
+        self.config = TrialConfig.from_dict(job.config)
+        self.place = WorkFolder(job.folder)
+        try:
+            self._read(job)
+        except Damaged:  # by a disk, a lost machine: trained anew, it comes to the same rows
+            self.place.clear()
+            self._read(job)
+        self.folder.begin(self.config, self.splits)
+        # The last row is handed out again: whoever asked for it may have been killed before writing it down.
+        self.again = self.folder.rows[-1:]
+        epochs = train(self.config, self.splits, self.state, self.device)
+        self.epochs = self.recorder.watch(epochs) if self.recorder else epochs
+
+    def _read(self, job: Job) -> None:
+        """The state in which an earlier process left the job, and which images it had selected if that is asked for."""
+        path, splits = self.place.path, self.splits
+        self.folder = RunFolder(path, self.config, splits, self.device)
+        self.state = self.folder.state or TrainState(self.config, splits, self.device)
+        wanted = any(asked.get("selections") for asked in job.measures)
+        self.recorder = Recorder(self.config, len(splits.train)) if wanted else None
+        if self.recorder:
+            self.recorder.load(path, self.state.epoch)
+            self.state.config = self.recorder.config
+
+    def step(self) -> Row:
+        """The row of the next epoch. A failure is a row too, so that the process serves the next job."""
+        if self.broken:
+            return self.broken
+        try:
+            return self._step()
+        except Exception as error:
+            row = failure(error)
+            if not isinstance(error, torch.OutOfMemoryError) and "CUDA" in row["error"]:
+                raise  # a process whose device failed is of no further use
+            self.release()
+            return row
+
+    def _step(self) -> Row:
+        if self.again:
+            row = self.again.pop()
+        else:
+            row = next(self.epochs)
+            if self.recorder:
+                self.recorder.save(self.place.path)
+            self.folder.add(row, self.state)
+            self.place.send()
+        done = row["epoch"] == self.config.epochs
+        started = time.perf_counter()
+        measured = self.measured() if done or self.at_rung(row) else {}
+        return {**row, **measured, "measuring_s": time.perf_counter() - started, "done": done}
+
+    def at_rung(self, row: Row) -> bool:
+        """Whether this epoch's cost took the job to a rung."""
+        before = row["spent"] - row["cost"]
+        return any(before < rung <= row["spent"] for rung in self.job.rungs)
+
+    def measured(self) -> Row:
+        """RA and H of the validation images, or everything that is reported of the test images."""
+        on_test = self.job.measure == "test"
+        rows = self.evaluated(Evaluation(self.folder.path, corruptions="all" if on_test else "validation"))
+        summary = {row["measure"]: row["value"] for row in rows if row["measure"] in SUMMARY}
+        if not on_test:
+            return {"val_ra": summary["ra"], "val_h": summary["h"]}
+        rows += [row for asked in self.job.measures for row in self.further(asked)]
+        self.keep(rows)
+        return {**summary, "measured": rows}
+
+    def keep(self, rows: Iterable[Row]) -> None:
+        """Write what was measured into the run's folder too, as `python -m trainables.evaluate` does, for figures."""
+        source, norms = f"test images of {self.splits.source}", dict[str, list[tuple[Measurement, int, str]]]()
+        for row in rows:
+            found = Measurement(row["measure"], row["name"], row.get("severity"), row["value"])
+            norms.setdefault(row["norm"], []).append((found, row["images"], source))
+        for norm, several in norms.items():
+            path = Evaluation(self.folder.path, norm=norm).file("evaluation", "csv")
+            write_csv(path, norm, several)
+            self.place.send([path.name])
+
+    def further(self, asked: Row) -> list[Row]:
+        """What another evaluation finds; the clean images were measured through the main norms before."""
+        proxy = WorkFolder(asked["transfer_from"]) if "transfer_from" in asked else None
+        found = {**asked, "transfer_from": proxy.path} if proxy else asked
+        try:
+            rows = self.evaluated(read_evaluation({"run": self.folder.path, "corruptions": "none", **found}))
+        finally:
+            if proxy:
+                proxy.close()
+        return [row for row in rows if row["norm"] != "main" or row["measure"] not in CLEAN]
+
+    def evaluated(self, asked: Evaluation) -> list[Row]:
+        """The rows of an evaluation, as plain values; what a figure is drawn from goes into the run's folder."""
+        trained, tables = Trained(self.config, self.splits, self.state), Tables()
+        found = measure(asked, trained, lambda done, total, what: None, tables)
+        rows = [{**row._asdict(), "norm": asked.norm, "images": images} for row, images, _ in found]
+        self.place.send(path.name for path in write_tables(asked, tables))
+        return rows + self._counts(tables.get("selections", ()))
+
+    def _counts(self, histogram: Iterable[Row]) -> list[Row]:
+        """How many images were selected how often, a row for each count that there is."""
+        known = {"measure": SELECTED, "norm": "main", "images": len(self.splits.train)}
+        return [{**known, "name": str(each["times"]), "value": each["images"]} for each in histogram if each["images"]]
+
+    def release(self) -> None:
+        """Let go of the network, so that the next job has the memory."""
+        self.epochs = self.state = None  # type: ignore[assignment]
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def failure(error: Exception) -> Row:
+    """The last row of a job that cannot go on; `full` where it is the disk's fault and not the job's."""
+    row = {"done": True, "error": describe(error)}
+    return {**row, "full": True} if isinstance(error, OSError) and error.errno in NO_SPACE else row
+
+
+def describe(error: BaseException) -> str:
+    """What went wrong, first in a line, then the traceback; memory is named where it ran out."""
+    if isinstance(error, Diverged):
+        return str(error)
+    kind = type(error).__name__
+    first = f"{kind}: {error}".splitlines()[0] if str(error) else kind
+    on_cpu = isinstance(error, RuntimeError) and "allocate memory" in str(error)
+    if on_cpu or isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        first = f"out of memory: {first}; take a smaller batch or fewer trials at once"
+    return first + "\n" + "".join(traceback.format_exception(error)).rstrip()
+
+
+def make_corrupted(config: TrialConfig, splits: Splits, part: str, progress: Any) -> None:
+    """Make the corrupted images that `measured` will open, in the cache of this machine.
+
+    A worker elsewhere makes its own machine's copy, once, under the cache's lock.
+    """
+    on_test = part == "test"
+    limit = dataset_entry(config.dataset).corrupted
+    pixels, _ = corruption_images(splits.test if on_test else splits.validation, limit)
+    types, severities = (REPORTED, SEVERITIES) if on_test else (VALIDATION, VALIDATION_SEVERITIES)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    corrupted_sets(pixels, types=types, severities=severities, progress=progress, device=device)
+
+
+def prepare_device(gpus: float) -> str:
+    """The device of this process; a share of a GPU is given that share of its memory."""
+    if gpus <= 0 or not torch.cuda.is_available():
+        return "cpu"
+    torch.cuda.set_per_process_memory_fraction(min(1.0, gpus))
+    return "cuda"

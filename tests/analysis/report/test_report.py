@@ -1,0 +1,209 @@
+"""The report: one page that needs nothing else, the answer first, and an honest word where something is missing."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from analysis.__main__ import main
+from analysis.figures.registry import FIGURES
+from analysis.tables.long_tables import BESIDE
+from analysis.tables.registry import TABLES
+from study.files.results import Results
+from tests.support.analysis_folders import BEST, STORED, change_record, keep_rows, killed, stored
+
+
+class Page(HTMLParser):
+    """What the page has: tags with their attributes, and its text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.words = [], []
+        self.feed(text)
+        self.text = re.sub(r"\s+", " ", " ".join(self.words))
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    def all(self, tag):
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+def report(*folders, out, flags=()):
+    assert main([*map(str, folders), "--out", str(out), *flags]) == 0
+    return Page((out / "report.html").read_text())
+
+
+def code_of(folder):
+    """The first letters of the commit that a study was run with."""
+    return Results(folder).read_study()["git"]["hash"][:7]
+
+
+def small(folder, *without):
+    """The stored study with eight trials, no epochs and no corrupted sets: few figures, so that a report is quick."""
+    stored(folder, "epochs.csv", "corruptions.csv", *without)
+    change_record(folder, options__trials=8)
+    return keep_rows(folder, "trials", lambda row: row["trial"] < 8)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    out = tmp_path_factory.mktemp("report")
+    return out, report(STORED, out=out)
+
+
+# ---------------------------------------------------------------------------------------------------- one whole study
+
+
+def test_report_holds_every_table_in_three_formats_and_every_figure_in_two(whole):
+    out, _ = whole
+    stems = {name.replace("/", "-") for name in TABLES if name not in BESIDE}  # of those, only what was run
+    assert {path.name for path in (out / "tables").iterdir()} == {
+        f"{s}.{end}" for s in stems for end in ("md", "tex", "csv")
+    }
+    drawn = {path.stem for path in (out / "figures").iterdir()}
+    assert drawn <= set(FIGURES)
+    assert {path.name for path in (out / "figures").iterdir()} == {
+        f"{s}.{end}" for s in drawn for end in ("svg", "png")
+    }
+
+
+def test_page_asks_for_nothing_and_is_below_three_megabytes(whole):
+    out, page = whole
+    assert (out / "report.html").stat().st_size < 3_000_000
+    sources = [value for _, attrs in page.tags for name, value in attrs.items() if name in ("src", "href", "srcset")]
+    assert [each[:40] for each in sources if not each.startswith(("data:image/svg+xml;base64,", "#"))] == []
+    assert page.all("script") == page.all("link") == page.all("iframe") == []
+    assert "url(" not in (out / "report.html").read_text()
+    assert "@import" not in (out / "report.html").read_text()
+
+
+def test_page_has_what_a_reader_aloud_needs(whole):
+    _, page = whole
+    assert page.all("html") == [{"lang": "en"}]
+    assert all(image["alt"] for image in page.all("img"))
+    assert {tag for tag, _ in page.tags} >= {"header", "main", "nav", "h1", "h2", "h3"}
+    assert all(attrs.get("scope") for attrs in page.all("th"))
+    regions = [attrs for attrs in page.all("div") if attrs.get("role") == "region"]
+    assert all(attrs["tabindex"] == "0" for attrs in regions)
+    assert len({attrs["aria-label"] for attrs in regions}) == len(regions)
+
+
+def test_page_says_the_answer_first_and_how_it_was_found(whole):
+    _, page = whole
+    order = [f"the search chose {BEST}", "The share k", "The front of the search", "Accuracy by corruption"]
+    order += ["scikit-learn load_digits", "No trial and no run failed"]
+    places = [page.text.index(text) for text in order]
+    assert places == sorted(places)
+    for told in (
+        "--budget 4N",
+        "scikit-learn load_digits",
+        "torch 2",
+        "n = 5: k up to 0.6",
+        "No trial and no run failed",
+    ):
+        assert told in page.text
+    assert "What is missing" not in page.text
+
+
+@pytest.mark.slow
+def test_same_study_gives_the_same_files(whole, tmp_path):
+    out, _ = whole
+    report(STORED, out=tmp_path)
+    for path in sorted(out.rglob("*.*")):
+        assert (tmp_path / path.relative_to(out)).read_bytes() == path.read_bytes(), path.name
+
+
+# ---------------------------------------------------------------------------------------------------- less than whole
+
+
+def test_report_of_a_killed_study_lies_in_its_folder_and_shows_no_confirmed_number(tmp_path, capsys):
+    folder = killed(tmp_path / "s")
+    assert main([str(folder)]) == 0
+    told = capsys.readouterr().out
+    page = Page((folder / "report" / "report.html").read_text())
+    for text in ("What is missing", "16 of 24 trials have not ended", "There is no result to quote yet"):
+        assert text in page.text
+    assert "±" not in page.text.split("What the words mean")[0]
+    assert "missing:\n  the study is not finished (state: running)" in told
+    assert f"wrote {folder / 'report' / 'report.html'}" in told
+
+
+def test_report_names_failed_trials_and_runs_with_the_first_line_of_their_error(tmp_path):
+    results = Results(small(tmp_path / "s"))
+    results.put_trial({**results.trials[3], "status": "failed", "val_h": None, "error": "out of memory: CUDA\nmore"})
+    results.put_confirm({**results.confirm[0], "h": None, "sa": None, "ra": None, "error": "loss is NaN\nmore"})
+    page = report(tmp_path / "s", out=tmp_path / "r")
+    assert "trial 3 of s, entprop k=0.259 n=3 ε=1.06 cross_entropy: out of memory: CUDA " in page.text
+    assert "published, entprop k=0.6 n=5 ε=6 entropy, seed 1: loss is NaN " in page.text
+
+
+def test_report_of_one_seed_has_no_interval_and_no_mark(tmp_path):
+    folder = change_record(keep_rows(small(tmp_path / "s"), "confirm", lambda row: row["seed"] == 1), options__seeds=1)
+    page = report(folder, out=tmp_path / "r")
+    assert "every setting has one seed" in page.text
+    table = (tmp_path / "r" / "tables" / "cost.md").read_text().split("On the front")[0]
+    assert "±" not in table
+    assert "\\*" not in table
+
+
+def test_report_without_a_confirmation_says_that_nothing_may_be_quoted(tmp_path):
+    page = report(small(tmp_path / "s", "confirm.csv"), out=tmp_path / "r")
+    assert "no run was measured on test images: nothing here may be quoted" in page.text
+
+
+def test_report_of_runs_without_trials(tmp_path):
+    page = report(stored(tmp_path / "s", "trials.csv", "epochs.csv", "corruptions.csv"), out=tmp_path / "r")
+    assert "24 of 24 trials have not ended" in page.text
+    assert f"the search chose {BEST}" in page.text
+
+
+def test_what_a_study_says_of_itself_is_text_and_not_markup(tmp_path):
+    folder = change_record(small(tmp_path / "s", "confirm.csv"), command=["study/run.py", "<script>alert(1)</script>"])
+    assert report(folder, out=tmp_path / "r").all("script") == []
+
+
+# ----------------------------------------------------------------------------------------------------- several studies
+
+
+def test_report_of_two_studies_compares_them(tmp_path, capsys):
+    one, other = small(tmp_path / "a"), change_record(small(tmp_path / "b"), git__hash="fedcba98")
+    page = report(one, other, out=tmp_path / "r")
+    assert "Side by side" in page.text
+    assert "Best of a minus best of b: +0.00 H" in page.text
+    assert f"differs: code: {code_of(STORED)}" in capsys.readouterr().out
+    assert "30 runs of a setting and seed stand in two studies" in page.text
+
+
+def test_studies_of_two_protocols_are_refused_unless_told(tmp_path, capsys):
+    one = small(tmp_path / "a")
+    other = change_record(small(tmp_path / "b"), options__trial__epochs=12)
+    assert main([str(one), str(other), "--out", str(tmp_path / "r")]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("error: studies must be of one protocol to be merged, got epochs 10 (a) and 12 (b)")
+    assert captured.err.count("\n") == 1
+    assert not (tmp_path / "r").exists()
+    assert "epochs 10 (a) and 12 (b)" in report(one, other, out=tmp_path / "r", flags=["--mix"]).text
+
+
+# ---------------------------------------------------------------------------------------------------------- wrong input
+
+
+@pytest.mark.parametrize("make", [lambda path: path.mkdir(), lambda path: None])
+def test_folder_without_results_is_one_line_and_exit_code_2(tmp_path, capsys, make):
+    make(tmp_path / "s")
+    assert main([str(tmp_path / "s")]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"error: no results in {tmp_path / 's'}; write them with python study/run.py")
+    assert captured.err.count("\n") == 1
+    assert not (tmp_path / "s" / "report").exists()
+
+
+def test_no_folder_is_one_line_and_exit_code_2(capsys):
+    with pytest.raises(SystemExit) as left:
+        main([])
+    assert left.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1

@@ -1,0 +1,99 @@
+"""The page of what has been shown: every published table has its row, and claims are judged by paired differences."""
+
+import re
+
+import pytest
+
+from analysis.comparisons.claims import CLAIMS, PGD, judge, printed_difference
+from analysis.report.results_page import PAGE, README, ROOT, front, page, pictures, stored
+from study.papers import COMPUTED, GRIDS
+from tests.support.analysis_folders import stored as copy_of_a_study
+from tests.support.analysis_rows import config, run, runs
+
+BY_TEXT = {claim.text: claim for claim in CLAIMS}
+MORE_STEPS = "more attack steps are better: n = 5 above n = 1 at k = 0.6"
+ONE, FIVE = (config("entprop", k=0.6, n=n) for n in (1, 5))
+
+
+def judged(frame, text):
+    (found,) = [each for each in judge(frame) if each.claim.text == text]
+    return found
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.text)
+def test_a_claim_names_two_rows_of_its_table(claim):
+    labels = [row.label for row in GRIDS[claim.table].rows]
+    assert claim.above in labels
+    assert claim.below in labels
+
+
+def test_the_printed_difference_is_the_mean_over_all_that_is_printed():
+    assert printed_difference(BY_TEXT[MORE_STEPS]) == pytest.approx(66.30 - 65.40)
+    assert printed_difference(BY_TEXT["MixUp adds to selection"]) is None  # lost
+    # CIFAR-100, CUB, Pets and Cars; of ImageNet, AdvProp's H is not printed
+    above = BY_TEXT["MixProp is above plain training"]
+    gains = [66.18 - 62.08, 67.70 - 60.85, 72.82 - 64.82, 65.55 - 56.43, 54.23 - 52.07]
+    assert printed_difference(above) == pytest.approx(sum(gains) / 5)
+
+
+@pytest.mark.parametrize(
+    ("ones", "fives", "verdict"),
+    [
+        ((89, 91, 91), (91, 93, 93.1), "holds"),
+        ((91, 92, 91), (89, 90, 89.1), "fails"),
+        ((90, 92, 90), (92, 91, 90), "open"),
+    ],
+)
+def test_a_claim_holds_fails_or_is_open(ones, fives, verdict):
+    rows = [run(method, seed, h) for method, several in ((ONE, ones), (FIVE, fives)) for seed, h in enumerate(several)]
+    found = judged(runs(*rows), MORE_STEPS)
+    assert found.difference.seeds == 3
+    assert found.difference.mean == pytest.approx(sum(fives) / 3 - sum(ones) / 3)
+    assert found.verdict == verdict
+
+
+def test_a_claim_may_be_about_an_attack():
+    text = "under PGD-20, k = 1 is above plain training"
+    assert printed_difference(BY_TEXT[text]) == pytest.approx(7.25 - 6.14)
+    plain, whole = config("vanilla"), config("entprop", k=1.0, n=1)
+    rows = [run(method, seed, 90.0, **{PGD: value + seed}) for method, value in ((plain, 60.0), (whole, 80.0))
+            for seed in range(2)]  # fmt: skip
+    rows.append(run(whole, 2, 90.0))  # not attacked
+    found = judged(runs(*rows), text)
+    assert (found.difference.mean, found.difference.seeds) == (20.0, 2)
+
+
+def test_a_claim_without_runs_of_both_settings_is_not_run():
+    assert judged(runs(run(ONE, 0, 90.0)), MORE_STEPS).verdict == "not run"
+    different_seeds = runs(run(ONE, 0, 90.0), run(FIVE, 1, 95.0))
+    assert judged(different_seeds, MORE_STEPS).difference is None
+    one_seed = runs(run(ONE, 0, 90.0), run(FIVE, 0, 95.0))
+    assert judged(one_seed, MORE_STEPS).verdict == "open"  # one difference has no interval
+
+
+def test_the_page_has_a_row_for_every_table(tmp_path):
+    copy_of_a_study(tmp_path / "digits-small")
+    text = page(stored(tmp_path))
+    for table in (*GRIDS, *COMPUTED):
+        assert text.count(f"\n| {table} | {(COMPUTED if table in COMPUTED else GRIDS)[table].title} |") == 1
+    assert "| `results/digits-small` | digits |" in text
+    assert text.count("| computed |") == len(COMPUTED)
+
+
+def test_the_stored_page_is_that_of_the_stored_studies():
+    assert PAGE.read_text() == page(stored(ROOT / "results"))
+
+
+def test_the_readme_shows_the_final_table_of_the_study_that_it_names():
+    text = README.read_text()
+    assert front(text) == text
+    spoilt = re.sub(r"(?m)^vanilla: .*$", "vanilla: 99.99", text)
+    assert spoilt != text
+    assert front(spoilt) == text
+
+
+def test_the_pictures_of_the_readme_are_those_of_the_stored_studies():
+    drawn = pictures()
+    assert {f"docs/figures/{path.name}" for path in drawn} == set(re.findall(r'src="([^"]+)"', README.read_text()))
+    for path, text in drawn.items():
+        assert path.read_text() == text, path

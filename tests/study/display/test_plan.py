@@ -1,0 +1,139 @@
+"""The plan of a study: what it would run, what that costs, and how long it would take."""
+
+import json
+
+import pytest
+
+from study.config.budget import Budget
+from study.config.make_study import make_study
+from study.config.space import space_record
+from study.config.study_config import Study
+from study.display.plan import estimated_seconds, mean_cost, parts_of, plan_text
+from study.files.timings import Timing, known_timing, remember_timing, timings_file
+from trainables.config import TrialConfig
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def test_the_plan_says_what_is_reachable_what_it_costs_and_writes_nothing(tmp_path):
+    text = plan_text(make_study(budget="4N"))
+    assert "k ≤           1       1       1    0.75     0.6" in text
+    assert "6 runs, about 132, at most 240 N-epochs" in text
+    assert "the best, vanilla, mixup, 2 published, with 6 fresh seeds" in text
+    assert "no step of this kind was timed" in text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_cost_of_the_phases_adds_up():
+    search, confirm = parts_of(make_study(budget="4N", trials=10, epochs=5, seeds=2))
+    assert (search.runs, search.most) == (10, 10 * 4 * 5)
+    # best at most 4N; vanilla 1N, mixup 1N, (0.2, 1) 1.2N, (0.6, 5) 4N
+    assert (confirm.runs, confirm.most) == (10, pytest.approx(2 * 5 * (4 + 1 + 1 + 1.2 + 4)))
+
+
+def test_a_total_budget_limits_the_search_alone():
+    search, confirm = parts_of(make_study(budget="4N", total_budget="100N"))
+    assert (search.most, search.runs) == (100, 10)
+    assert confirm.most == 672
+
+
+def test_no_confirmation_is_planned_where_none_is_asked_for():
+    assert [part.name for part in parts_of(make_study(budget="4N", confirm=0))] == ["search"]
+
+
+def test_a_budget_of_1n_is_said_to_leave_one_setting():
+    assert "1N pays for k = 0 alone" in plan_text(make_study(budget="1N"))
+    assert "the budget binds nowhere" in plan_text(make_study(budget="6N"))
+    assert "every proposal is the same" in plan_text(make_study(budget="1N", methods="vanilla"))
+
+
+def test_a_plan_says_where_data_come_from_that_are_not_there(tmp_path):
+    assert "note     cifar10 is downloaded if it is not there" in plan_text(make_study(budget="2N", dataset="cifar10"))
+    missing = make_study(budget="2N", dataset="npz:mine.npz")
+    assert "note     mine.npz is not there yet, and the study needs it" in plan_text(missing)
+    (tmp_path / "mine.npz").touch()
+    assert "mine.npz is not there" not in plan_text(missing)
+    assert "note" not in plan_text(make_study(budget="2N"))
+
+
+def test_the_mean_cost_is_that_of_even_draws():
+    assert mean_cost(Study(budget=Budget(1.2))) == pytest.approx(1.1)
+    assert mean_cost(Study(budget=Budget(6.0))) == pytest.approx(1 + 0.5 * 3)
+    assert mean_cost(Study(budget=Budget(5.0), methods=("advprop",))) == pytest.approx(4)
+    assert mean_cost(Study(budget=Budget(4.0), search=("metric",))) == pytest.approx(1.2)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"budget": "8N", "methods": "all"},
+        {"budget": "2N", "sampler": "grid", "search": "k,n", "fix": "weights=sum"},
+        {"budget": "4N", "search": "k,alpha,beta,weights,aux_target", "scheduler": "asha"},
+        {"budget": "4N", "dataset": "cifar10", "objective": "pareto"},
+        {"table": "entprop/2"},
+        {"table": "entprop/16", "scale": "demo"},
+    ],
+)
+def test_every_kind_of_study_has_a_plan_and_a_record_of_its_space(options):
+    study = make_study(**options)
+    text = plan_text(study, slots=2)
+    assert study.out in text
+    assert all(len(line) <= 200 for line in text.splitlines())
+    assert json.loads(json.dumps(space_record(study))) == space_record(study)
+
+
+def test_the_recorded_space_holds_the_largest_share_for_each_n():
+    record = space_record(make_study(budget="4N", methods="entprop,mixup"))
+    assert record["entprop"]["largest_share"] == {"1": 1, "2": 1, "3": 1, "4": 0.75, "5": 0.6}
+    assert record["mixup"] == {"searched": [], "fixed": {}, "largest_share": {}}
+
+
+# -------------------------------------------------------------------------------------------------------- timings
+
+CONFIG = TrialConfig()
+
+
+def test_a_plan_says_how_many_steps_attacks_take_beside_its_time(tmp_path):
+    def text(table):
+        return " ".join(plan_text(make_study(table=table, scale="demo", out=str(tmp_path / "s")), slots=2).split())
+
+    # FGSM, then white-box 3·10 + 3·40 and CW 3·40, black-box 2·10, each of these with 5 restarts
+    assert f"up to {1 + 5 * (30 + 120 + 120 + 20):,} gradient steps for each attacked image" in text("uncertainty/1")
+    assert "without attacks" not in text("entprop/17")
+
+
+def test_time_is_estimated_from_a_step_that_was_timed_here():
+    remember_timing(CONFIG, "cpu", Timing(0.02, images=1280, validation_seconds=1.0, test_seconds=3.0))
+    study = make_study(budget="1N", methods="mixup", trials=4, seeds=2)
+    # an epoch has 20 steps of 0.02 s; 4 trials of 10 epochs and 4 runs (best, vanilla; mixup is the best's double)
+    search, confirm = parts_of(study)
+    expected = (search.likely + confirm.likely) * 0.4 + 4 * 1.0 + confirm.runs * 3.0
+    assert estimated_seconds(study) == pytest.approx(expected)
+    assert estimated_seconds(study, slots=2) == pytest.approx(expected / 2)
+    assert "from a vanilla step timed on this machine" in plan_text(study)
+
+
+def test_a_timing_belongs_to_machine_data_network_batch_precision_and_device(monkeypatch):
+    timing = Timing(0.02, 1280)
+    remember_timing(CONFIG, "cpu", timing)
+    assert known_timing(CONFIG, "cpu") == known_timing(CONFIG) == timing
+    assert known_timing(CONFIG, "cuda") is None
+    for change in ({"model": "resnet18"}, {"batch_size": 32}, {"precision": "bf16"}, {"dataset": "cifar10"}):
+        assert known_timing(TrialConfig(**change)) is None
+    remember_timing(CONFIG, "cuda", Timing(0.001, 1280))
+    assert known_timing(CONFIG) == Timing(0.001, 1280)
+    monkeypatch.setattr("platform.node", lambda: "elsewhere")
+    assert known_timing(CONFIG, "cpu") is None
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"a": 1}'])
+def test_a_damaged_cache_is_as_good_as_none(content):
+    timings_file().parent.mkdir(parents=True)
+    timings_file().write_text(content)
+    assert known_timing(CONFIG) is None
+    remember_timing(CONFIG, "cpu", Timing(0.02, 1280))
+    assert known_timing(CONFIG) == Timing(0.02, 1280)

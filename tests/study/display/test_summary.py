@@ -1,0 +1,120 @@
+"""The table and the words at the end of a study."""
+
+import pytest
+from scipy import stats
+
+from study.confirm.comparisons import confirmed, difference, interval, t_quantile
+from study.display.rows import setting
+from study.display.summary import confirmed_chart, confirmed_table, counts_line, final_text, front_table, verdict
+from tests.support.study_rows import BEST, CONFIRMED, MIXUP, VANILLA, runs, trial
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 5, 9, 30, 101])
+@pytest.mark.parametrize("level", [0.5, 0.95, 0.99])
+def test_students_quantiles_are_those_of_scipy(freedom, level):
+    assert t_quantile(freedom, level) == pytest.approx(stats.t.ppf(0.5 + level / 2, freedom), rel=1e-9)
+
+
+def test_an_interval_is_students_and_needs_two_values():
+    values = [94.0, 93.0, 95.0, 94.5]
+    found = interval(values)
+    low, high = stats.t.interval(0.95, 3, loc=found.mean, scale=stats.sem(values))
+    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
+    one = interval([94.0])
+    assert (one.half, one.excludes_zero) == (None, False)
+
+
+def test_a_difference_is_paired_by_seed_and_leaves_out_what_has_no_partner():
+    one = confirmed(runs("best-1", BEST, [94.0, 95.0, 99.0]))[0]
+    other = confirmed(runs("vanilla", VANILLA, [91.0, 92.5]))[0]
+    found = difference(one, other)
+    assert (found.mean, found.seeds) == (pytest.approx(2.75), 2)
+
+
+def test_a_seed_that_failed_is_counted_and_not_averaged():
+    rows = runs("vanilla", VANILLA, [90.0, 92.0])
+    rows[1].update(h=None, sa=None, ra=None, error="boom")
+    group = confirmed(rows)[0]
+    assert (group.interval.mean, group.failed) == (90.0, 1)
+    assert "1 (1 failed)" in confirmed_table(rows)
+
+
+def test_the_confirmed_table_shows_means_intervals_and_differences_with_the_best_first():
+    lines = confirmed_table(CONFIRMED).splitlines()
+    assert lines[0].split() == ["setting", "cost", "seeds", "SA", "RA", "H", "−", "vanilla", "−", "mixup"]
+    assert lines[1].startswith("best-1: entprop k=0.35 n=3 ε=2.5 entropy")
+    assert "94.20 ± 0.50" in lines[1]
+    assert "+3.70 ± 0.75" in lines[1]  # differences 4.0, 3.7, 3.4
+    assert lines[2].startswith("vanilla: vanilla")
+
+
+def test_the_picture_has_a_line_a_setting_from_the_cheapest_and_one_picture_for_each_network():
+    title, first, *_, last = confirmed_chart(CONFIRMED).splitlines()
+    found = [group.interval for group in confirmed(CONFIRMED)]
+    low, high = min(each.low for each in found), max(each.high for each in found)
+    assert title.split() == ["H", "by", "cost", f"{low:.2f}", f"{high:.2f}"]
+    assert first.split()[:2] == ["1N", "mixup:"]
+    assert last.split()[1] == "best-1:"
+    other = [{**each, "model": "resnet18", "config": each["config"] + "x"} for each in CONFIRMED]
+    assert confirmed_chart([*CONFIRMED, *other]).count("H by cost (digits, ") == 2
+    assert confirmed_chart([]) == ""
+
+
+def test_it_is_said_in_words_where_the_best_beats_and_where_it_does_not():
+    first, second = verdict(CONFIRMED)
+    assert first.startswith("The best setting beats vanilla: +3.70 H, 95 % CI +2.95 to +4.45, 3 paired seeds")
+    assert second.startswith("The best setting does not beat mixup alone: +0.30 H")
+    assert "which holds 0" in second
+
+
+def test_it_is_said_where_the_best_is_worse_or_is_the_reference_itself():
+    worse = [*runs("mixup", MIXUP, [95.0, 95.1, 95.2]), *runs("best-1", BEST, [94.0, 94.2, 94.1])]
+    assert "is worse than mixup alone" in verdict(worse)[1]
+    assert "was not confirmed" in verdict(worse)[0]
+    itself = [*runs("vanilla", VANILLA, [90.0, 91.0]), *runs("best-1, mixup", MIXUP, [94.0, 94.2])]
+    assert verdict(itself)[1] == "The best setting found is mixup alone itself."
+    assert (
+        "with one seed, which shows nothing"
+        in verdict([*runs("vanilla", VANILLA, [90.0]), *runs("best-1", BEST, [94.0])])[0]
+    )
+
+
+def test_controls_are_compared_with_and_are_never_taken_for_vanilla():
+    slow = runs("lr × 1/3", VANILLA, [93.0, 93.5, 94.0], lr=0.0333, config="slow")
+    long = runs("equal cost", VANILLA, [92.0, 92.1, 92.2], epochs=40, config="long")
+    lines = verdict([*CONFIRMED, *slow, *long])
+    assert lines[:2] == verdict(CONFIRMED)
+    assert "vanilla, lr × 1/3" in lines[2]
+    assert "beats vanilla, equal cost" in lines[3]
+    assert "equal cost: vanilla lr=0.1 epochs=40" in confirmed_table([*CONFIRMED, *long])
+
+
+def test_rows_of_several_networks_are_compared_within_their_own():
+    other = [{**each, "model": "resnet18", "config": each["config"] + "x", "h": each["h"] - 20} for each in CONFIRMED]
+    text = confirmed_table([*CONFIRMED, *other])
+    assert text.count("+3.70 ± 0.75") == 2
+    assert "(digits, resnet18)" in text
+
+
+def test_the_front_and_the_counts_are_of_what_was_finished():
+    trials = [
+        trial(0, VANILLA, val_h=90.0, config="v"),
+        trial(1, val_h=93.0),
+        trial(2, status="stopped", val_h=99.0, epochs=3),
+    ]
+    assert [line.split("  ")[0] for line in front_table(trials).splitlines()[1:]] == ["vanilla", setting(trials[1])]
+    assert counts_line(trials) == "3 trials: 2 finished, 1 stopped; spent 60N"
+    assert front_table([]) == "no trial has finished yet"
+
+
+def test_the_final_text_ends_with_where_things_lie_and_what_to_do_next():
+    text = final_text("runs/x", [trial(0)], CONFIRMED)
+    assert text.index("best-1") < text.index("The best setting beats vanilla") < text.index("validation H by cost")
+    assert text.splitlines()[-1].startswith("next: python study/run.py show runs/x")
+    assert "everything lies in runs/x" in final_text("runs/x", [], [])
+
+
+def test_the_final_text_names_the_files_that_are_there(tmp_path):
+    for name in ("measures.csv", "confirm.csv"):
+        (tmp_path / name).touch()
+    assert f"everything lies in {tmp_path}: study.json, confirm.csv, measures.csv" in final_text(tmp_path, [], [])

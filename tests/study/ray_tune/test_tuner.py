@@ -1,0 +1,144 @@
+"""Ray Tune around workers: real actors, real halving, real failures, in one short session."""
+
+import socket
+import time
+import urllib.request
+
+import pytest
+
+from study.files.results import Results
+from study.ray_tune import session, trainable, tuner
+from study.ray_tune.cost_rungs import CostRungs
+from study.ray_tune.gauges import StudyGauges
+from study.search.halving import rung_costs
+from study.search.search import Search, rungs_so_far
+from study.workers.jobs import Job
+from study.workers.watched import Watched
+from tests.support.study_helpers import Silent, tiny_study
+from trainables.config import TrialConfig, make_method, with_recipe
+from trainables.training.loop import load_splits
+
+
+class Several:
+    """A source of given jobs that remembers their rows and endings."""
+
+    def __init__(self, jobs):
+        self.waiting, self.rows, self.ends = list(jobs), [], {}
+
+    @property
+    def finished(self):
+        return not self.waiting
+
+    def next(self):
+        return self.waiting.pop(0) if self.waiting else None
+
+    def on_result(self, job, row):
+        self.rows.append((job.name, row["epoch"]))
+
+    def on_end(self, job, row, error):
+        self.ends[job.name] = (row, error)
+
+
+def job_in(folder, name, method="vanilla", **recipe):
+    config = with_recipe(make_method(method, {}), **{"epochs": 2, "train_images": 128, **recipe})
+    return Job(name, str(folder / name), config.as_dict(), "validation")
+
+
+def test_an_actor_opens_a_jobs_folder_when_it_works_there_and_not_before(tmp_path):
+    """Tune starts actors whose job then goes to one that has become free; two would spoil each other's files."""
+    job = job_in(tmp_path, "a")
+    actor = object.__new__(trainable.StudyTrial)
+    actor.setup({"job": job.as_values()}, load_splits(TrialConfig.from_dict(job.config)), "study", 0)
+    assert not (tmp_path / "a").exists()
+    assert [actor.step()["epoch"] for _ in range(2)] == [1, 2]
+    actor.reset_config({"job": job_in(tmp_path, "b").as_values()})
+    assert not (tmp_path / "b").exists()
+    assert actor.step()["epoch"] == 1
+
+
+def gauges():
+    """What Prometheus would read from the nodes of this session."""
+    import ray
+
+    text = ""
+    for node in ray.nodes():
+        address = f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
+        text += urllib.request.urlopen(address, timeout=5).read().decode()
+    return text
+
+
+def wait_for_gauges(*names, seconds=60):
+    for _ in range(seconds * 2):
+        text = gauges()
+        if all(f"\nray_{name}{{" in text for name in names):
+            return text
+        time.sleep(0.5)
+    raise AssertionError(f"not all of {names} in what Prometheus reads:\n{text}")
+
+
+def test_jobs_run_on_actors_that_outlive_failures_and_rungs_stop_the_worse(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # the suite's other workers would leave nothing for polite ones
+    with session.ray_session(cpus=2):
+        study, results = tiny_study(tmp_path / "s", scheduler="asha", trials=5, epochs=4)
+        splits = load_splits(study.trial)
+        worker = trainable.worker_for(splits, "s")
+
+        jobs = [job_in(tmp_path, "good-1"), job_in(tmp_path, "wild", lr=1e20), job_in(tmp_path, "good-2")]
+        source = Several(jobs)
+        tuner.run_jobs(source, worker, name="several", folder=tmp_path / "ray", slots=2)
+        assert {name: bool(error) for name, (_, error) in source.ends.items()} == {
+            "good-1": False, "wild": True, "good-2": False,
+        }  # fmt: skip
+        assert source.ends["wild"][1].startswith("the loss is no longer finite")
+        assert [row for row in source.rows if row[0] != "wild"].count(("good-1", 2)) == 1
+        assert source.ends["good-2"][0]["val_h"] > 0
+
+        rungs = rung_costs(4.0, 4)
+        scheduler = CostRungs(4.0, 4, [], tmp_path / "rungs.csv")
+        search = Watched(Search(study, results, Silent(), rungs), "search", StudyGauges("s").show, 0.0)
+        tuner.run_jobs(search, worker, name="halving", folder=tmp_path / "ray", slots=2, scheduler=scheduler)
+        assert search.complete
+        rows = Results(tmp_path / "s").trials
+        assert {row["status"] for row in rows} <= {"finished", "stopped"}
+        assert all(row["epochs"] == 4 for row in rows if row["status"] == "finished")
+        assert all(row["epochs"] < 4 for row in rows if row["status"] == "stopped")
+        assert (tmp_path / "rungs.csv").read_text().startswith("rung,trial,spent,val_h,decision\n4,")
+
+        text = wait_for_gauges("entprop_h", "entprop_study_best_h")
+        assert 'study="s"' in text
+        assert 'trial="trial-0000"' in text
+
+
+def test_rungs_lie_an_epochs_budget_apart_and_below_the_end():
+    assert rung_costs(4.0, 10) == (4.0, 8.0, 16.0, 32.0)
+    assert rung_costs(1.2, 1) == ()
+
+
+def test_halving_compares_at_equal_cost_and_is_refilled_from_rows(tmp_path):
+    def compare(scheduler, name, spent, h):
+        trial = type("T", (), {"trial_id": name})
+        return scheduler.compare(trial, spent, h)
+
+    log = tmp_path / "rungs.csv"
+    fresh = CostRungs(4.0, 8, [], log)
+    assert [compare(fresh, "a", 4.2, 80.0), compare(fresh, "b", 5.0, 60.0)] == ["CONTINUE", "STOP"]
+    refilled = CostRungs(4.0, 8, [("a", 4.2, 80.0)], log)
+    assert compare(refilled, "b", 5.0, 60.0) == "STOP"
+    assert compare(CostRungs(4.0, 8, [], log), "b", 5.0, 60.0) == "CONTINUE"
+    assert rungs_so_far(Results(tmp_path), (4.0,)) == []
+
+
+def test_a_cluster_that_is_not_there_is_named_at_once():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    for address in (f"127.0.0.1:{port}", f"ray://127.0.0.1:{port}", "127.0.0.1:none", "nonsense"):
+        with pytest.raises(ValueError, match="address must be"):
+            session.check_reachable(address)
+
+
+def test_a_long_temporary_folder_is_not_used_for_sockets(monkeypatch):
+    monkeypatch.setenv("RAY_TMPDIR", "/tmp/" + 80 * "x")
+    assert len(session.short_folder()["_temp_dir"]) < session.LONGEST_FOLDER
+    monkeypatch.setenv("RAY_TMPDIR", "/tmp")
+    assert session.short_folder() == {}

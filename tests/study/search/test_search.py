@@ -1,0 +1,226 @@
+"""The search without Ray: what it proposes, what it writes, and what it does after being cut off anywhere."""
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
+
+from study.config.make_study import make_study
+from study.config.space import space_of
+from study.files.results import Results
+from study.search.sampling import Proposals
+from study.search.search import Search, rungs_so_far
+from tests.support.study_helpers import Silent, finish, row_of, tiny_study
+
+
+def search_of(study, results):
+    return Search(study, results, Silent())
+
+
+def method_of(job):
+    return job.config["method"]
+
+
+def h_of(job):
+    """A made-up H with its best in the middle of the space."""
+    method = method_of(job)
+    return 90 - 10 * abs(method["k"] - 0.4) - abs(method["n"] - 3)
+
+
+def play(search):
+    """All jobs, one after the other; their methods."""
+    methods = []
+    while (job := search.next()) is not None:
+        methods.append(method_of(job))
+        finish(search, job, h_of(job))
+    return methods
+
+
+def mirrored(folder):
+    storage = JournalStorage(JournalFileBackend(str(folder / "optuna.log")))
+    return optuna.load_study(study_name=folder.name, storage=storage).trials
+
+
+@pytest.mark.parametrize("sampler", ["gp", "tpe", "random"])
+def test_two_published_settings_come_first_and_nothing_is_above_the_budget(tmp_path, sampler):
+    study, results = tiny_study(tmp_path / "s", sampler=sampler, trials=14)
+    methods = play(search_of(study, results))
+    assert [(m["k"], m["n"]) for m in methods[:2]] == [(0.2, 1), (0.6, 1)]
+    assert len(methods) == 14
+    assert all(1 + m["k"] * m["n"] <= 4 + 1e-9 for m in methods)
+
+
+def test_a_grid_is_tried_once_and_whole(tmp_path):
+    study, results = tiny_study(tmp_path / "s", sampler="grid", trials=None, search="n,metric")
+    methods = play(search_of(study, results))
+    assert len(methods) == study.trials == len({(m["n"], m["metric"]) for m in methods}) == 20
+
+
+def test_the_same_seed_gives_the_same_study_and_another_seed_another(tmp_path):
+    def proposals(name, seed):
+        return play(search_of(*tiny_study(tmp_path / name, trials=8, seed=seed)))
+
+    first = proposals("a", 0)
+    assert proposals("b", 0) == first
+    assert proposals("c", 1)[4:] != first[4:]
+
+
+@pytest.mark.parametrize("sampler", ["gp", "tpe"])
+def test_a_study_cut_off_anywhere_proposes_what_the_unbroken_one_did(tmp_path, sampler):
+    whole = play(search_of(*tiny_study(tmp_path / "whole", trials=13, sampler=sampler)))
+    study, results = tiny_study(tmp_path / "cut", trials=13, sampler=sampler)
+    search = search_of(study, results)
+    for _ in range(11):
+        finish(search, job := search.next(), h_of(job))
+    search.on_result(job := search.next(), row_of(job, 1))  # and here the program was killed
+    again = search_of(study, Results(tmp_path / "cut"))
+    assert method_of(again.next()) == method_of(job) == whole[11]
+    finish(again, job, h_of(job))
+    assert play(again) == whole[12:]
+
+
+def test_going_on_repeats_nothing_and_leaves_no_trial_running(tmp_path):
+    study, results = tiny_study(tmp_path / "s", trials=3)
+    search = search_of(study, results)
+    finish(search, search.next(), 80.0)
+    search.next()  # proposed, and never heard of again
+    search = search_of(study, Results(tmp_path / "s"))
+    assert len(play(search)) == 2
+    assert search.finished
+    rows = Results(tmp_path / "s").trials
+    assert [(row["trial"], row["status"], row["epochs"]) for row in rows] == [(i, "finished", 2) for i in range(3)]
+    assert [trial.user_attrs["trial"] for trial in mirrored(tmp_path / "s")] == [0, 1, 2]
+    assert {trial.state for trial in mirrored(tmp_path / "s")} == {TrialState.COMPLETE}
+
+
+def test_a_lost_copy_for_optuna_dashboard_is_made_again(tmp_path):
+    study, results = tiny_study(tmp_path / "s", trials=3)
+    play(search_of(study, results))
+    (tmp_path / "s" / "optuna.log").unlink()
+    search_of(study, Results(tmp_path / "s"))
+    trials = mirrored(tmp_path / "s")
+    assert [trial.value for trial in trials] == [row["val_h"] for row in results.trials]
+    assert [trial.intermediate_values for trial in trials] == [{2: trial.value} for trial in trials]
+
+
+def test_a_spoilt_copy_for_optuna_dashboard_is_mended_or_made_again(tmp_path):
+    study, results = tiny_study(tmp_path / "s", trials=3)
+    search = Search(study, results, Silent())
+    for _ in range(2):
+        finish(search, search.next(), 90.0)
+    path = tmp_path / "s" / "optuna.log"
+    whole = path.read_text()
+    for spoilt in (whole[:-20], whole.replace('"op_code"', "", 1), "hello\n" + whole):
+        path.write_text(spoilt)
+        path.with_name("optuna.log.lock").symlink_to(path)  # of a writer that was killed
+        Search(study, Results(tmp_path / "s"), Silent())
+        assert sorted(trial.user_attrs["trial"] for trial in mirrored(tmp_path / "s")) == [0, 1]
+
+
+def test_a_trial_whose_row_is_gone_is_proposed_again_and_overwrites_none(tmp_path):
+    study, results = tiny_study(tmp_path / "s", trials=3)
+    search = Search(study, results, Silent())
+    for number in range(3):
+        finish(search, search.next(), 90.0 + number)
+    path = tmp_path / "s" / "trials.csv"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0], *(line for line in lines[1:] if not line.startswith("1,")), ""]))
+    again = Search(study, Results(tmp_path / "s"), Silent())
+    finish(again, again.next(), 80.0)
+    assert [(row["trial"], row["val_h"]) for row in Results(tmp_path / "s").trials] == [(0, 90.0), (1, 80.0), (2, 92.0)]
+    assert again.finished
+
+
+def test_stopped_and_failed_trials_are_told_as_such_and_keep_their_reason(tmp_path):
+    study, results = tiny_study(tmp_path / "s", trials=3)
+    search = search_of(study, results)
+    search.on_result(stopped := search.next(), row_of(stopped, 1, 40.0))
+    search.on_end(stopped, row_of(stopped, 1, 40.0), "")
+    search.on_result(failed := search.next(), row_of(failed, 1))
+    search.on_end(failed, row_of(failed, 1), "the loss is no longer finite\nTraceback …")
+    finish(search, search.next(), 80.0)
+    rows = Results(tmp_path / "s").trials
+    assert [row["status"] for row in rows] == ["stopped", "failed", "finished"]
+    assert rows[1]["error"].startswith("the loss is no longer finite\nTraceback")
+    assert rows[1]["spent"] == pytest.approx(rows[1]["cost"])
+    states = [trial.state for trial in mirrored(tmp_path / "s")]
+    assert states == [TrialState.PRUNED, TrialState.FAIL, TrialState.COMPLETE]
+
+
+def test_the_total_budget_is_never_exceeded_and_counts_earlier_calls(tmp_path):
+    study, results = tiny_study(tmp_path / "s", trials=None, total_budget="20N", sampler="random")
+    search = search_of(study, results)
+    finish(search, search.next(), 80.0)
+    search = search_of(study, Results(tmp_path / "s"))
+    play(search)
+    spent = sum(row["spent"] for row in Results(tmp_path / "s").trials)
+    assert search.finished
+    assert 12 < spent <= 20
+
+
+def test_with_halving_a_trial_waits_for_what_others_may_give_back(tmp_path):
+    study, results = tiny_study(tmp_path / "s", trials=None, total_budget="6N", scheduler="asha")
+    search = search_of(study, results)
+    first, second = search.next(), search.next()  # 2.4N, 3.2N
+    assert search.next() is None
+    assert not search.finished
+    search.on_result(first, row_of(first, 1, 10.0))
+    search.on_end(first, row_of(first, 1, 10.0), "")
+    finish(search, second, 50.0)
+    assert search.next() is None
+    assert search.finished
+
+
+def test_pareto_tells_h_and_cost(tmp_path):
+    study, results = tiny_study(tmp_path / "s", objective="pareto", trials=12, sampler="tpe")
+    play(search_of(study, results))
+    trials, rows = mirrored(tmp_path / "s"), results.trials
+    assert [trial.values for trial in trials] == [[row["val_h"], row["cost"]] for row in rows]
+
+
+def test_extended_it_goes_on_where_it_ended(tmp_path):
+    study, results = tiny_study(tmp_path / "s", trials=5)
+    play(search_of(study, results))
+    longer = make_study(resume=str(tmp_path / "s"), extend=3)
+    methods = play(search_of(longer, Results(tmp_path / "s")))
+    assert len(methods) == 3
+    assert [row["trial"] for row in Results(tmp_path / "s").trials] == list(range(8))
+
+
+def test_a_sampler_learns_from_the_best_and_the_latest_of_very_many_trials(tmp_path):
+    study, _ = tiny_study(tmp_path / "s")
+    proposals = Proposals(space_of(study), "random", 0)
+    for number in range(30):
+        proposals.ask(number)
+        proposals.tell(number, "failed" if number == 9 else "finished", [100.0 - number])
+    assert [trial.user_attrs["trial"] for trial in proposals.learnt_from(30)] == list(range(30))
+    assert [trial.user_attrs["trial"] for trial in proposals.learnt_from(12)] == [0, 1, 2, 3, 4, 5, *range(24, 30)]
+
+
+def test_a_search_remembers_nothing_of_an_ended_trial_but_that_it_was_there(tmp_path):
+    study, results = tiny_study(tmp_path / "s", trials=3, total_budget="100N")
+    search = search_of(study, results)
+    play(search)
+    assert (search.configs, search.seconds, search.spent) == ({}, {}, {})
+    assert search.spent_by_ended == pytest.approx(sum(row["spent"] for row in results.trials))
+
+
+def test_warm_started_it_knows_what_another_study_found_within_its_own_budget(tmp_path):
+    study, results = tiny_study(tmp_path / "old", trials=12)
+    play(search_of(study, results))
+    inside = [row for row in results.trials if row["cost"] <= 2]
+    study, results = tiny_study(tmp_path / "new", budget="2N", warm_start=str(tmp_path / "old"))
+    search = search_of(study, results)
+    known = [trial for trial in search.proposals.study.trials if trial.state == TrialState.COMPLETE]
+    assert [trial.value for trial in known] == [row["val_h"] for row in inside]
+    assert all(1 + m["k"] * m["n"] <= 2 + 1e-9 for m in play(search))
+    assert len(mirrored(tmp_path / "new")) == 4
+
+
+def test_rungs_are_found_again_in_the_rows(tmp_path):
+    study, results = tiny_study(tmp_path / "s", trials=2)
+    search = search_of(study, results)
+    search.on_result(job := search.next(), row_of(job, 1))
+    search.on_result(job, row_of(job, 4, 60.0))
+    assert rungs_so_far(results, (4.0,)) == [("trial-0000", pytest.approx(4.8), 60.0)]

@@ -1,0 +1,76 @@
+"""Trials lie below the study, on a shared path, or in an object store (here one on the disk, by the same calls)."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from study.workers.jobs import Job
+from study.workers.work_folder import base_of, check_writable
+from study.workers.worker import Worker
+from trainables.config import make_method, with_recipe
+from trainables.training.loop import load_splits
+
+CONFIG = with_recipe(make_method("vanilla", {}), epochs=3, train_images=128)
+
+
+def test_trials_lie_below_the_study_unless_a_shared_place_is_named(tmp_path):
+    out = tmp_path / "runs" / "s"
+    assert base_of(str(out), None) == str(out / "checkpoints")
+    assert base_of(str(out), str(tmp_path / "nfs")) == str(tmp_path / "nfs" / "s")
+    assert base_of(str(out), "s3://bucket/studies/") == "s3://bucket/studies/s"
+
+
+@pytest.mark.parametrize("place", ["/proc/no", "nothing://x", "file:///proc/no"])
+def test_a_place_that_cannot_be_written_is_refused_in_one_line(place):
+    with pytest.raises(ValueError, match="storage must be a place that can be written") as error:
+        check_writable(place)
+    assert "\n" not in str(error.value)
+
+
+def test_a_place_that_can_be_written_holds_nothing_afterwards(tmp_path):
+    check_writable(str(tmp_path / "a"))
+    check_writable(f"file://{tmp_path}/b")
+    assert [list(folder.iterdir()) for folder in sorted(tmp_path.iterdir())] == [[], []]
+
+
+def test_a_job_in_an_object_store_goes_on_in_another_process_with_the_same_numbers(tmp_path):
+    splits = load_splits(CONFIG)
+
+    def rows(place, count):
+        worker = Worker(splits)
+        worker.begin(Job("trial-0000", place, CONFIG.as_dict(), "validation"))
+        found = [worker.step() for _ in range(count)]
+        worker.place.close()
+        return [(row["epoch"], row["loss"], row.get("val_h")) for row in found]
+
+    whole = rows(str(tmp_path / "here"), 3)
+    place = f"file://{tmp_path}/store/trial"
+    before = rows(place, 2)
+    after = rows(place, 2)  # the last row again, then the last epoch
+    assert [*before, after[-1]] == whole
+    assert {path.name for path in Path(tmp_path, "store", "trial").iterdir()} == {
+        "config.json", "epochs.csv", "checkpoint.pt", "best.pt",
+    }  # fmt: skip
+
+
+def test_what_a_figure_is_drawn_from_follows_into_an_object_store(tmp_path):
+    splits = load_splits(CONFIG)
+    worker = Worker(dataclasses.replace(splits, test=splits.test.take(np.arange(8))))
+    measures = ({"geometry": 2}, {"surface": (0,)})
+    worker.begin(Job("a", f"file://{tmp_path}/store/a", CONFIG.as_dict(), "test", measures=measures))
+    while not worker.step()["done"]:
+        pass
+    worker.place.close()
+    there = {path.name for path in Path(tmp_path, "store", "a").iterdir()}
+    assert {"geometry-main.csv", "surface-main.csv", "evaluation-main.csv"} < there
+
+
+def test_the_local_copy_is_taken_away_when_the_next_job_begins(tmp_path):
+    worker = Worker(load_splits(CONFIG))
+    worker.begin(Job("a", f"file://{tmp_path}/a", CONFIG.as_dict(), "validation"))
+    copy = worker.place.path
+    assert copy.exists()
+    worker.begin(Job("b", str(tmp_path / "b"), CONFIG.as_dict(), "validation"))
+    assert not copy.exists()

@@ -1,0 +1,50 @@
+"""A study so small that it ends in seconds, and stand-ins for what watches it."""
+
+from study.config.make_study import make_study
+from study.files.results import Results
+from study.files.study_json import study_record
+
+TINY = {"epochs": 2, "train_images": 128, "batch_size": 64, "confirm": 0}
+
+
+class Silent:
+    """Progress that nobody sees; it remembers what ended."""
+
+    def __init__(self):
+        self.ended_rows = []
+
+    def started(self, name):
+        pass
+
+    def epoch(self, name, row):
+        pass
+
+    def ended(self, row):
+        self.ended_rows.append(row)
+
+
+def tiny_study(folder, **options):
+    """A study with its folder begun."""
+    study = make_study(**{"budget": "4N", "trials": 4, "out": str(folder), **TINY, **options})
+    results = Results(folder)
+    results.write_study(study_record(study.as_dict(), ["test"]))
+    return study, results
+
+
+def row_of(job, epoch, h=None):
+    """What a worker reports after an epoch, made up."""
+    method = job.config["method"]
+    cost = 1 + method.get("k", 0) * method.get("n", 0)
+    return {
+        "epoch": epoch, "spent": epoch * cost, "cost": cost, "measured_cost": cost, "lr": 0.1, "loss": 1.0,
+        "train_accuracy": 50.0, "val_sa": 50.0, "seconds": 1.0, "images_per_s": 100.0,
+        **({} if h is None else {"val_ra": h, "val_h": h}),
+    }  # fmt: skip
+
+
+def finish(source, job, h, epochs=2):
+    """Play the worker of a job to its end."""
+    for epoch in range(1, epochs + 1):
+        row = row_of(job, epoch, h if epoch == epochs else None)
+        source.on_result(job, row)
+    source.on_end(job, row, "")

@@ -1,0 +1,208 @@
+"""`python -m trainables.evaluate`: a checkpoint becomes a table and a CSV."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from trainables.__main__ import main as train_main
+from trainables.corruptions.functions import REPORTED
+from trainables.data.datasets import load_dataset
+from trainables.evaluate.__main__ import main
+from trainables.measures.distribution_shift import read_class_map, right_among
+from trainables.models import modes
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Two runs of 200 digits with two classes' worth of epochs; the corrupted images are kept in one place."""
+    base = tmp_path_factory.mktemp("runs")
+    short = ["--epochs", "4", "--train-images", "200", "--batch-size", "20", "--quiet"]
+    assert train_main([*short, "--out", str(base / "entprop")]) == 0
+    assert train_main([*short, "--method", "vanilla", "--out", str(base / "vanilla")]) == 0
+    return base / "entprop"
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("ENTPROP_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+def rows_of(run, norm="main"):
+    with open(run / f"evaluation-{norm}.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def value(rows, measure):
+    return next(float(row["value"]) for row in rows if row["measure"] == measure)
+
+
+def test_all_75_sets_make_ra_and_h(run, capsys):
+    assert main([str(run), "--corrupted-images", "20"]) == 0
+    rows = rows_of(run)
+    sets = [float(row["value"]) for row in rows if row["measure"] == "corruption"]
+    assert len(sets) == 75
+    assert value(rows, "ra") == pytest.approx(sum(sets) / 75)
+    sa, ra = value(rows, "sa"), value(rows, "ra")
+    assert value(rows, "h") == pytest.approx(2 * sa * ra / (sa + ra))
+    assert {row["name"] for row in rows if row["measure"] == "corruption"} == set(REPORTED)
+    assert "frost from" in next(row["source"] for row in rows if row["measure"] == "ra")
+    out = capsys.readouterr().out
+    assert "gaussian_noise" in out
+    assert f"H {value(rows, 'h'):.2f}" in out
+
+
+def test_the_search_looks_at_validation_images_and_other_corruptions(run):
+    assert main([str(run), "--corruptions", "validation"]) == 0
+    rows = rows_of(run)
+    sets = {(row["name"], row["severity"]) for row in rows if row["measure"] == "corruption"}
+    names = ("speckle_noise", "gaussian_blur", "spatter", "saturate")
+    assert sets == {(name, severity) for name in names for severity in "135"}
+    assert {row["images"] for row in rows} == {"200"}
+    assert "validation images" in rows[0]["source"]
+
+
+def test_main_and_auxiliary_norms_differ(run):
+    assert main([str(run), "--corruptions", "none"]) == 0
+    assert main([str(run), "--corruptions", "none", "--norm", "aux"]) == 0
+    assert value(rows_of(run), "entropy") != value(rows_of(run, "aux"), "entropy")
+
+
+def test_standard_accuracy_is_that_of_the_training_command(run, capsys):
+    state_line = ["--epochs", "4", "--train-images", "200", "--batch-size", "20", "--quiet", "--out", str(run)]
+    assert train_main(state_line) == 0
+    printed = capsys.readouterr().out.split("test accuracy ")[1].split(" %")[0]
+    assert main([str(run), "--corruptions", "none"]) == 0
+    assert float(printed) == pytest.approx(value(rows_of(run), "sa"), abs=0.01)
+
+
+def test_attacks_curves_and_transfer(run):
+    base = [str(run), "--corruptions", "none", "--attacked-images", "40"]
+    assert main([*base, "--attack", "PGD5-8:restarts=1,FGSM4"]) == 0
+    names = [row["name"] for row in rows_of(run) if row["measure"] == "attack"]
+    assert len(names) == 2
+    assert main([*base, "--attack", "PGD5-8:restarts=1", "--radii", "1,4,16"]) == 0
+    curve = [float(row["value"]) for row in rows_of(run) if row["measure"] == "attack"]
+    assert len(curve) == 3
+    assert curve[0] >= curve[1] >= curve[2]
+    assert curve[0] > curve[2]
+    assert main([*base, "--attack", "PGD5-8:restarts=1", "--step-counts", "1,3"]) == 0
+    assert len([row for row in rows_of(run) if row["measure"] == "attack"]) == 2
+    assert main([*base, "--attack", "PGD5-8:restarts=1", "--transfer-from", str(run.parent / "vanilla")]) == 0
+    assert [row["measure"] for row in rows_of(run)][-1] == "transfer"
+
+
+def test_mce_needs_a_named_normaliser(run, capsys):
+    vanilla = run.parent / "vanilla"
+    assert main([str(vanilla), "--corrupted-images", "20"]) == 0
+    assert not [row for row in rows_of(vanilla) if row["measure"] == "mce"]
+    assert main([str(vanilla), "--corrupted-images", "20", "--normaliser", str(vanilla)]) == 0
+    assert value(rows_of(vanilla), "mce") == pytest.approx(100)
+    assert f"normaliser: {vanilla}" in capsys.readouterr().out
+    assert main([str(vanilla), "--corrupted-images", "20", "--normaliser", "alexnet"]) == 0
+    assert value(rows_of(vanilla), "mce") > 0
+
+
+def test_published_archives_are_read_in_place_of_our_own(run, tmp_path):
+    test = load_dataset("digits").test
+    np.save(tmp_path / "labels.npy", np.tile(test.labels, 5).astype(np.uint8))
+    for name in REPORTED:
+        np.save(tmp_path / f"{name}.npy", np.tile(test.pixels, (5, 1, 1, 1)))
+    assert main([str(run), "--cifar-c", str(tmp_path)]) == 0
+    rows = rows_of(run)
+    assert "published archives" in next(row["source"] for row in rows if row["measure"] == "ra")
+    # every "corrupted" set holds the same clean images
+    assert len({row["value"] for row in rows if row["measure"] == "corruption"}) == 1
+
+
+def pictures(base, names, count=3, side=32):
+    rng = np.random.default_rng(0)
+    for name in names:
+        (base / name).mkdir(parents=True)
+        for i in range(count):
+            Image.fromarray(rng.integers(0, 256, (side, side, 3), dtype=np.uint8)).save(base / name / f"{i}.png")
+    return base
+
+
+def test_other_pictures_of_the_same_classes(run, tmp_path):
+    data = pictures(tmp_path / "shift", ["drei", "vier"])
+    (tmp_path / "map.json").write_text(json.dumps({"drei": "3", "vier": "4"}))
+    command = [
+        str(run),
+        "--corruptions",
+        "none",
+        "--shift",
+        f"folder:{data}",
+        "--class-map",
+        str(tmp_path / "map.json"),
+    ]
+    assert main(command) == 0
+    assert 0 <= value(rows_of(run), "shift") <= 100
+    assert rows_of(run)[-1]["images"] == "6"
+
+
+def test_only_classes_that_the_pictures_have_are_named():
+    logits = torch.tensor([[9.0, 1.0, 2.0], [9.0, 3.0, 2.0]])
+    assert right_among(logits, torch.tensor([2, 1]), torch.tensor([0, 1])) == 2
+
+
+def test_a_class_map_must_name_training_classes(tmp_path):
+    with pytest.raises(ValueError, match="class folder 'x' must mean a class of the training data"):
+        read_class_map(None, ("x",), ("a", "b"))
+    (tmp_path / "map.json").write_text("[]")
+    with pytest.raises(ValueError, match="must be a JSON object"):
+        read_class_map(tmp_path / "map.json", ("x",), ("a",))
+
+
+BAD = [
+    (["--severities", "0"], "severities must be whole numbers in [1, 5], got 0"),
+    (["--severities", "6"], "severities must be whole numbers in [1, 5], got 6"),
+    (["--severities", "x"], "severities must be whole numbers in [1, 5], got 'x'"),
+    (["--attack", "PGD20"], "attack 'PGD20': "),
+    (["--attack", "PGDx-8"], "attack 'PGDx-8': "),
+    (["--attack", "PDG20-8"], "unknown attack 'PDG20-8'"),
+    (["--attack", "PGD20-0"], "attack 'PGD20-0': "),
+    (["--cifar-c", "/no/such"], "/no/such must hold the published archives"),
+    (["--norm", "auxiliary"], "unknown norm 'auxiliary'; known: aux, main"),
+    (["--corruptions", "some"], "unknown corruptions 'some'"),
+    (["--precision", "fp8"], "unknown precision 'fp8'"),
+    (["--corrupted-images", "0"], "corrupted_images must be a whole number of at least 1, got 0"),
+    (["--radii", "1,2"], "radii and step_counts must come with attack"),
+    (["--attack", "FGSM4", "--radii", "a"], "radii and step_counts must be numbers"),
+    (["--transfer-from", "x"], "transfer_from must come with attack"),
+    (["--class-map", "x"], "class_map must come with shift"),
+    (["--shift", "pictures"], "shift must be folder:PATH"),
+    (["--normaliser", "/no/such"], "/no/such/evaluation-main.csv must be there"),
+    (["--atack", "PGD20-8"], "unknown argument '--atack'; did you mean --attack?"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD, ids=[" ".join(arguments) for arguments, _ in BAD])
+def test_a_bad_flag_gets_one_line_and_writes_nothing(arguments, message, run, capsys):
+    (run / "evaluation-main.csv").unlink(missing_ok=True)
+    quick = ["--corrupted-images", "20"] if "--corrupted-images" not in arguments else []
+    try:
+        code = main([str(run), *quick, *arguments])
+    except SystemExit as stop:
+        code = stop.code
+    assert code == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: {message}")
+    assert err.count("\n") == 1
+    assert not (run / "evaluation-main.csv").exists()
+
+
+def test_a_folder_without_a_checkpoint(tmp_path, capsys):
+    assert main([str(tmp_path)]) == 2
+    assert "must hold a checkpoint.pt" in capsys.readouterr().err
+
+
+def test_evaluation_leaves_modes_alone(run):
+    net = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2).eval())
+    with pytest.raises(ZeroDivisionError), modes.evaluating(net):
+        raise ZeroDivisionError
+    assert net.training
+    assert not net[1].training

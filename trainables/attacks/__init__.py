@@ -1,0 +1,1 @@
+"""Adversarial attacks, in training and in evaluation."""

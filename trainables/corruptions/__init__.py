@@ -1,0 +1,1 @@
+"""The common corruptions of CIFAR-C, Tiny-ImageNet-C and ImageNet-C."""

@@ -1,0 +1,192 @@
+"""Batches on the device: x float32 in [0, 1], NCHW with channels_last strides; y and index int64.
+
+`index` says which images of the part these are. Both kinds have the same two methods: `train(batch_size, seed)`
+shuffles, augments and drops the last incomplete batch (A12); `plain(batch_size)` gives everything, in order, as it is.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from trainables.data.images import AUGMENTS, Augment, Files, Images
+from trainables.data.loaders import read_picture
+
+Batch = tuple[Tensor, Tensor, Tensor]
+
+
+def make_batches(
+    part: Images | Files, device: torch.device | str, augment: str = "none", workers: int | None = None
+) -> "ImageBatches | FileBatches":
+    """The batches of a part; `workers` are the processes that read picture files (0: this one does it itself).
+
+    By default they are the threads given to this process less one, for that is its share of the machine; 8 at most.
+    """
+    if isinstance(part, Images):
+        return ImageBatches(part, device, augment)
+    return FileBatches(part, device, augment, min(8, torch.get_num_threads() - 1) if workers is None else workers)
+
+
+def as_pixels(part: Images | Files) -> tuple[np.ndarray, np.ndarray]:
+    """The pictures of a part as bytes (N, S, S, 3), large ones cut to 224 pixels, and their labels."""
+    if isinstance(part, Images):
+        return part.pixels, part.labels
+    batches = make_batches(part, "cpu").plain(64)
+    cut = [(x.permute(0, 2, 3, 1) * 255).round().byte().numpy() for x, _, _ in batches]
+    return np.concatenate(cut), part.labels
+
+
+class ImageBatches:
+    """Small images: their bytes are on the device once, and a crop only decides where each of its rows starts.
+
+    Every image is stored with `pad` black pixels before each row and one black row at the end, so that whatever a crop
+    shows beyond the border is stored too; for flips there is a mirrored copy beside it. A batch is then one gather of
+    whole rows, three times as fast as one of pixels, for about twice the memory.
+    """
+
+    def __init__(self, images: Images, device: torch.device | str, augment: str) -> None:
+        how = _augment(augment, [name for name in AUGMENTS if not AUGMENTS[name].resized_crop])
+        pixels = torch.from_numpy(images.pixels).to(device)  # (N, S, S, 3)
+        count, self.side = pixels.shape[:2]
+        store = pixels.new_zeros(count, 1 + how.flip, self.side + 1, how.pad + self.side, 3)
+        store[:, 0, :-1, how.pad :] = pixels
+        if how.flip:
+            store[:, 1, :-1, how.pad :] = pixels.flip(2)
+        self.pixels_per_image = store[0, ..., 0].numel() if count else 0
+        starts = max(0, store.numel() // 3 - self.side + 1)
+        self.rows = store.view(-1).as_strided((starts, 3 * self.side), (3, 1))  # a row may start at any pixel
+        self.labels = torch.from_numpy(images.labels).to(device)
+        self.views = _views(self.side, how).to(device)
+        self.as_it_is = how.pad * (2 * how.pad + 1) + how.pad  # the view whose top and left offset are both `pad`
+
+    def train(self, batch_size: int, seed: int) -> Iterator[Batch]:
+        count = len(self.labels)
+        _check_batch_size(batch_size, count)
+        rng = torch.Generator().manual_seed(seed)  # on the CPU: the same batches on every device, and no waiting for it
+        order = _order(count, rng).to(self.labels.device)
+        view_of = torch.randint(len(self.views), (count,), generator=rng).to(self.labels.device)
+        for start in range(0, count - batch_size + 1, batch_size):
+            index = order[start : start + batch_size]
+            yield self._show(index, view_of[start : start + batch_size]), self.labels[index], index
+
+    def plain(self, batch_size: int) -> Iterator[Batch]:
+        everything = torch.arange(len(self.labels), device=self.labels.device)
+        view_of = torch.full_like(everything, self.as_it_is)
+        for start in range(0, len(everything), batch_size):
+            rows = slice(start, start + batch_size)
+            yield self._show(everything[rows], view_of[rows]), self.labels[rows], everything[rows]
+
+    def _show(self, index: Tensor, view_of: Tensor) -> Tensor:
+        """These images, each in its view: (B, 3, S, S)."""
+        starts = self.views.index_select(0, view_of).add_((index * self.pixels_per_image).unsqueeze(1))  # (B, S)
+        pixels = self.rows.index_select(0, starts.view(-1)).view(-1, self.side, self.side, 3)
+        return pixels.permute(0, 3, 1, 2).float().div_(255)
+
+
+def epoch_order(count: int, seed: int) -> Tensor:
+    """The order in which `train` shows `count` images for this seed, including those of the last incomplete batch."""
+    return _order(count, torch.Generator().manual_seed(seed))
+
+
+def _order(count: int, rng: torch.Generator) -> Tensor:
+    return torch.randperm(count, generator=rng)  # the first draw, before those of crops and flips
+
+
+def _views(side: int, how: Augment) -> Tensor:
+    """For each view the stored pixels at which its rows start, (V, S); left varies fastest, then top, then mirrored."""
+    offsets = range(-how.pad, how.pad + 1)
+
+    def start(mirrored: int, row: int, left: int) -> int:
+        if not 0 <= row < side:
+            row, left = side, -how.pad  # the black row
+        return (mirrored * (side + 1) + row) * (how.pad + side) + how.pad + left
+
+    return torch.tensor(
+        [
+            [start(mirrored, row, left) for row in range(top, top + side)]
+            for mirrored in range(1 + how.flip)
+            for top in offsets
+            for left in offsets
+        ]
+    )
+
+
+class FileBatches:
+    """Picture files, read and cut to 224 pixels by a DataLoader; every picture has a seed of its own, so that the
+    batches of a seed do not depend on the number of workers."""
+
+    def __init__(self, files: Files, device: torch.device | str, augment: str, workers: int) -> None:
+        from torchvision.transforms import v2  # slow to import, and small images need none of it
+
+        how = _augment(augment, [name for name in AUGMENTS if not AUGMENTS[name].pad])
+        self.files, self.device, self.workers = files, torch.device(device), workers
+        center = [v2.Resize(256, antialias=True), v2.CenterCrop(224)]
+        cut = [v2.RandomResizedCrop(224, antialias=True)] if how.resized_crop else center
+        mirror = [v2.RandomHorizontalFlip()] if how.flip else []
+        policy = [v2.AutoAugment(v2.AutoAugmentPolicy.IMAGENET)] if how.auto else []
+        self.augmented = v2.Compose([*cut, *mirror, *policy, v2.PILToTensor()])
+        self.centered = v2.Compose([*center, v2.PILToTensor()])
+
+    def train(self, batch_size: int, seed: int) -> Iterator[Batch]:
+        count = len(self.files)
+        _check_batch_size(batch_size, count)
+        rng = torch.Generator().manual_seed(seed)
+        order = _order(count, rng)
+        seeds = torch.randint(2**62, (count,), generator=rng)
+        draws = list(zip(order.tolist(), seeds.tolist(), strict=True))
+        yield from self._load(_Pictures(self.files, self.augmented), draws, batch_size, drop_last=True)
+
+    def plain(self, batch_size: int) -> Iterator[Batch]:
+        draws = [(row, 0) for row in range(len(self.files))]
+        yield from self._load(_Pictures(self.files, self.centered), draws, batch_size, drop_last=False)
+
+    def _load(
+        self, pictures: "_Pictures", draws: list[tuple[int, int]], batch_size: int, drop_last: bool
+    ) -> Iterator[Batch]:
+        loader: DataLoader[tuple[Tensor, Tensor, Tensor]] = DataLoader(
+            pictures,  # type: ignore[arg-type]
+            batch_size,
+            sampler=draws,
+            num_workers=self.workers,
+            drop_last=drop_last,
+            pin_memory=self.device.type == "cuda",
+            generator=torch.Generator(),  # the loader seeds its workers from it; the global one stays as it was
+        )
+        try:
+            for x, y, index in loader:
+                x = x.to(self.device, non_blocking=True)  # as bytes: a quarter of the way of floats
+                x = x.to(torch.float32, memory_format=torch.channels_last).div_(255)
+                yield x, y.to(self.device, non_blocking=True), index.to(self.device, non_blocking=True)
+        except ValueError as error:  # a worker's error comes with its traceback; its last line says what is wrong
+            raise ValueError(str(error).strip().splitlines()[-1].removeprefix("ValueError: ")) from error
+
+
+class _Pictures:
+    """A map-style data set whose key is (row, seed of this picture's augmentation)."""
+
+    def __init__(self, files: Files, transform: Callable[[Any], Tensor]) -> None:
+        self.files, self.transform = files, transform
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, draw: tuple[int, int]) -> tuple[Tensor, int, int]:
+        row, seed = draw
+        picture = read_picture(self.files.paths[row])
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)  # torch.manual_seed would reach for the GPUs as well
+            return self.transform(picture), int(self.files.labels[row]), row
+
+
+def _augment(name: str, known: list[str]) -> Augment:
+    if name not in known:
+        raise ValueError(f"augment must be one of {', '.join(known)} for this data set, got {name!r}")
+    return AUGMENTS[name]
+
+
+def _check_batch_size(batch_size: int, images: int) -> None:
+    if not 1 <= batch_size <= images:
+        raise ValueError(f"batch_size must be in [1, {images}], the number of training images, got {batch_size}")

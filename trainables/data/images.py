@@ -1,0 +1,96 @@
+"""What a data set is made of: images in memory or on disk, their splits and their normalisation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+SMALL = 64  # pictures up to this side live in memory as one uint8 array; larger ones are read from their files
+Channels = tuple[float, ...]
+IMAGENET_MEAN: Channels = (0.485, 0.456, 0.406)  # of large pictures, as pre-trained nets expect
+IMAGENET_STD: Channels = (0.229, 0.224, 0.225)
+
+
+# ---------------------------------------------------------------------------------------------- what is handed out
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Small pictures, all in memory: pixels uint8 (N, S, S, 3), labels int64 (N,)."""
+
+    pixels: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: np.ndarray) -> Images:
+        return Images(self.pixels[rows], self.labels[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Files:
+    """Large pictures, read when needed: one path per label; any sizes, brought to 224 pixels by the batches."""
+
+    paths: tuple[str, ...]
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: np.ndarray) -> Files:
+        return Files(tuple(self.paths[row] for row in rows), self.labels[rows])
+
+
+Split = Images | Files
+
+
+@dataclass(frozen=True, eq=False)
+class RawData:
+    """What a loader returns: the published training and test part, before the validation part is cut."""
+
+    train: Split
+    test: Split
+    classes: tuple[str, ...]
+    source: str  # where the data came from
+
+
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """A data set ready for training; mean and std are per channel, of pixels in [0, 1]."""
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    classes: tuple[str, ...]
+    size: int  # side in pixels of what the network sees
+    mean: Channels
+    std: Channels
+    source: str
+    digest: str  # sha256 of all three parts: equal digests, equal pictures, labels and split
+
+
+@dataclass(frozen=True)
+class Augment:
+    """What a training picture goes through: a random crop after `pad` black pixels on every side, a mirror image."""
+
+    pad: int = 0
+    flip: bool = False
+    resized_crop: bool = False  # RandomResizedCrop to 224: for picture files alone
+    auto: bool = False  # AutoAugment with ImageNet's policy, for picture files too
+
+
+AUGMENTS: dict[str, Augment] = {
+    "none": Augment(),
+    "flip": Augment(flip=True),
+    "crop": Augment(pad=2),
+    "crop4": Augment(pad=4),
+    "crop4_flip": Augment(pad=4, flip=True),
+    "resized_crop_flip": Augment(resized_crop=True, flip=True),
+    "auto_crop_flip": Augment(resized_crop=True, flip=True, auto=True),
+}

@@ -1,0 +1,101 @@
+"""How a data set is cut into training and validation images, stratified by class."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainables.data.images import Channels, Images, RawData, Split
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def validation_count(validation: float | int, images: int, classes: int) -> int:
+    """How many images to hold out; a share stops at 5,000 and is never below one image per class."""
+    if isinstance(validation, float):
+        if not 0 <= validation < 1:
+            raise ValueError(f"validation must be a share in [0, 1) or a whole number of images, got {validation}")
+        count = max(classes, min(5000, round(validation * images))) if validation else 0
+    else:
+        count = validation
+    if count and not classes <= count <= images - classes:
+        raise ValueError(
+            f"validation must take and leave at least one image per class, {classes}, got {count} of {images}"
+        )
+    return count
+
+
+def cut_validation(raw: RawData, count: int, seed: int) -> tuple[Split, Split]:
+    """The training part without its validation images, and these."""
+    import numpy as np
+
+    if count == 0:
+        return raw.train, raw.train.take(np.arange(0))
+    held_out = np.zeros(len(raw.train), dtype=bool)
+    held_out[stratified(raw.train.labels, count, seed)] = True
+    train = raw.train.take(np.flatnonzero(~held_out))
+    left = np.bincount(train.labels, minlength=len(raw.classes))
+    if not left.all():
+        empty = raw.classes[int(left.argmin())]
+        raise ValueError(
+            f"each class must have a training image beside the {count} for validation, got none of {empty!r}"
+        )
+    return train, raw.train.take(np.flatnonzero(held_out))
+
+
+def limited(train: Split, limit: int, classes: int, seed: int) -> Split:
+    if not classes <= limit <= len(train):
+        raise ValueError(f"training images can be limited to {classes} (one per class) to {len(train)}, got {limit}")
+    return train.take(stratified(train.labels, limit, seed))
+
+
+def stratified(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Rows of `count` images, each class's share right to within one image, in rising order."""
+    import numpy as np
+
+    exact = count * np.bincount(labels) / len(labels)
+    wanted = np.floor(exact).astype(int)
+    largest_remainders = np.argsort(wanted - exact, kind="stable")[: count - wanted.sum()]
+    wanted[largest_remainders] += 1
+    random = np.random.RandomState(seed)  # not default_rng: numpy promises that this stream never changes
+    rows = [random.permutation(np.flatnonzero(labels == label))[:some] for label, some in enumerate(wanted)]
+    return np.sort(np.concatenate(rows))
+
+
+def mean_and_std(images: Images) -> tuple[Channels, Channels]:
+    """Per channel, of pixels in [0, 1]; from counts of the 256 values, so exact and without a float copy."""
+    import numpy as np
+
+    counts = np.zeros((3, 256))
+    for start in range(0, len(images), 4096):
+        chunk = images.pixels[start : start + 4096]
+        counts += [np.bincount(chunk[..., channel].ravel(), minlength=256) for channel in range(3)]
+    shares, values = counts / counts.sum(1, keepdims=True), np.arange(256) / 255
+    mean = shares @ values
+    std = np.sqrt((shares * (values - mean[:, None]) ** 2).sum(1))
+    if std.min() < 1e-6:
+        raise ValueError("training pixels must vary in each of the three channels, got one with a single value")
+    return tuple(mean.tolist()), tuple(std.tolist())
+
+
+def digest_of(*parts: Split) -> str:
+    """sha256 over labels and pixels, or labels, sizes of the files and the last three steps of their paths."""
+    import numpy as np
+
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(f"{type(part).__name__} {len(part)}\n".encode())
+        digest.update(part.labels.tobytes())
+        if isinstance(part, Images):
+            digest.update(np.ascontiguousarray(part.pixels).data)
+        else:
+            digest.update("".join(f"{_tail(path)} {os.path.getsize(path)}\n" for path in part.paths).encode())
+    return digest.hexdigest()
+
+
+def _tail(path: str) -> str:
+    """The part of a path that is the same on every machine: split, class, file."""
+    return "/".join(Path(path).parts[-3:])

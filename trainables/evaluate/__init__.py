@@ -1,0 +1,1 @@
+"""`python -m trainables.evaluate RUN` measures a checkpoint."""

@@ -1,0 +1,1 @@
+"""Losses, mixing rules and selection scores as pure functions of tensors."""

@@ -1,0 +1,77 @@
+"""Mixtures of two images of a batch, and the loss on their two labels."""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from trainables.functional.batch import take
+
+
+class Mix(NamedTuple):
+    """Mixed images with the labels of both ingredients; `weight` is the share λ of the first."""
+
+    x: Tensor
+    y_a: Tensor
+    y_b: Tensor
+    weight: Tensor
+
+    def losses(self, logits: Tensor) -> Tensor:
+        """λ·CE(y_a) + (1−λ)·CE(y_b) of each sample (EntProp, equation 2)."""
+        log_p = F.log_softmax(logits, dim=1)
+        return torch.lerp(_nll(log_p, self.y_b), _nll(log_p, self.y_a), self.weight)
+
+    def first_losses(self, logits: Tensor) -> Tensor:
+        """The cross-entropy of each sample against its first label alone."""
+        return F.cross_entropy(logits, self.y_a, reduction="none")
+
+    def take(self, index: Tensor) -> "Mix":
+        """The mixture restricted to some of its samples."""
+        return Mix(take(self.x, index), self.y_a[index], self.y_b[index], self.weight)
+
+
+def _nll(log_p: Tensor, y: Tensor) -> Tensor:
+    return -log_p.gather(1, y[:, None]).squeeze(1)
+
+
+def unmixed(x: Tensor, y: Tensor, beta: float, rng: Generator) -> Mix:
+    """The images as they are: a mixture with itself, whose loss is plain cross-entropy."""
+    return Mix(x, y, y, torch.ones((), device=x.device, dtype=x.dtype))
+
+
+def mixup(x: Tensor, y: Tensor, beta: float, rng: Generator) -> Mix:
+    """x^m = λx + (1−λ)x_π with one λ ~ Beta(beta, beta) and one permutation π for the batch (A14)."""
+    weight = _beta_sample(x, beta, rng)
+    partner = torch.randperm(len(y), generator=rng, device=x.device)
+    return Mix(torch.lerp(take(x, partner), x, weight), y, y[partner], weight)
+
+
+def cutmix(x: Tensor, y: Tensor, beta: float, rng: Generator) -> Mix:
+    """A rectangle of the partner's image, sides √(1−λ) of the image's; λ becomes the share of the area that is kept."""
+    height, width = x.shape[2:]
+    side = torch.sqrt(1 - _beta_sample(x, beta, rng))
+    partner = torch.randperm(len(y), generator=rng, device=x.device)
+    centre = torch.rand(2, generator=rng, device=x.device, dtype=x.dtype)
+    rows = _inside(height, centre[0], side)
+    columns = _inside(width, centre[1], side)
+    pasted = rows[:, None] & columns[None, :]
+    weight = 1 - pasted.to(x.dtype).mean()
+    return Mix(torch.where(pasted, take(x, partner), x), y, y[partner], weight)
+
+
+def _inside(length: int, centre: Tensor, side: Tensor) -> Tensor:
+    """Which of `length` pixels lie in an interval of `side`·length around `centre`·length, clipped to the image."""
+    half = (length * side / 2).floor()
+    middle = (centre * length).floor()
+    pixels = torch.arange(length, device=centre.device)
+    return (pixels >= middle - half) & (pixels < middle + half)
+
+
+def _beta_sample(x: Tensor, beta: float, rng: Generator) -> Tensor:
+    """One draw of Beta(beta, beta) on x's device, made of two gamma draws so that no host synchronisation is needed."""
+    gamma = torch._standard_gamma(torch.full((2,), beta, device=x.device, dtype=x.dtype), generator=rng)
+    return gamma[0] / gamma.sum()
+
+
+MIXING = {"mixup": mixup, "cutmix": cutmix, "none": unmixed}

@@ -1,0 +1,40 @@
+"""Which samples of a batch go to the auxiliary norm: scores of uncertainty and the choice by them.
+
+Every score is larger for a more uncertain sample.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from trainables.functional.losses import cross_entropy, entropy, logit_margin
+
+
+def confidence(logits: Tensor, y: Tensor) -> Tensor:
+    """The largest probability, negated: an uncertain network has a small one."""
+    return -F.softmax(logits, dim=1).amax(dim=1)
+
+
+def margin(logits: Tensor, y: Tensor) -> Tensor:
+    """max_{c≠y} p_c − p_y on probabilities, as the paper defines its logit margin (A24)."""
+    return logit_margin(F.softmax(logits, dim=1), y)
+
+
+SCORES = {"entropy": entropy, "cross_entropy": cross_entropy, "confidence": confidence, "margin": margin}
+
+
+def selected_count(share: float, batch: int) -> int:
+    """How many of `batch` samples a share means: the nearest whole number, at least one unless the share is 0 (A12)."""
+    return 0 if share == 0 else max(1, math.floor(share * batch + 0.5))
+
+
+def top(scores: Tensor, count: int) -> Tensor:
+    """The indices of the `count` largest scores."""
+    return scores.topk(count, sorted=False).indices
+
+
+def random_subset(batch: int, count: int, rng: Generator) -> Tensor:
+    """`count` different indices below `batch`, each set equally likely."""
+    return torch.randperm(batch, generator=rng, device=rng.device)[:count]

@@ -1,0 +1,116 @@
+"""Measure a trained network: python -m trainables.evaluate RUN [--corruptions all|none|validation] [--attack PGD20-8]
+
+RUN is a folder that `python -m trainables --out RUN` made. Prints a table and writes RUN/evaluation-NORM.csv, a row per
+number. The corrupted images are made once and kept in the user's cache; digits take a few seconds, CIFAR's 750,000
+images about a minute on one core the first time. Measurements are generators of rows; the command line adds them up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Generator, Tensor, nn
+
+from trainables.attacks.spec import Attack, attack_name
+from trainables.functional.batch import Batch
+from trainables.measures.metrics import calibration_error, h_score, mean_entropy, robust_accuracy, top1_accuracy
+from trainables.methods.bottleneck import draw_noise, head_of
+from trainables.models.modes import evaluating
+from trainables.models.pixel_net import PixelNet
+
+
+def rate(net: PixelNet, batches: Iterable[Batch], rng: Generator) -> float:
+    """E[ln p(z|x) − ln q(z)] over images in nats, an upper bound of what the encoding tells of them."""
+    head, ratios = head_of(net), []
+    with evaluating(net):
+        for x, _, _ in batches:
+            encodings = net.features(x)
+            noise = draw_noise(encodings, rng)
+            ratios.append(head.log_ratio(encodings + noise, noise))
+    return float(torch.cat(ratios).mean())
+
+
+class Measurement(NamedTuple):
+    """One number: what it measures, of which corruption and severity or which attack, and its value."""
+
+    measure: str
+    name: str
+    severity: int | None
+    value: float
+
+
+def predict(net: nn.Module, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:
+    """The logits of all images, and their labels."""
+    logits, labels = [], []
+    with evaluating(net):
+        for x, y, _ in batches:
+            logits.append(net(x))
+            labels.append(y)
+    return torch.cat(logits), torch.cat(labels)
+
+
+def accuracy(net: nn.Module, batches: Iterable[Batch]) -> float:
+    """The share of images whose most likely class is their label, in percent."""
+    return top1_accuracy(*predict(net, batches))
+
+
+def measure_clean(net: nn.Module, batches: Iterable[Batch]) -> Iterator[Measurement]:
+    """Standard accuracy, calibration error and mean entropy on images as they are."""
+    logits, y = predict(net, batches)
+    yield Measurement("sa", "", None, top1_accuracy(logits, y))
+    yield Measurement("ece", "", None, calibration_error(logits, y))
+    yield Measurement("entropy", "", None, mean_entropy(logits))
+
+
+def measure_corruptions(
+    net: nn.Module, sets: Mapping[tuple[str, int], np.ndarray], labels: np.ndarray, device: torch.device | str
+) -> Iterator[Measurement]:
+    """The accuracy on each corrupted set."""
+    for (corruption, severity), pixels in sets.items():
+        value = accuracy(net, plain_batches(pixels, labels, device))
+        yield Measurement("corruption", corruption, severity, value)
+
+
+def measure_attacks(
+    net: nn.Module, batches: Iterable[Batch], attacks: list[Attack], source: nn.Module | None = None
+) -> Iterator[Measurement]:
+    """The accuracy under each attack; with a `source`, under what is made against that network."""
+    from trainables.attacks.robustness import robust_accuracy as accuracy_under
+
+    kept = list(batches)
+    for attack in attacks:
+        yield Measurement(
+            "transfer" if source else "attack", attack_name(attack), None, accuracy_under(net, kept, attack, source)
+        )
+
+
+def summarise(rows: Iterable[Measurement]) -> list[Measurement]:
+    """RA and H of measured rows that hold SA and corruptions."""
+    rows = list(rows)
+    accuracies = corruption_accuracies(rows)
+    sa = next((row.value for row in rows if row.measure == "sa"), None)
+    if sa is None or not accuracies:
+        return []
+    ra = robust_accuracy(accuracies)
+    return [Measurement("ra", "", None, ra), Measurement("h", "", None, h_score(sa, ra))]
+
+
+def corruption_accuracies(rows: Iterable[Measurement]) -> dict[tuple[str, int], float]:
+    """The corrupted sets among measured rows."""
+    return {(row.name, row.severity or 0): row.value for row in rows if row.measure == "corruption"}
+
+
+def plain_batches(
+    pixels: np.ndarray, labels: np.ndarray, device: torch.device | str, batch_size: int = 250
+) -> Iterator[Batch]:
+    """All images of an array, in order, in even batches; memory-mapped arrays are read a batch at a time."""
+    size = math.ceil(len(pixels) / max(1, math.ceil(len(pixels) / batch_size))) or 1
+    for start in range(0, len(pixels), size):
+        part = slice(start, start + size)
+        x = torch.from_numpy(np.array(pixels[part])).to(device).permute(0, 3, 1, 2).float().div_(255)
+        y = torch.from_numpy(labels[part]).to(device)
+        yield x, y, torch.arange(start, start + len(y), device=y.device)

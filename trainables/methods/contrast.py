@@ -1,0 +1,86 @@
+"""What GPaCo adds to a network: a classifier, a projection, and a queue of what a slowly following copy said.
+
+The loss is one cross-entropy over the classes and over single images: a class is likely where the classifier says so,
+an image where its projection is near. The target is the own class and, with a small weight, every image of that class.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trainables.models.ensembles import WithMomentumCopy
+from trainables.models.pixel_net import PixelNet
+
+PROJECTED = 128  # dimensions in which images are compared
+MOMENTUM = 0.999  # what the copy keeps of itself at each step
+EMPTY = -1  # the label of a place in the queue that is still free
+NEVER = -1e9  # the score of what must not be compared with
+
+
+class Keys(NamedTuple):
+    """Projections of images by the copy, and the images' labels."""
+
+    projected: Tensor
+    labels: Tensor
+
+
+class Contrast(nn.Module):
+    """The head: logits of the features, and what the loss compares them with."""
+
+    queue: Tensor
+    labels: Tensor
+    place: Tensor
+
+    def __init__(self, dim: int, classes: int, length: int) -> None:
+        super().__init__()
+        self.classifier = nn.Linear(dim, classes)
+        self.projection = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, PROJECTED))
+        self.slow_projection = copy.deepcopy(self.projection).requires_grad_(False)
+        self.register_buffer("queue", torch.zeros(length, PROJECTED))
+        self.register_buffer("labels", torch.full((length,), EMPTY))
+        self.register_buffer("place", torch.zeros((), dtype=torch.long))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.classifier(features)
+
+    def losses(self, features: Tensor, y: Tensor, keys: Keys, weight: float, temperature: float) -> Tensor:
+        """GPaCo's loss of each sample against the others of its pass, the keys and the queue."""
+        own = F.normalize(self.projection(features), dim=1)
+        labels = torch.cat([y, keys.labels, self.labels])
+        near = own @ torch.cat([own, keys.projected, self.queue]).T / temperature
+        itself = torch.eye(len(y), len(labels), dtype=torch.bool, device=y.device)
+        near = near.masked_fill(itself | (labels == EMPTY), NEVER)
+        same = ((y[:, None] == labels) & ~itself).to(near.dtype)
+        target = torch.cat([F.one_hot(y, self.classifier.out_features).to(near.dtype), weight * same], dim=1)
+        log_p = torch.cat([self.classifier(features), near], dim=1).log_softmax(dim=1)
+        return -(target * log_p).sum(dim=1) / target.sum(dim=1)
+
+    @torch.no_grad()
+    def remember(self, keys: Keys) -> None:
+        """Put the keys into the queue in place of the oldest."""
+        count = min(len(keys.labels), len(self.labels))
+        places = (self.place + torch.arange(count, device=self.place.device)) % len(self.labels)
+        self.queue[places], self.labels[places] = keys.projected[:count], keys.labels[:count]
+        self.place.copy_((self.place + count) % len(self.labels))
+
+
+def head_of(net: PixelNet) -> Contrast:
+    """The head of a network that was built for GPaCo."""
+    if not isinstance(net.head, Contrast):
+        raise TypeError(f"the head must be a Contrast, got {type(net.head).__name__}")
+    return net.head
+
+
+@torch.no_grad()
+def keys_of(net: PixelNet, x: Tensor, y: Tensor) -> Keys:
+    """Let the copy follow by one step, and ask it for the images' projections."""
+    body, head = net.body, head_of(net)
+    assert isinstance(body, WithMomentumCopy)
+    for slow, fast in ((body.slow, body.fast), (head.slow_projection, head.projection)):
+        torch._foreach_lerp_(list(slow.parameters()), list(fast.parameters()), 1 - MOMENTUM)
+    return Keys(F.normalize(head.slow_projection(net.run(body.slow, x)), dim=1), y)

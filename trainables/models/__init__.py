@@ -1,0 +1,1 @@
+"""Networks, their dual norms and the modes they run in."""
