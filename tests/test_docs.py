@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import typing
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,6 @@ import pytest
 from study.config.study_config import Study
 from trainables.config import TrialConfig
 from trainables.methods import METHODS
-from trainables.options import field_types
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "results" / "README.md"]
@@ -47,7 +47,7 @@ def test_every_open_place_that_the_code_names_is_explained():
 
 def test_options_of_the_decisions_can_be_given():
     text = (ROOT / "docs" / "decisions.md").read_text()
-    fields = {name for kind in (*METHODS.values(), TrialConfig, Study) for name in field_types(kind)}
+    fields = {name for kind in (*METHODS.values(), TrialConfig, Study) for name in typing.get_type_hints(kind)}
     cells = re.findall(r"^\| A.*\| (.*) \|$", text, re.MULTILINE)
     values = re.findall(r"`([a-z_]+)(?:=([a-z_0-9]+))?`", "\n".join(cells))
     assert {name for name, _ in values} <= fields

@@ -5,7 +5,6 @@ and a checkpoint are kept there after every epoch, and the same command goes on 
 """
 
 import argparse
-import dataclasses
 import sys
 import time
 from pathlib import Path
@@ -15,7 +14,7 @@ from trainables.config import TrialConfig, make_method, with_recipe
 from trainables.data.datasets import DATASETS
 from trainables.methods import METHODS
 from trainables.models.registry import MODELS
-from trainables.options import OneLineParser, add_flag, add_flags, read_flags
+from trainables.options import OneLineParser, Option, add_flag, add_flags, options_of, read_flags
 
 Row = dict[str, Any]
 
@@ -42,12 +41,12 @@ def build_parser() -> OneLineParser:
     return parser
 
 
-def method_options() -> dict[str, dict[str, Any]]:
+def method_options() -> dict[str, dict[str, Option]]:
     """Every hyper-parameter's name, with the methods that have it and their fields of that name."""
-    options: dict[str, dict[str, Any]] = {}
-    for name, kind in METHODS.items():
-        for field in dataclasses.fields(kind):  # type: ignore[arg-type]
-            options.setdefault(field.name, {})[name] = field
+    options: dict[str, dict[str, Option]] = {}
+    for method, kind in METHODS.items():
+        for name, each in options_of(kind).items():
+            options.setdefault(name, {})[method] = each
     return options
 
 

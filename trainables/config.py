@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from trainables.data.datasets import dataset_entry
 from trainables.data.images import AUGMENTS
@@ -31,22 +31,21 @@ class TrialConfig:
     )
     epochs: int = option(10, "passes through the training images", low=1)
     batch_size: int = option(64, "images of a step", low=2)
-    optimizer: str = option("sgd", "the optimiser", one_of=("sgd", "adam"))
+    optimizer: Literal["sgd", "adam"] = option("sgd", "the optimiser")
     lr: float = option(0.1, "peak learning rate", above=0)
     momentum: float = option(0.9, "momentum of sgd", low=0, high=1)
     nesterov: bool = option(False, "Nesterov's form of momentum")
     weight_decay: float = option(5e-4, "L2 penalty on every parameter (A22)", low=0)
-    schedule: str = option("cosine", "learning rate over time", one_of=("cosine", "milestones", "constant"))
+    schedule: Literal["cosine", "milestones", "constant"] = option("cosine", "learning rate over time")
     milestones: tuple[int, ...] = option((), "epochs at which schedule `milestones` multiplies the rate by `decay`")
     decay: float = option(0.1, "factor at each milestone", above=0, high=1)
     warmup: float = option(0.0, "share of all steps during which the rate rises from 0", low=0, high=0.99)
     augment: str = option("crop", "random crops and flips of the training images", one_of=tuple(AUGMENTS))
-    norm_grad: str = option(
+    norm_grad: Literal["group_mean", "global_mean"] = option(
         "group_mean",
         "gradient of norm parameters: a mean over the samples that reached them, or over all (A10)",
-        one_of=("group_mean", "global_mean"),
     )
-    precision: str = option("fp32", "fp32, or bfloat16 autocast", one_of=("fp32", "bf16"))
+    precision: Literal["fp32", "bf16"] = option("fp32", "fp32, or bfloat16 autocast")
     compile: bool = option(
         False, "compile the training passes: fewer kernels on a GPU, for a minute at the start of each trial"
     )

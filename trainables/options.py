@@ -1,4 +1,4 @@
-"""Fields that carry their own help text and limits, so that a flag, its help and its error message have one source."""
+"""Dataclass fields that carry their own help text and limits: flag, help and error message have one source."""
 
 import argparse
 import dataclasses
@@ -7,7 +7,8 @@ import functools
 import math
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 
@@ -19,63 +20,108 @@ def option(
     low: float | None = None,
     high: float | None = None,
     above: float | None = None,
+    read: Callable[[str], Any] | None = None,
+    metavar: str = "",
+    switch: bool = False,
 ) -> Any:
-    """A dataclass field with a help text and the values it may take (`above` is an exclusive lower limit)."""
+    """A dataclass field with a help text and limits.
+
+    The choices of a field of type `Literal["a", "b"]` are its annotation; `one_of` is for names that a registry holds.
+    `above` is an exclusive lower limit, `read` turns the text of a flag into the value, and a `switch` is a flag
+    without a value that has no `--no-` form.
+    """
     limits = {"one_of": one_of, "low": low, "high": high, "above": above}
-    return dataclasses.field(default=default, metadata={"help": help, **limits})
+    return dataclasses.field(
+        default=default, metadata={"help": help, **limits, "read": read, "metavar": metavar, "switch": switch}
+    )
 
 
-def check_options(instance: Any) -> None:
-    """Raise ValueError for the first field whose value is of the wrong type or outside its limits."""
-    kind: Any = type(instance)
-    types_of = field_types(kind)
-    for field in dataclasses.fields(instance):
-        if "help" in field.metadata:
-            _check(field.name, getattr(instance, field.name), types_of[field.name], field.metadata)
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """One field made by `option`, with its annotation resolved."""
+
+    name: str
+    default: Any
+    help: str
+    types: tuple[type, ...]  # `float | None` gives (float, NoneType), `tuple[int, ...]` gives (tuple,)
+    of: type | None  # what a tuple holds
+    choices: tuple[str, ...]
+    low: float | None
+    high: float | None
+    above: float | None
+    read: Callable[[str], Any] | None
+    metavar: str
+    switch: bool
 
 
 @functools.cache
-def field_types(kind: type) -> dict[str, Any]:
-    """The annotations of a dataclass; reading them takes longer than all checks together, and they do not change."""
-    return typing.get_type_hints(kind)
+def options_of(kind: Any) -> Mapping[str, Option]:
+    """The options of a dataclass by name; cached, since resolving annotations takes longer than all checks."""
+    hints = typing.get_type_hints(kind)
+    found = {}
+    for field in dataclasses.fields(kind):
+        if "help" not in field.metadata:
+            continue
+        given = dict(field.metadata)
+        plain, choices, of = _parts(hints[field.name])
+        choices = given.pop("one_of") or choices
+        found[field.name] = Option(field.name, field.default, types=plain, of=of, choices=choices, **given)
+    return types.MappingProxyType(found)
 
 
-def value_types(annotation: Any) -> tuple[type, ...]:
-    """The plain types of an annotation: `float | None` gives (float, NoneType), `tuple[int, ...]` gives (tuple,)."""
-    parts = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
-    return tuple(typing.get_origin(part) or part for part in parts)
+def _parts(annotation: Any) -> tuple[tuple[type, ...], tuple[str, ...], type | None]:
+    """The plain types of an annotation, the choices of its Literal, and what its tuple holds."""
+    union = isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union
+    plain: list[type] = []
+    choices: tuple[str, ...] = ()
+    of = None
+    for part in typing.get_args(annotation) if union else (annotation,):
+        origin = typing.get_origin(part)
+        if origin is typing.Literal:
+            plain.append(str)
+            choices = typing.get_args(part)
+        elif origin is tuple:
+            plain.append(tuple)
+            of = typing.get_args(part)[0]
+        else:
+            plain.append(origin or part)
+    return tuple(plain), choices, of
 
 
-def _check(name: str, value: Any, annotation: Any, limits: Any) -> None:
-    allowed = value_types(annotation)
-    if value is None and type(None) in allowed:
+def check_options(instance: Any) -> None:
+    """Raise ValueError for the first option whose value is of the wrong type or outside its limits."""
+    kind: Any = type(instance)
+    for each in options_of(kind).values():
+        _check(each, getattr(instance, each.name))
+
+
+def _check(each: Option, value: Any) -> None:
+    if value is None and type(None) in each.types:
         return
-    if bool in allowed and not isinstance(value, bool):
-        raise ValueError(f"{name} must be true or false, got {value!r}")
-    if str in allowed and not isinstance(value, str):
-        raise ValueError(f"{name} must be a word, got {value!r}")
-    if limits["one_of"] and value not in limits["one_of"]:
-        raise ValueError(unknown(name, value, limits["one_of"]))
-    if int in allowed or float in allowed:
-        _check_number(name, value, float in allowed, limits)
+    if bool in each.types and not isinstance(value, bool):
+        raise ValueError(f"{each.name} must be true or false, got {value!r}")
+    if str in each.types and not isinstance(value, str):
+        raise ValueError(f"{each.name} must be a word, got {value!r}")
+    if each.choices and value not in each.choices:
+        raise ValueError(unknown(each.name, value, each.choices))
+    if int in each.types or float in each.types:
+        _check_number(each, value)
 
 
-def _check_number(name: str, value: Any, fractions: bool, limits: Any) -> None:
+def _check_number(each: Option, value: Any) -> None:
+    fractions = float in each.types
     kind = "a number" if fractions else "a whole number"
-    bounds = _bounds(limits)
-    must = f"{name} must be {kind}{bounds}, got {value!r}"
+    must = f"{each.name} must be {kind}{_bounds(each)}, got {value!r}"
     if isinstance(value, bool) or not isinstance(value, (int, float) if fractions else int):
         raise ValueError(must)
-    too_low = (limits["low"] is not None and value < limits["low"]) or (
-        limits["above"] is not None and value <= limits["above"]
-    )
-    too_high = limits["high"] is not None and value > limits["high"]
+    too_low = (each.low is not None and value < each.low) or (each.above is not None and value <= each.above)
+    too_high = each.high is not None and value > each.high
     if not math.isfinite(value) or too_low or too_high:
         raise ValueError(must)
 
 
-def _bounds(limits: Any) -> str:
-    low, high, above = limits["low"], limits["high"], limits["above"]
+def _bounds(each: Option) -> str:
+    low, high, above = each.low, each.high, each.above
     if low is not None and high is not None:
         return f" in [{low:.10g}, {high:.10g}]"
     if above is not None and high is not None:
@@ -84,7 +130,7 @@ def _bounds(limits: Any) -> str:
         return f" of at least {low:g}"
     if above is not None:
         return f" above {above:g}"
-    return ""
+    return f" of at most {high:g}" if high is not None else ""
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> str:
@@ -96,64 +142,66 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> str:
 
 
 def add_flags(parser: Any, kind: Any, skip: Iterable[str] = ()) -> None:
-    """A command-line flag for every field of a dataclass; texts become values in `read_flags`."""
-    for field in dataclasses.fields(kind):
-        if "help" in field.metadata and field.name not in skip:
-            add_flag(parser, {"": field})
+    """A command-line flag for every option of a dataclass; `read_flags` turns the texts into values."""
+    for each in options_of(kind).values():
+        if each.name not in skip:
+            add_flag(parser, {"": each})
 
 
-def add_flag(parser: Any, fields: dict[str, Any]) -> None:
-    """One flag for the fields of one name of several owners; a flag that is not given leaves no value behind."""
-    first = next(iter(fields.values()))
+def add_flag(parser: Any, owners: Mapping[str, Option]) -> None:
+    """One flag for the options of one name of several owners; a flag that is not given leaves no value behind."""
+    first = next(iter(owners.values()))
     flag = "--" + first.name.replace("_", "-")
-    help = "; ".join(_help_lines(fields)).replace("%", "%%")
-    if isinstance(first.default, bool):
+    help = "; ".join(_help_lines(owners)).replace("%", "%%")
+    if first.switch:
+        parser.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=help)
+    elif isinstance(first.default, bool):
         parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=help)
     else:
-        choices = list(dict.fromkeys(choice for field in fields.values() for choice in field.metadata["one_of"]))
-        metavar = "{" + ",".join(choices) + "}" if choices else first.name[0].upper()
+        choices = list(dict.fromkeys(choice for each in owners.values() for choice in each.choices))
+        metavar = "{" + ",".join(choices) + "}" if choices else first.metavar or first.name[0].upper()
         parser.add_argument(flag, metavar=metavar, default=argparse.SUPPRESS, help=help)
 
 
-def _help_lines(fields: dict[str, Any]) -> list[str]:
-    """The help texts of fields of one name, each once, with its owners and their defaults."""
-    owners: dict[str, list[str]] = {}
-    for owner, field in fields.items():
-        default = "" if field.default is None or field.default == () else f"{field.default}"
-        owners.setdefault(field.metadata["help"], []).append(f"{owner} {default}".strip())
-    return [text + (f" [{', '.join(names)}]" if any(names) else "") for text, names in owners.items()]
+def _help_lines(owners: Mapping[str, Option]) -> list[str]:
+    """The help texts of options of one name, each once, with its owners and their defaults."""
+    texts: dict[str, list[str]] = {}
+    for owner, each in owners.items():
+        default = "" if each.switch or each.default in (None, (), "") else f"{each.default}"
+        texts.setdefault(each.help, []).append(f"{owner} {default}".strip())
+    return [text + (f" [{', '.join(names)}]" if any(names) else "") for text, names in texts.items()]
 
 
-def read_flags(values: dict[str, Any], kind: Any) -> dict[str, Any]:
-    """The given flags that are fields of a dataclass, as values of the fields' types.
+def read_flags(values: Mapping[str, Any], kind: Any) -> dict[str, Any]:
+    """The given values that are options of a dataclass, texts as values of the options' types.
 
     A text that is no number where one is wanted stays a text, and the dataclass says what it must be.
     """
-    types_of = field_types(kind)
-    return {
-        field.name: _value(values[field.name], value_types(types_of[field.name]))
-        for field in dataclasses.fields(kind)
-        if field.name in values
-    }
+    return {name: _value(values[name], each) for name, each in options_of(kind).items() if name in values}
 
 
-def _value(text: Any, allowed: tuple[type, ...]) -> Any:
-    if not isinstance(text, str):
-        return text
-    if tuple in allowed:
-        parts = [_number(part, int) for part in text.split(",") if part]
-        return tuple(parts)
+def _value(given: Any, each: Option) -> Any:
+    if not isinstance(given, str):
+        return tuple(given) if tuple in each.types and isinstance(given, list) else given
+    if each.read:
+        return each.read(given)
+    if tuple in each.types:
+        return tuple(_plain(part, (each.of or str,)) for part in given.split(",") if part)
+    return _plain(given, each.types)
+
+
+def _plain(text: str, kinds: tuple[type, ...]) -> Any:
+    if Path in kinds:
+        return Path(text)
+    if bool in kinds and text in ("true", "false"):
+        return text == "true"
     for kind in (int, float):
-        if kind in allowed:
-            return _number(text, kind)
+        if kind in kinds:
+            try:
+                return kind(text)
+            except ValueError:
+                return text
     return text
-
-
-def _number(text: str, kind: type) -> Any:
-    try:
-        return kind(text)
-    except ValueError:
-        return text
 
 
 class OneLineParser(argparse.ArgumentParser):

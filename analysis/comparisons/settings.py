@@ -16,7 +16,7 @@ from study.files.configs import method_row
 from study.files.results import Row
 from trainables.config import make_method
 from trainables.methods import METHODS, Method
-from trainables.options import field_types, value_types
+from trainables.options import options_of
 
 CONFIRM = {column.name for column in COLUMNS["confirm"]} | {"study", "table", "changes"}  # not measured, or named
 ATTACK = "PGD20-"  # how the attacks of the sensitivity tables are called
@@ -100,13 +100,11 @@ def _means(rows: Sequence[Row]) -> Row:
 
 def _typed(row: Row) -> Row:
     """The row with its hyper-parameters in the types of the method's fields: in a frame, a number may be 1.0 for 1."""
-    method: Any = METHODS[row["method"]]
-    types = field_types(method)
     values = {}
-    for field in dataclasses.fields(method):
-        if row.get(field.name) is not None:
-            kind = value_types(types[field.name])[0]
-            values[field.name] = kind(row[field.name]) if kind in (int, float, bool) else row[field.name]
+    for name, each in options_of(METHODS[row["method"]]).items():
+        if row.get(name) is not None:
+            kind = each.types[0]
+            values[name] = kind(row[name]) if kind in (int, float, bool) else row[name]
     whole = {name: int(row[name]) for name in ("seed", "epochs") if row.get(name) is not None}
     return {**row, **values, **whole}
 

@@ -13,7 +13,7 @@ from study.config.make_study import make_study, not_a_study, read_options
 from study.config.study_config import PROGRAM, STUDY_FIELDS, TRIAL_FIELDS, Study
 from trainables.data.datasets import DATASETS
 from trainables.methods import METHODS
-from trainables.options import OneLineParser, add_flag, unknown
+from trainables.options import OneLineParser, Option, add_flag, unknown
 
 EPILOG = """\
 examples:
@@ -81,12 +81,8 @@ def build_parser() -> OneLineParser:
     add("--warm-start", metavar="DIR,…", help="studies whose results the sampler knows from the start")
     for title, names in _GROUPS.items():
         for name in names:
-            if STUDY_FIELDS[name].default is False:
-                flag, help = "--" + name.replace("_", "-"), STUDY_FIELDS[name].metadata["help"]
-                groups[title].add_argument(flag, action="store_true", help=help)
-            else:
-                add_flag(groups[title], {"": STUDY_FIELDS[name]})
-    groups["the search"].add_argument("--seed", metavar="S", help=f"{STUDY_FIELDS['seed'].metadata['help']} [0]")
+            add_flag(groups[title], {"": STUDY_FIELDS[name]})
+    groups["the search"].add_argument("--seed", metavar="S", help=f"{STUDY_FIELDS['seed'].help} [0]")
     groups["a published table"].add_argument("--tables", action="store_true", help="list the tables, and stop")
     groups["where it runs"].add_argument("--resume", metavar="DIR", help="go on with the study in DIR")
     groups["where it runs"].add_argument("--extend", metavar="T", help="T more proposals for the study of --resume")
@@ -181,10 +177,6 @@ def _recipe_names() -> set[str]:
     return {name for entry in DATASETS.values() for name in entry.recipe}
 
 
-def _without_default(one: Any) -> Any:
-    """The same field without a default in its help, which the recipe decides."""
-    copy: Any = dataclasses.field(default=None, metadata=one.metadata)
-    copy.name = one.name
-    if isinstance(one.default, bool):
-        copy.default = one.default
-    return copy
+def _without_default(one: Option) -> Option:
+    """The same option without a default in its help, which the recipe decides."""
+    return one if isinstance(one.default, bool) else dataclasses.replace(one, default=None)

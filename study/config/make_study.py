@@ -9,11 +9,11 @@ from typing import Any
 
 from search_spaces import spaces
 from study.config.budget import Budget, format_budget, format_cost, parse_budget, parse_total
-from study.config.study_config import CHANGEABLE, EMBEDDED, PROGRAM, TRIAL_FIELDS, Study, fields_of
+from study.config.study_config import CHANGEABLE, EMBEDDED, PROGRAM, TRIAL_FIELDS, Study
 from study.files.study_json import read_record
 from trainables.config import TrialConfig, differences, make_method, with_recipe
 from trainables.methods import METHODS
-from trainables.options import read_flags, unknown, value_types
+from trainables.options import options_of, read_flags, unknown
 
 
 def make_study(**options: Any) -> Study:
@@ -61,8 +61,6 @@ def _read_special(options: Mapping[str, Any]) -> dict[str, Any]:
         found["methods"] = tuple(name for name in METHODS if affordable(spaces.cheapest_cost(name)))
     if options.get("trials_per_gpu") == "auto":
         found["trials_per_gpu"] = None
-    if options.get("controls") in ("true", "false"):
-        found["controls"] = options["controls"] == "true"
     if "fix" in options:
         fix = options["fix"]
         pairs = fix.items() if isinstance(fix, Mapping) else [_pair(part) for part in _words(fix)]
@@ -94,19 +92,8 @@ def _pair(text: str) -> tuple[str, str]:
 
 def _field_value(name: str, value: Any) -> Any:
     """A text as a value of the method field of that name, whichever method has it."""
-    import typing
-
-    for kind in METHODS.values():
-        types = typing.get_type_hints(kind)
-        if name in types and name in fields_of(_name_of(kind)) and isinstance(value, str):
-            if bool in value_types(types[name]) and value in ("true", "false"):
-                return value == "true"
-            return read_flags({name: value}, kind)[name]
-    return value
-
-
-def _name_of(kind: Any) -> str:
-    return next(name for name, each in METHODS.items() if each is kind)
+    kind = next((kind for kind in METHODS.values() if name in options_of(kind)), None)
+    return value if kind is None else read_flags({name: value}, kind)[name]
 
 
 _OPTION_NAMES = (

@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from search_spaces import spaces
@@ -16,7 +16,7 @@ from search_spaces.cheapest import cheapest
 from study.config.budget import Budget, format_budget, format_cost, parse_budget
 from trainables.config import TrialConfig, make_method, with_recipe
 from trainables.methods import METHODS
-from trainables.options import check_options, option, unknown
+from trainables.options import check_options, option, options_of, unknown
 
 EMBEDDED = "digits"  # comes with the installation, so that a study runs without a download
 PROGRAM = "python study/run.py"
@@ -38,11 +38,11 @@ class Study:
         None, f"proposals [{EMBEDDED} 6, else 24; grid: all; with total-budget: as many as it pays for]", low=1
     )
     total_budget: float | None = None
-    scheduler: str = option(
-        "none", "every trial to its end, or asha: stop the worse half at rungs of spent cost", one_of=("none", "asha")
+    scheduler: Literal["none", "asha"] = option(
+        "none", "every trial to its end, or asha: stop the worse half at rungs of spent cost"
     )
-    sampler: str | None = option(None, "who proposes [tpe]", one_of=("tpe", "gp", "random", "grid"))
-    objective: str = option("h", "validation H, or H against cost", one_of=("h", "pareto"))
+    sampler: Literal["tpe", "gp", "random", "grid"] | None = option(None, "search algorithm [tpe]")
+    objective: Literal["h", "pareto"] = option("h", "validation H, or H against cost")
     confirm: int | None = option(
         None,
         f"how many of the best are trained anew and measured on test images [{EMBEDDED} 1, else 3]; 0: none",
@@ -55,9 +55,7 @@ class Study:
         None, "confirm vanilla at three learning rates and at equal cost, too: true or false [digits false, else true]"
     )
     table: str | None = option(None, "run the grid of a published table instead of a search, as entprop/16")
-    scale: str = option(
-        "paper", "of a table: the published protocol, or digits with three seeds", one_of=("paper", "demo")
-    )
+    scale: Literal["paper", "demo"] = option("paper", "of a table: the published protocol, or digits with three seeds")
     out: str | None = option(None, "folder of the study, a new one [runs/<date>-<dataset>-<budget>]")
     address: str | None = option(
         None, "a running Ray cluster: auto or HOST:PORT; for ray:// use ray job submit [RAY_ADDRESS, else local]"
@@ -72,16 +70,16 @@ class Study:
     )  # None is auto
     concurrency: int | None = option(None, "trials at once [as many as the resources allow]", low=1)
     max_failures: int = option(2, "how often a trial that dies with its worker is taken up again", low=0)
-    device: str = option("auto", "of the trials; auto: a GPU where there is one", one_of=("auto", "cpu", "cuda"))
+    device: Literal["auto", "cpu", "cuda"] = option("auto", "of the trials; auto: a GPU where there is one")
     data_root: str | None = option(None, "where data sets lie or are downloaded to")
     warm_start: tuple[str, ...] = ()
     seed: int = option(
         0, "seed of the proposals and of the trials; confirmation takes fresh ones", low=0, high=2**31 - 1
     )
-    dashboard: bool = option(False, "print the address of Ray's dashboard and how to log in")
-    tensorboard: bool = option(False, "write TensorBoard files beside the results")
-    quiet: bool = option(False, "print the result alone")
-    dry_run: bool = option(False, "print the plan and run nothing")
+    dashboard: bool = option(False, "print the address of Ray's dashboard and how to log in", switch=True)
+    tensorboard: bool = option(False, "write TensorBoard files beside the results", switch=True)
+    quiet: bool = option(False, "print the result alone", switch=True)
+    dry_run: bool = option(False, "print the plan and run nothing", switch=True)
     resume: bool = False
     extend: int = 0
 
@@ -327,5 +325,5 @@ def fields_of(method: str) -> list[str]:
     return [f.name for f in dataclasses.fields(kind)]
 
 
-TRIAL_FIELDS = {f.name: f for f in dataclasses.fields(TrialConfig) if "help" in f.metadata and f.name != "seed"}
-STUDY_FIELDS = {f.name: f for f in dataclasses.fields(Study) if "help" in f.metadata}
+TRIAL_FIELDS = {name: each for name, each in options_of(TrialConfig).items() if name != "seed"}
+STUDY_FIELDS = options_of(Study)

@@ -1,11 +1,9 @@
 """The columns of a study's tables: names, types and meanings, as docs/study-folder.md prints them."""
 
-import dataclasses
-import typing
 from typing import NamedTuple
 
 from trainables.methods import METHODS
-from trainables.options import value_types
+from trainables.options import options_of
 
 STATUSES = ("finished", "stopped", "failed", "running")
 
@@ -26,11 +24,9 @@ def _method_columns() -> tuple[Column, ...]:
     kinds: dict[str, type] = {}
     texts: dict[str, dict[str, list[str]]] = {}  # name -> help text -> the methods that it belongs to
     for method, kind in METHODS.items():
-        types = typing.get_type_hints(kind)
-        for field in dataclasses.fields(kind):  # type: ignore[arg-type]
-            allowed = value_types(types[field.name])
-            kinds[field.name] = next((each for each in (bool, int, float) if each in allowed), str)
-            texts.setdefault(field.name, {}).setdefault(field.metadata["help"], []).append(method)
+        for name, each in options_of(kind).items():
+            kinds[name] = next((plain for plain in (bool, int, float) if plain in each.types), str)
+            texts.setdefault(name, {}).setdefault(each.help, []).append(method)
     meanings = {
         name: "; ".join(f"{text} ({', '.join(owners)})" for text, owners in several.items())
         for name, several in texts.items()

@@ -14,6 +14,7 @@ from study.config.space import first_proposals, published_values, space_of, tria
 from study.config.study_config import Study
 from trainables.config import make_method
 from trainables.methods import METHODS
+from trainables.options import options_of
 
 optuna = pytest.importorskip("optuna")
 
@@ -162,10 +163,10 @@ def test_the_cheapest_cost_of_a_method_is_that_of_its_cheapest_setting(name):
 
 
 def test_choices_and_defaults_are_those_of_the_methods():
-    entprop = {field.name: field for field in dataclasses.fields(METHODS["entprop"])}
-    assert entprop["metric"].metadata["one_of"] == spaces.METRICS
-    assert entprop["weights"].metadata["one_of"] == spaces.WEIGHTS
-    assert entprop["aux_target"].metadata["one_of"] == spaces.AUX_TARGETS
+    entprop = options_of(METHODS["entprop"])
+    assert entprop["metric"].choices == spaces.METRICS
+    assert entprop["weights"].choices == spaces.WEIGHTS
+    assert entprop["aux_target"].choices == spaces.AUX_TARGETS
     for name, values in {
         "entprop": {"k": 0.2, "n": 1},
         "fast_advprop": {"p_adv": 0.2, "n": 1},
