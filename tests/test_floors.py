@@ -1,6 +1,7 @@
-"""What may be imported where: the training core needs neither Ray nor Optuna, and a list of names not even torch."""
+"""What may import what: rooms one way, no circle of files, training without Ray and Optuna, names without torch."""
 
 import ast
+import functools
 import pkgutil
 import subprocess
 import sys
@@ -90,10 +91,116 @@ def test_light_modules_load_nothing_heavy(name):
     assert loaded & HEAVY == set()
 
 
+# Rooms from the ground up. A file may import from its own room, and from the floors below its own.
+FLOORS = {
+    "trainables": [
+        {"functional", "options", "disk"},
+        {"data", "corruptions"},
+        {"models"},
+        {"attacks"},
+        {"methods"},
+        {"config", "measures"},
+        {"training"},
+        {"evaluate"},
+        {"__main__"},
+    ],
+    "search_spaces": [{"spaces"}, {"cheapest"}],
+    "study": [
+        {"files", "papers"},
+        {"config"},
+        {"workers"},
+        {"confirm", "ray_tune", "search"},
+        {"display"},
+        {"driver"},
+        {"run"},
+        {"doctor"},
+    ],
+    "analysis": [
+        {"inputs"},
+        {"comparisons"},
+        {"figures", "tables"},
+        {"diagnostics", "report"},
+        {"notebooks"},
+        {"__main__"},
+    ],
+}
+
+
+@functools.cache
+def graph():
+    """Which modules each module of the product and of the benchmarks imports, at any depth, lazily or not."""
+    names = {name for package in (*PACKAGES, "benchmarks") for name in modules_of(package)}
+    found = {}
+    for name in names:
+        path = ROOT.joinpath(*name.split("."))
+        path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        imported = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                inner = {f"{node.module}.{alias.name}" for alias in node.names}
+                imported |= (inner & names) | ({node.module} if inner - names else set())
+        found[name] = imported & names - {name}
+    return found
+
+
+def room(name):
+    """The room of a module: the folder or file right below its package."""
+    return name.split(".")[1] if "." in name else ""
+
+
+def circles(imports):
+    """The modules in circles, and those that import them: modules without imports go until every module left has one."""
+    left = dict(imports)
+    while leaves := {name for name, targets in left.items() if not targets & left.keys()}:
+        left = {name: targets for name, targets in left.items() if name not in leaves}
+    return sorted(left)
+
+
 @pytest.mark.parametrize("package", PACKAGES)
-def test_packages_import_each_other_one_way(package):
-    others = set(PACKAGES) - {package} - MAY_IMPORT[package]
-    assert [(path, name) for path, name in imports_of(package) if name in others] == []
+def test_rooms_import_from_the_floors_below_them(package):
+    floor = {name: level for level, rooms in enumerate(FLOORS[package]) for name in rooms}
+    inside = [name for name in graph() if name.startswith(f"{package}.")]
+    assert {room(name) for name in inside} == set(floor)
+    against = [
+        f"{name} -> {target}"
+        for name in inside
+        for target in graph()[name]
+        if target.startswith(f"{package}.") and room(target) != room(name) and floor[room(target)] >= floor[room(name)]
+    ]
+    assert against == []
+
+
+def test_no_files_import_each_other_in_a_circle():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}, "e": set()}) == ["a", "b", "c", "d"]
+    assert circles(graph()) == []
+
+
+def test_packages_import_each_other_one_way():
+    against = [
+        f"{name} -> {target}"
+        for name, targets in graph().items()
+        for target in targets
+        if (own := name.partition(".")[0]) in MAY_IMPORT and target.partition(".")[0] not in {own, *MAY_IMPORT[own]}
+    ]
+    assert against == []
+
+
+def test_rooms_and_files_have_a_size_that_a_reader_can_hold():
+    folders = {path.parent for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
+    modules = {folder: len(list(folder.glob("*.py"))) - 1 for folder in folders}  # without __init__.py
+    full = [str(folder.relative_to(ROOT)) for folder, count in modules.items() if count > 14]
+    assert full == ["trainables/methods"]
+    files = [path for folder in folders for path in folder.glob("*.py")]
+    long = [path.name for path in files if len(path.read_text(encoding="utf-8").splitlines()) > 350]
+    assert long == []
+
+
+def test_only_ray_tune_knows_ray_and_only_sampling_knows_optuna():
+    named = {(path, name) for path, name in imports_of("study") if name in {"ray", "optuna"}}
+    assert {path for path, name in named if name == "ray" and not path.startswith("study/ray_tune/")} == set()
+    assert {path for path, name in named if name == "optuna"} == {"study/search/sampling.py"}
 
 
 def test_training_core_imports_only_what_the_floor_environment_has():
