@@ -1,4 +1,4 @@
-"""How long a step took on this machine, remembered so that the next plan can estimate minutes."""
+"""Step times measured on this machine, kept so that the next plan can estimate minutes."""
 
 import json
 import platform
@@ -9,8 +9,6 @@ from typing import Any
 
 from trainables.config import TrialConfig
 from trainables.disk import cache_folder, write_atomically
-
-# -------------------------------------------------------------------------------------------------------- timings
 
 
 @dataclass(frozen=True)
