@@ -20,6 +20,10 @@ class StudyFailed(RuntimeError):
         self.folder = folder
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C ended a study in good order; the message holds the command that resumes it."""
+
+
 @contextlib.contextmanager
 def reading_input() -> Iterator[None]:
     """Inside, a ValueError or OSError means that the input is wrong, and becomes an InputError."""

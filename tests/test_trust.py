@@ -175,8 +175,8 @@ def test_no_version_with_a_known_hole_can_be_installed(package):
 
 LISTEN = """
 import json, subprocess, psutil
-from study import tuner
-with tuner.ray_session(cpus=1) as url:
+from study.ray_tune import session
+with session.ray_session(cpus=1) as url:
     me = psutil.Process()
     names = {child.pid: child.name() + " " + " ".join(child.cmdline()[:4]) for child in me.children(recursive=True)}
     ports = [(pid, names[pid], one.laddr.ip, one.laddr.port) for pid in names

@@ -20,6 +20,7 @@ from study.confirm.chosen import Candidate, run_name, shift_folder
 from study.files.configs import config_id, config_row
 from study.files.results import Results
 from study.workers.jobs import Job, Row
+from study.workers.work_folder import base_of
 from trainables.config import TrialConfig
 
 IN_CONFIRM = ("sa", "ra", "h", "ece", "entropy")  # of the main norms; entropy is not reported
@@ -32,8 +33,6 @@ class Confirm:
     """
 
     def __init__(self, study: Study, chosen: list[Candidate], results: Results, progress: Any) -> None:
-        from study.workers.work_folder import base_of
-
         assert study.out is not None
         self.study, self.results, self.progress = study, results, progress
         self.base = base_of(study.out, study.storage)

@@ -3,10 +3,13 @@
 import json
 import platform
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
+from study.files.csv_table import Row
 from trainables.config import TrialConfig
 from trainables.disk import cache_folder, write_atomically
 
@@ -22,6 +25,20 @@ class Timing:
 
     def epoch_seconds(self, batch_size: int) -> float:
         return self.step_seconds * (self.images // batch_size)
+
+
+def timing_of(trial: TrialConfig, images: int, trials: Iterable[Row], confirm: Iterable[Row]) -> Timing | None:
+    """What a study shows of this machine; None unless a trial and a confirmed vanilla run have finished."""
+    steps = images // trial.batch_size
+    speeds = [
+        row["images_per_s"] * row["cost"] for row in trials if row["status"] == "finished" and row["images_per_s"]
+    ]
+    vanilla = [row["seconds"] for row in confirm if row["method"] == "vanilla" and row["h"] is not None]
+    if not speeds or not vanilla or not steps:
+        return None
+    step = median(trial.batch_size / speed for speed in speeds)  # a step of cost c takes about c vanilla steps
+    test = max(0.0, median(vanilla) - step * steps * trial.epochs)
+    return Timing(step, images, 0.1 * test, test)
 
 
 def timings_file() -> Path:

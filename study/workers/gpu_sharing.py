@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from study.config.space import published_values, trial_config
+from study.config.study_config import Study
 from trainables.config import TrialConfig
 from trainables.data.images import Splits
 from trainables.training.loop import train
@@ -38,6 +40,13 @@ class Tried(NamedTuple):
     trials: int
     images_per_s: float  # of all together
     gigabytes: float  # in use on the device, its own programs and others'; 0 on a CPU
+
+
+def heaviest(study: Study, configs: list[TrialConfig]) -> TrialConfig:
+    """The most expensive row of a table, or the most expensive published setting that the search may propose."""
+    if not configs:
+        configs = [study.trial, *(trial_config(study, values, 0) for values in published_values(study))]
+    return max(configs, key=lambda config: config.method.cost)
 
 
 def try_out(config: TrialConfig, splits: Splits, device: str, most: int, seconds: float = SECONDS) -> list[Tried]:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from study.files.columns import SELECTED
-from study.workers.jobs import Job, Row
+from study.workers.jobs import Job, Row, out_of_memory
 from study.workers.work_folder import WorkFolder
 from trainables.config import TrialConfig
 from trainables.corruptions.functions import REPORTED, VALIDATION
@@ -176,7 +176,7 @@ def describe(error: BaseException) -> str:
     first = f"{kind}: {error}".splitlines()[0] if str(error) else kind
     on_cpu = isinstance(error, RuntimeError) and "allocate memory" in str(error)
     if on_cpu or isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        first = f"out of memory: {first}; take a smaller batch or fewer trials at once"
+        first = out_of_memory(first)
     return first + "\n" + "".join(traceback.format_exception(error)).rstrip()
 
 
