@@ -104,6 +104,7 @@ CASES = [
     # -------------------------------------------------------------------------------------------- where it runs
     Case(RUN, "--budget 4N --device tpu", "unknown device 'tpu'; did you mean 'cpu'? known: auto, cpu, cuda"),
     Case(RUN, "--budget 4N --cpus-per-trial 0", "cpus_per_trial must be a number above 0, got 0"),
+    Case(RUN, "--budget 4N --gpus-per-trial 2", "gpus_per_trial must be a number in [0, 1], got 2"),
     Case(RUN, "--budget 4N --gpus-per-trial -1", "gpus_per_trial must be a number in [0, 1], got -1"),
     Case(RUN, "--budget 4N --trials-per-gpu 0", "trials_per_gpu must be a whole number of at least 1, got 0"),
     Case(RUN, "--budget 4N --gpus-per-trial 1 --trials-per-gpu 2", "one of gpus_per_trial and trials_per_gpu must be"),
