@@ -1,7 +1,7 @@
-"""What a study tells Prometheus while it runs: gauges of each trial in its worker, gauges of the study in the driver.
+"""Gauges for Prometheus: those of a trial in its worker, those of the study in the driver.
 
-Every node serves them as `ray_entprop_…` on Ray's metrics port; `study/grafana/study.json` is a dashboard of them. That
-port asks for no password: keep it inside a firewall. A trial's gauges end with its worker, the study's with the study.
+Every node serves them as `ray_entprop_…` on Ray's metrics port; `study/grafana/study.json` is a dashboard of them. The
+port asks for no password: keep it behind a firewall.
 """
 
 import math
@@ -29,7 +29,7 @@ STUDY = {
 
 
 class TrialGauges:
-    """The gauges of a worker; each value is labelled with the study and with the trial it then works on."""
+    """The gauges of a worker; each value is labelled with the study and the current trial."""
 
     def __init__(self, study: str) -> None:
         self.study = study
