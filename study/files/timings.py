@@ -59,13 +59,8 @@ def remember_timing(config: TrialConfig, device: str, timing: Timing) -> None:
 
 def known_timing(config: TrialConfig, device: str = "auto") -> Timing | None:
     """The timing of this machine; for device auto the last one that was kept on any of its devices."""
-    begin = _timing_key(config, "")
-    found = [
-        entry
-        for key, entry in _read_timings().items()
-        if (key.startswith(begin) if device == "auto" else key == _timing_key(config, device))
-    ]
-    if not found:
+    begin = _timing_key(config, "" if device == "auto" else device)
+    if not (found := [entry for key, entry in _read_timings().items() if key.startswith(begin)]):
         return None
     last = max(found, key=lambda entry: entry.get("when", 0.0))
     try:
@@ -75,7 +70,7 @@ def known_timing(config: TrialConfig, device: str = "auto") -> Timing | None:
 
 
 def _timing_key(config: TrialConfig, device: str) -> str:
-    """What decides a step's time; the device stands last, so that a key without it begins those of all devices."""
+    """What decides a step's time; the device is last, so that a key without it is the start of those of all devices."""
     parts = (platform.node(), config.dataset, config.model, config.batch_size, config.precision, config.train_images)
     return "|".join([*map(str, parts), device])
 

@@ -35,9 +35,13 @@ def ray_session(
 ) -> Iterator[str]:
     """A connection to the given cluster, that of RAY_ADDRESS, or a local one; yields the dashboard's URL, if any.
 
-    A bare `ray.init()` would join whatever cluster happens to run on this machine. The job is named after the study.
+    A Ray that this process has started before is used as it is and left running. A bare `ray.init()` would join
+    whatever cluster happens to run on this machine. The job is named after the study.
     """
     configure()
+    if ray.is_initialized():
+        yield ""
+        return
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     check_reachable(address)
     settings: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}

@@ -108,6 +108,10 @@ def test_jobs_run_on_actors_that_outlive_failures_and_rungs_stop_the_worse(tmp_p
         assert 'study="s"' in text
         assert 'trial="trial-0000"' in text
 
+        with session.ray_session():  # of a program that has started Ray itself
+            assert session.slots_of(1, 0) == 2
+        assert session.slots_of(1, 0) == 2  # and goes on with it
+
 
 def test_a_cluster_that_is_not_there_is_named_at_once():
     with socket.socket() as free:
