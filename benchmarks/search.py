@@ -26,7 +26,6 @@ import random
 import statistics
 import tempfile
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 
@@ -34,8 +33,7 @@ from benchmarks.replay import BUDGET, path_of, recorded
 from benchmarks.report import write_report
 from study.config.make_study import make_study
 from study.config.space import PUBLISHED_FIRST, first_proposals, space_of
-from study.ray_tune.cost_rungs import CostRungs
-from study.search.halving import rung_costs
+from study.search.halving import Halving, rung_costs
 from study.search.sampling import Proposals
 
 SCHEMES = {  # sampler, how many published settings come first, halving
@@ -66,7 +64,7 @@ class Replay:
             self.first = random.Random(seed).sample(table.settings, len(table.settings))
             self.last = len(self.first)
         self.rungs = rung_costs(BUDGET, table.epochs) if halving else ()
-        self.halving = CostRungs(BUDGET, table.epochs, [], folder / "rungs.csv") if halving else None
+        self.halving = Halving(self.rungs) if halving else None
         self.log, self.spent, self.best = [], 0.0, 0.0
 
     def run(self, limit):
@@ -94,7 +92,7 @@ class Replay:
         """Whether halving ends the trial after this epoch."""
         if self.halving is None or not any((epoch - 1) * cost < rung <= epoch * cost for rung in self.rungs):
             return False
-        return self.halving.compare(SimpleNamespace(trial_id=str(number)), epoch * cost, h) == CostRungs.STOP
+        return not self.halving.compare(str(number), epoch * cost, h)
 
 
 def replay(job):

@@ -3,7 +3,9 @@
 `study.run(budget="4N", trials=8)` does in a notebook what `python study/run.py` does in a terminal.
 """
 
-# Now and not at the first call: importing the module later would put it in the place of the function of its name.
+from study.errors import InputError, StudyFailed
+
+# Imported here and not at the first call: a later import of the module would replace the function of its name.
 from study.run import run
 
-__all__ = ["run"]
+__all__ = ["InputError", "StudyFailed", "run"]

@@ -1,199 +1,207 @@
-"""Leads a study through its phases: search, confirmation or a table, and its final text."""
+"""Leads a study through its phases: search, confirmation or a table, and its final text.
+
+Importing this takes seconds (torch, Ray, Optuna): `study.run` does so once the options are known to be right.
+"""
 
 import os
+import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from study.config.space import published_values, trial_config
-from study.config.study_config import Study
+import torch
+
+from study.config.space import space_record
+from study.config.study_config import PROGRAM, Study
+from study.confirm.chosen import Candidate, check_pictures, choose, choose_table, fresh_seeds, roles, size_of
+from study.confirm.confirm import Confirm
+from study.confirm.search_then_confirm import with_confirmation
+from study.display.measures import measured_text
+from study.display.progress import Progress
+from study.display.rows import first_line
+from study.display.summary import final_text
+from study.errors import Interrupted, StudyFailed, last_line, reading_input
+from study.files.lock import locked
+from study.files.ranking import best, spent
+from study.files.results import Results, Row
+from study.files.study_json import now, study_record
+from study.files.timings import remember_timing, timing_of
+from study.ray_tune import session, trainable, tuner
+from study.ray_tune.cost_rungs import CostRungs
+from study.ray_tune.gauges import StudyGauges
+from study.search.halving import Halving, rung_costs
+from study.search.search import Search, rungs_so_far
+from study.workers import gpu_sharing
 from study.workers.datasets import Data, data_key
 from study.workers.jobs import ClusterError
+from study.workers.watched import Watched
+from study.workers.work_folder import check_writable
+from study.workers.worker import make_corrupted
 from trainables.config import TrialConfig
-
-if TYPE_CHECKING:
-    pass
-
-
-def heaviest(study: Study, planned: list[Any]) -> TrialConfig:
-    """The dearest row of a table, or the dearest published setting that the search may propose."""
-    configs = [each.config for each in planned]
-    if not configs:
-        configs = [study.trial, *(trial_config(study, values, 0) for values in published_values(study))]
-    return max(configs, key=lambda config: config.method.cost)
-
-
-DONE, WRONG_INPUT, INTERRUPTED, FAILED = 0, 2, 130, 1
-
-
-def conduct(study: Study) -> int:
-    """The whole study: search and confirmation, or a table; an exit code."""
-    return StudyDriver(study).run(searching=study.table is None)
-
-
-def confirm_again(study: Study) -> int:
-    """The confirmation alone, of a study that was searched before; an exit code."""
-    return StudyDriver(study).run(searching=False)
+from trainables.disk import remove_unfinished
 
 
 class StudyDriver:
-    """Leads a study from its options to its final text; everything heavy is imported here, after the input is known
-    to be right."""
+    """One call of a study: `run` checks the input, opens Ray and the folder, and leads the phases."""
 
     def __init__(self, study: Study) -> None:
-        from study.display.progress import Progress
-
-        self.study, self.progress = study, Progress(quiet=study.quiet)
         assert study.out is not None
-        self.folder = Path(study.out)
+        self.study, self.folder = study, Path(study.out)
+        self.name = self.folder.resolve().name
+        self.progress = Progress(quiet=study.quiet)
+        self.results, self.data = Results(self.folder), Data(study)
         self.workers: dict[Any, Any] = {}
-        self.splits: Any = None
 
-    def run(self, searching: bool) -> int:
-        # What can be wrong with the input is found before anything is written: files, address, data, batch size.
-        from study.files.results import Results
+    def run(self, searching: bool = True) -> Results:
+        """Search and confirm, or one of them alone, or train a table's rows.
 
+        Raises InputError before anything is written, Interrupted after Ctrl-C, and StudyFailed for whatever else ends
+        the study early.
+        """
+        with ExitStack() as stack:
+            try:
+                with reading_input():
+                    planned = self.check()
+                    dashboard = self.open(stack, planned)
+            except ClusterError as error:
+                raise StudyFailed(str(error), self._resumable()) from error
+            try:
+                self.begin(dashboard)
+                self.phases(searching, planned)
+                self.end()
+            except KeyboardInterrupt:
+                raise self.interrupted() from None
+            except Exception as error:
+                raise self.failed(error) from error
+        return self.results
+
+    # --------------------------------------------------------------------------------------------- the preparation
+
+    def check(self) -> list[Candidate]:
+        """Look over files, address, data and batch size; the rows of a table, if this is one."""
         study = self.study
-        for folder in (str(self.folder), *study.warm_start):
-            Results(folder).check()
-
-        from study.confirm.chosen import check_pictures, choose_table
-        from study.ray_tune import session
-        from study.ray_tune.gauges import StudyGauges
-        from study.workers.work_folder import check_writable
-
+        for results in (self.results, *map(Results, study.warm_start)):
+            results.check()
         session.check_reachable(study.address or os.environ.get("RAY_ADDRESS") or "local")
-        self.cpus, self.gpus = resources(study)
-        data = Data(study)
         planned = choose_table(study) if study.table else []
         check_pictures(study, planned)
-        first = planned[0].config if planned else study.trial
-        self.splits = data.of(first)
-        with self.shared_gpu(planned), session.ray_session(study.address, self.name) as url:
-            self.slots = min(study.concurrency or sys.maxsize, session.slots_of(self.cpus, self.gpus))
-            if study.storage:
-                check_writable(study.storage)
-            with self.lock():
-                self.results, self.gauges = Results(self.folder), StudyGauges(self.name)
-                try:
-                    self.begin(self.splits)
-                    self.say_dashboard(url)
-                    return self.phases(searching, data)
-                except (OSError, ClusterError) as error:  # a full disk, a lost cluster
-                    return self.failed(str(error))
-                except KeyboardInterrupt:  # twice, or beside the trials: nothing is waited for
-                    return self.interrupted()
+        self.splits = self.data.of(planned[0].config if planned else study.trial)
+        return planned
 
-    def phases(self, searching: bool, data: "Data") -> int:
-        """Search, then confirmation, or the rows of a table; an exit code."""
-        from study.confirm.chosen import choose, choose_table
-        from study.files.ranking import best
-
+    def open(self, stack: ExitStack, planned: list[Candidate]) -> str:
+        """Share the GPU, start Ray and lock the folder until the stack is closed; the dashboard's URL."""
         study = self.study
-        if searching and not self.search(data):
-            return self.interrupted()
-        if searching and study.confirm and not best(self.results.trials):
-            return self.failed("no trial came to its end; the reasons stand in trials.csv")
-        chosen = choose_table(study) if study.table else choose(study, self.results.trials)
-        if (study.confirm or study.table) and not self.confirm(chosen, data):
-            return self.interrupted()
-        return self.end()
+        self.cpus, self.gpus = study.cpus_per_trial, gpus_of(study)
+        stack.enter_context(self.shared_gpu([each.config for each in planned]))
+        dashboard = stack.enter_context(session.ray_session(study.address, self.name))
+        self.slots = min(study.concurrency or sys.maxsize, session.slots_of(self.cpus, self.gpus))
+        if study.storage:
+            check_writable(study.storage)
+        stack.enter_context(locked(self.folder))
+        self.results = Results(self.folder)  # read again: whoever held the lock before may have written
+        return dashboard
 
     @contextmanager
-    def shared_gpu(self, planned: list[Any]) -> Iterator[None]:
-        """Inside, trials may share a GPU: as many as was asked for, or as many as a try finds best."""
-        from study.workers import gpu_sharing
-
+    def shared_gpu(self, configs: list[TrialConfig]) -> Iterator[None]:
+        """Inside, trials may share a GPU: as many as asked for, or as many as a try finds best."""
         study = self.study
         with gpu_sharing.sharing_service(bool(self.gpus) and study.trials_per_gpu != 1 and not study.address):
             if self.gpus and study.trials_per_gpu is None:
                 most = max(1, int((os.cpu_count() or 1) / self.cpus))
-                tried = gpu_sharing.try_out(heaviest(study, planned), self.splits, "cuda", most)
+                tried = gpu_sharing.try_out(gpu_sharing.heaviest(study, configs), self.splits, "cuda", most)
                 self.gpus = 1 / gpu_sharing.best_number(tried)
                 self.progress.say(gpu_sharing.packing_text(tried))
             yield
 
-    # -------------------------------------------------------------------------------------------------- phases
+    # -------------------------------------------------------------------------------------------------- the phases
 
-    def search(self, data: "Data") -> bool:
-        """Whether the search came to its end, and with it what of the confirmation ran in the same call."""
-        from study.confirm.search_then_confirm import with_confirmation
-        from study.files.ranking import spent
-        from study.ray_tune.cost_rungs import CostRungs
-        from study.search.halving import rung_costs
-        from study.search.search import Search, rungs_so_far
-        from study.workers.watched import Watched
+    def begin(self, dashboard: str) -> None:
+        """Write what the study is, or that it is resumed."""
+        study = self.study
+        self.gauges = StudyGauges(self.name)
+        remove_unfinished(self.folder)
+        if self._resumable():
+            self.results.update_study(options=study.as_dict(), state="running", end=None)
+        else:
+            self.results.write_study(
+                study_record(
+                    study.as_dict(),
+                    sys.argv,
+                    space=space_record(study),
+                    device="GPU" if self.gpus else "CPU",
+                    data={"source": self.splits.source, "digest": self.splits.digest},
+                    seeds={"trials": study.seed, "proposals": study.seed, "confirm": list(fresh_seeds(study))},
+                )
+            )
+        if study.dashboard:
+            where = f"http://{dashboard}" if dashboard else "not there; install the extra `cluster`"
+            self.progress.say(f"Ray dashboard: {where}   token: ray get-auth-token")
+            self.progress.say(f"trials: optuna-dashboard {self.folder / 'optuna.log'}")
 
-        study, config = self.study, self.study.trial
-        splits = data.of(config)
-        self.corrupt(config, splits, "validation")
+    def phases(self, searching: bool, planned: list[Candidate]) -> None:
+        """Search, then confirmation, or the rows of a table."""
+        study = self.study
+        if searching and not study.table:
+            self.search()
+            if not best(self.results.trials):
+                raise StudyFailed(f"no trial finished: {reasons(self.results.trials)}")
+        if study.table:
+            self.confirm("table", planned)
+        elif study.confirm:
+            self.confirm("confirm", choose(study, self.results.trials))
+
+    def search(self) -> None:
+        """All trials, and behind the last ones what the confirmation needs: no worker waits for them to end."""
+        study, config, trials = self.study, self.study.trial, self.results.trials
+        self.corrupt(config, self.splits, "validation")
         rungs = rung_costs(study.per_epoch, config.epochs) if study.scheduler == "asha" else ()
-        earlier = rungs_so_far(self.results, rungs)
-        log = self.folder / "rungs.csv"
-        scheduler = CostRungs(study.per_epoch, config.epochs, earlier, log) if rungs else None
-        trials = self.results.trials
+        halving = Halving(rungs, rungs_so_far(self.results, rungs))
         self.progress.begin("search", study.trials or 0, trials, study.total_budget)
-        source: Any = Watched(
-            Search(study, self.results, self.progress, rungs), "search", self.gauges.show, spent(trials)
-        )
+        search = Search(study, self.results, self.progress, rungs)
+        source: Any = Watched(search, "search", self.gauges.show, spent(trials))
         if source.finished:
-            return True
+            return
         if study.confirm:
-            self.corrupt(config, splits, "test")
+            self.corrupt(config, self.splits, "test")
             source = with_confirmation(source, study, self.results, self.progress)
-        self.run_jobs(source, self.worker(data, config), scheduler)
-        self.progress.end()
-        return source.complete
+        self.run_jobs(source, config, CostRungs(halving, self.folder / "rungs.csv") if rungs else None)
 
-    def confirm(self, chosen: list[Any], data: "Data") -> bool:
-        """Whether all chosen configurations were measured; data set by data set, so that each is loaded once."""
-        from study.confirm.chosen import roles, size_of
-        from study.confirm.confirm import Confirm
-        from study.workers.watched import Watched
-
-        phase = "table" if self.study.table else "confirm"
-        groups: dict[Any, list[Any]] = {}
+    def confirm(self, phase: str, chosen: list[Candidate]) -> None:
+        """Measure all chosen configurations; data set by data set, so that each is loaded once."""
+        groups: dict[Any, list[Candidate]] = {}
         for each in chosen:
             groups.setdefault(data_key(each.config), []).append(each)
         self.results.relabel(roles(chosen))
         total, planned = size_of(chosen)
         self.progress.begin(phase, total, self.results.confirm, planned)
         for group in groups.values():
-            source = Watched(Confirm(self.study, group, self.results, self.progress), phase, self.gauges.show, 0.0)
-            if source.finished:
-                continue
-            config = group[0].config
-            self.corrupt(config, data.of(config), "test")
-            self.run_jobs(source, self.worker(data, config), None)
-            if not source.complete:
-                self.progress.end()
-                return False
-        self.progress.end()
-        return True
+            confirm = Confirm(self.study, group, self.results, self.progress)
+            source = Watched(confirm, phase, self.gauges.show, 0.0)
+            if not source.finished:
+                config = group[0].config
+                self.corrupt(config, self.data.of(config), "test")
+                self.run_jobs(source, config)
+        if phase == "table" and all(row["h"] is None for row in self.results.confirm):
+            raise StudyFailed(f"no run finished: {reasons(self.results.confirm)}")
 
-    def run_jobs(self, source: Any, worker: Any, scheduler: Any) -> None:
-        from study.ray_tune import tuner
-
-        study = self.study
+    def run_jobs(self, source: Any, config: TrialConfig, scheduler: Any = None) -> None:
+        """Run a source's jobs on the data of a configuration; KeyboardInterrupt if Ctrl-C ended them early."""
+        study, key = self.study, data_key(config)
+        if key not in self.workers:
+            self.workers[key] = trainable.worker_for(self.data.of(config), self.name, self.cpus, self.gpus)
         tuner.run_jobs(
-            source, worker, name=self.name, folder=self.folder / "ray", slots=self.slots,
+            source, self.workers[key], name=self.name, folder=self.folder / "ray", slots=self.slots,
             max_failures=study.max_failures, scheduler=scheduler, tensorboard=study.tensorboard,
         )  # fmt: skip
-
-    def worker(self, data: "Data", config: Any) -> Any:
-        from study.ray_tune import trainable
-
-        key = data_key(config)
-        if key not in self.workers:
-            self.workers[key] = trainable.worker_for(data.of(config), self.name, self.cpus, self.gpus)
-        return self.workers[key]
+        self.progress.end()
+        if not source.complete:
+            raise KeyboardInterrupt  # Tune catches the signal itself and only stops its trials
 
     def corrupt(self, config: Any, splits: Any, part: str) -> None:
         """Make the corrupted images once, before workers ask for them; they lie in the user's cache."""
-        from study.workers.worker import make_corrupted
 
         def show(done: int, total: int, what: str) -> None:
             if sys.stdout.isatty() and not self.study.quiet:
@@ -202,118 +210,55 @@ class StudyDriver:
         make_corrupted(config, splits, part, show)
         self.progress.end()
 
-    # ------------------------------------------------------------------------------------------- begin and end
+    # ------------------------------------------------------------------------------------------------- the endings
 
-    @property
-    def name(self) -> str:
-        return self.folder.resolve().name
-
-    def begin(self, splits: Any) -> None:
-        """Write what the study is, or that it goes on."""
-        from study.config.space import space_record
-        from study.files.study_json import study_record
-        from trainables.disk import remove_unfinished
-
-        study = self.study
-        remove_unfinished(self.folder)
-        if (self.folder / "study.json").exists():
-            self.results.update_study(options=study.as_dict(), state="running", end=None)
-            return
-        record = study_record(study.as_dict(), sys.argv, space_record(study))
-        record["device"] = "GPU" if self.gpus else "CPU"
-        record["data"] = {"source": splits.source, "digest": splits.digest}
-        record["seeds"] = seeds_of(study)
-        self.results.write_study(record)
-
-    def say_dashboard(self, url: str) -> None:
-        if self.study.dashboard:
-            where = f"http://{url}" if url else "not there; install the extra `cluster`"
-            self.progress.say(f"Ray dashboard: {where}   token: ray get-auth-token")
-            self.progress.say(f"trials: optuna-dashboard {self.folder / 'optuna.log'}")
-
-    def interrupted(self) -> int:
-        from study.config.study_config import PROGRAM
-
-        self.finish("interrupted")
-        print(f"interrupted; go on with: {PROGRAM} --resume {self.folder}", file=sys.stderr)
-        return INTERRUPTED
-
-    def failed(self, why: str) -> int:
-        from study.config.study_config import PROGRAM
-
-        print(f"error: {why}; go on with: {PROGRAM} --resume {self.folder}", file=sys.stderr)
-        try:
-            self.finish("failed")
-        except OSError as error:  # a full disk holds no word of it either; what had ended is there all the same
-            print(f"error: study.json still says running ({error})", file=sys.stderr)
-        return FAILED
-
-    def end(self) -> int:
-        from study.display.measures import measured_text
-        from study.display.summary import final_text
-
+    def end(self) -> None:
+        """Print the final text, and keep what a vanilla epoch took here for the next plan."""
         self.finish("finished")
-        self.remember_timing()
-        results = self.results
+        results, trial, images = self.results, self.study.trial, len(self.splits.train)
+        if not self.study.table and (timing := timing_of(trial, images, results.trials, results.confirm)):
+            remember_timing(trial, "cuda" if self.gpus else "cpu", timing)
         if further := measured_text(results.confirm, results.attacks, results.measures):
             print(further + "\n")
         print(final_text(self.folder, results.trials, results.confirm))
-        return DONE
 
-    def remember_timing(self) -> None:
-        """Keep what a vanilla epoch took here, so that the next plan can say how long it takes."""
-        from study.files.timings import Timing, remember_timing
+    def interrupted(self) -> Interrupted:
+        """What to raise after Ctrl-C; the state is written."""
+        self.finish("interrupted")
+        return Interrupted(f"interrupted; resume with: {PROGRAM} --resume {self.folder}")
 
-        if self.splits is None or self.study.table:
-            return
-        trial, images = self.study.trial, len(self.splits.train)
-        steps = images // trial.batch_size
-        trials = [row for row in self.results.trials if row["status"] == "finished" and row["images_per_s"]]
-        plain = [row for row in self.results.confirm if row["method"] == "vanilla" and row["h"] is not None]
-        if not trials or not plain or not steps:
-            return
-        # A step of cost c takes about c vanilla steps.
-        step = median(trial.batch_size / row["images_per_s"] / row["cost"] for row in trials)
-        whole = step * steps * trial.epochs
-        test = max(0.0, median(row["seconds"] for row in plain) - whole)
-        remember_timing(trial, "cuda" if self.gpus else "cpu", Timing(step, images, 0.1 * test, test))
+    def failed(self, error: Exception) -> StudyFailed:
+        """What to raise after an error; traceback and state are written, if the disk has room for them."""
+        expected = isinstance(error, (StudyFailed, ClusterError))
+        try:
+            if not isinstance(error, StudyFailed):
+                with open(self.folder / "driver.log", "a", encoding="utf-8") as log:
+                    log.write(f"{now()}\n{''.join(traceback.format_exception(error))}\n")
+            self.finish("failed")
+        except (OSError, ValueError) as second:
+            print(f"error: study.json could not be brought up to date ({second})", file=sys.stderr)
+        return StudyFailed(str(error) if expected else last_line(error), self._resumable())
 
     def finish(self, state: str) -> None:
-        from study.files.study_json import now
-
         self.progress.end()
         self.results.update_study(state=state, end=now())
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Two programs that write the same folder would spoil it; the lock goes with its process."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if os.name != "posix":
-            yield
-            return
-        import fcntl
-
-        with open(self.folder / ".lock", "w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise ValueError(f"{self.folder} must not be in use, but another program runs this study") from None
-            yield
+    def _resumable(self) -> Path | None:
+        """The folder, once it is a study that `--resume` reads."""
+        return self.folder if (self.folder / "study.json").is_file() else None
 
 
-def resources(study: Study) -> tuple[float, float]:
-    """CPUs and GPUs of a trial."""
-    import torch
-
-    gpus = study.gpus_per_trial
-    if gpus is None:
-        wanted = study.device.startswith("cuda") or (study.device == "auto" and torch.cuda.is_available())
-        gpus = 1 / (study.trials_per_gpu or 1) if wanted else 0.0  # auto: one, until it has been tried out
-    return study.cpus_per_trial, gpus
+def gpus_of(study: Study) -> float:
+    """GPUs of a trial; with `trials_per_gpu` auto one, until it has been tried out."""
+    if study.gpus_per_trial is not None:
+        return study.gpus_per_trial
+    wanted = study.device.startswith("cuda") or (study.device == "auto" and torch.cuda.is_available())
+    return 1 / (study.trials_per_gpu or 1) if wanted else 0.0
 
 
-def seeds_of(study: Study) -> dict[str, Any]:
-    """All seeds of a study, as `study.json` tells them."""
-    from study.confirm.chosen import fresh_seeds
-
-    return {"trials": study.seed, "proposals": study.seed, "confirm": list(fresh_seeds(study))}
+def reasons(rows: Iterable[Row]) -> str:
+    """Why rows failed: each reason once, with how many rows have it; reasons that differ in numbers alone are one."""
+    groups: dict[str, list[str]] = {}
+    for line in (first_line(row["error"]) for row in rows if row["error"]):
+        groups.setdefault(re.sub(r"[\d.]+", "#", line), []).append(line)
+    return "; ".join(f"{len(lines)} × {lines[0]}" for lines in groups.values()) or "all were stopped early"

@@ -2,90 +2,106 @@
 
 Searches for the training recipe with the highest H that a compute budget allows, then confirms it with fresh seeds on
 test images. On the embedded digits this takes under 6 minutes on two CPU cores and ends with a table in which the best
-setting found beats plain training by about 3 points of H. `--help` tells all options, `--dry-run` the plan.
+setting found beats vanilla by about 3 points of H. `--help` lists all options, `--dry-run` prints the plan.
 
 In a notebook: `import study; study.run(budget="4N", trials=8)`.
 """
 
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from study.config.cli import Command, read_study
 from study.config.make_study import make_study
-from study.config.study_config import Study
-from study.driver import DONE, FAILED, INTERRUPTED, WRONG_INPUT, conduct, confirm_again
-from study.workers.jobs import ClusterError
+from study.config.study_config import PROGRAM, Study
+from study.errors import InputError, StudyFailed, reading_input
 
 if TYPE_CHECKING:
     from study.files.results import Results
 
+DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+class Plan(str):
+    """The text of a plan; a notebook shows its lines as they are."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; an exit code."""
+    """Run the command line; returns the exit code. An error is one line on stderr."""
     asked = read_study(arguments)
-    return report_errors(lambda: carry_out(asked))
-
-
-def carry_out(asked: Study | Command) -> int:
-    """Answer, plan or run; an exit code."""
-    if isinstance(asked, Command) and asked.study:
-        return confirm_again(asked.study)
-    if isinstance(asked, Command):
-        print(answer(asked))
-        return DONE
-    if asked.dry_run:
-        from study.display.plan import plan_text
-
-        print(plan_text(asked))
-        return DONE
-    return conduct(asked)
-
-
-def report_errors(action: Callable[[], int]) -> int:
-    """The exit code of an action, or of what went wrong with it, which is said in one line."""
     try:
-        return action()
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return WRONG_INPUT
-    except ClusterError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        return INTERRUPTED
+        carry_out(asked)
+    except InputError as error:
+        return _say(f"error: {error}", WRONG_INPUT)
+    except StudyFailed as error:
+        resume = f"; resume with: {PROGRAM} --resume {error.folder}" if error.folder else ""
+        return _say(f"error: {error}{resume}", FAILED)
+    except KeyboardInterrupt as stop:
+        return _say(str(stop) or "\ninterrupted", INTERRUPTED)
+    return DONE
 
 
-def run(**options: Any) -> "Results":
-    """A study in a notebook or a program: options as on the command line, the results as an object.
+def _say(line: str, code: int) -> int:
+    print(line, file=sys.stderr)
+    return code
 
-    `run(budget="4N", trials=8)`, `run(resume="runs/DIR")`. What is wrong raises ValueError; Ctrl-C or the stop button
-    ends it early, and `run(resume=…)` goes on.
+
+def run(**options: Any) -> "Results | Plan":
+    """Run a study from a notebook or a program, with the options of the command line; returns its results.
+
+    `run(budget="4N", trials=8)`, `run(resume="runs/DIR")`; with `dry_run=True` nothing runs and the plan is returned.
+    Raises InputError (a ValueError) for wrong input and StudyFailed for a study that could not go on. Ctrl-C or the
+    stop button ends it early with KeyboardInterrupt, and `run(resume=…)` resumes it.
     """
-    from study.files.results import Results
+    with reading_input():
+        study = make_study(**options)
+    return plan(study) if study.dry_run else conduct(study)
 
-    study = make_study(**options)
-    code = conduct(study)
-    if code == INTERRUPTED:
-        raise KeyboardInterrupt
-    return Results(study.out or "")
+
+def carry_out(asked: Study | Command) -> None:
+    """Answer, plan or run."""
+    if isinstance(asked, Command) and asked.study:
+        conduct(asked.study, searching=False)
+    elif isinstance(asked, Command):
+        print(answer(asked))
+    elif asked.dry_run:
+        print(plan(asked))
+    else:
+        conduct(asked)
+
+
+def plan(study: Study) -> Plan:
+    """What the study would do; nothing runs."""
+    from study.display.plan import plan_text
+
+    with reading_input():
+        return Plan(plan_text(study))
+
+
+def conduct(study: Study, searching: bool = True) -> "Results":
+    """Run a study, or only its confirmation; torch and Ray are imported here, now that the options are right."""
+    from study.ray_tune.settings import configure
+
+    configure()
+    from study.driver import StudyDriver
+
+    return StudyDriver(study).run(searching)
 
 
 def answer(asked: Command) -> str:
     """What a command prints that runs nothing."""
-    if asked.name == "tables":
-        from study.papers import list_tables
-
-        return list_tables()
-    if asked.name == "table":
-        from study.papers import computed_text
-
-        return computed_text(asked.table)
     from study.display.show import list_studies, show_study
+    from study.papers import computed_text, list_tables
 
-    assert asked.folder is not None
-    return show_study(asked.folder) if asked.name == "show" else list_studies(asked.folder)
+    with reading_input():
+        if asked.name == "tables":
+            return list_tables()
+        if asked.name == "table":
+            return computed_text(asked.table)
+        assert asked.folder is not None
+        return show_study(asked.folder) if asked.name == "show" else list_studies(asked.folder)
 
 
 if __name__ == "__main__":

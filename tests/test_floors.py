@@ -75,14 +75,14 @@ def test_training_core_imports_without_ray_optuna_pandas_and_matplotlib():
     assert run_python(IMPORT_WITHOUT, *modules_of("trainables")) == ""
 
 
-# What help, plans, listings and complaints about the input need; the rest of `study` waits for torch and Ray.
+# What help, plans, listings and checks of the options need; the rest of `study` brings torch, Ray or Optuna along.
 LIGHT_STUDY = [
     name
     for name in modules_of("study")
-    if not name.startswith("study.ray_tune.")
+    if not name.startswith(("study.ray_tune.", "study.search."))
     and name.rpartition(".")[2]
-    not in {"worker", "search_then_confirm", "gpu_sharing", "sampling", "search", "work_folder"}
-]
+    not in {"driver", "worker", "datasets", "confirm", "search_then_confirm", "gpu_sharing", "work_folder"}
+] + ["study.confirm", "study.ray_tune.settings", "study.search.halving"]
 
 
 @pytest.mark.parametrize("name", [*LIGHT, *LIGHT_STUDY, *modules_of("search_spaces")])
@@ -239,3 +239,16 @@ def test_analysis_imports_and_makes_its_tables_without_torch_and_ray():
 
 def test_analysis_names_torch_and_ray_nowhere():
     assert {name for _, name in imports_of("analysis")} & {"torch", "torchvision", "ray"} == set()
+
+
+@pytest.mark.parametrize(("package", "home"), [("ray", "study/ray_tune/"), ("optuna", "study/search/sampling.py")])
+def test_in_a_study_ray_and_optuna_each_have_one_home(package, home):
+    files = {path for path, name in imports_of("study") if name == package}
+    assert files
+    assert {path for path in files if not path.startswith(home)} == set()
+
+
+def test_ray_settings_are_made_by_a_call_and_not_by_an_import():
+    code = "import os, study.ray_tune.tuner as t; print('TUNE_GLOBAL_CHECKPOINT_S' in os.environ)"
+    assert run_python(code) == "False"
+    assert run_python("from study.ray_tune.settings import configure as c; c();" + code) == "True"

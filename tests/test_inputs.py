@@ -31,27 +31,30 @@ def inputs(tmp_path_factory):
     return root
 
 
-def names(all_cases):
-    return [f"{case.entry} {case.words}".replace("{d}", "d") for case in all_cases]
-
-
-@pytest.mark.parametrize("case", cases(), ids=names(cases()))
-def test_bad_input_is_one_line_and_nothing_is_written(case, inputs, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def wrong_with(case, inputs, folder):
+    """What an entry point does wrong with a bad input; empty if it answers as it must."""
     before = snapshot(inputs)
     answer = give(case, inputs)
-    assert (answer.code, answer.out) == (2, ""), answer
-    assert answer.err.startswith("error: ")
-    assert answer.err.count("\n") == 1, answer.err
-    assert "Traceback" not in answer.err
-    assert case.says.format(d=inputs) in answer.err
-    assert snapshot(inputs) == before
-    assert list(tmp_path.iterdir()) == []
+    held = {
+        "the exit code is 2": answer.code == 2,
+        "stdout is empty": answer.out == "",
+        "stderr is one line": answer.err.startswith("error: ") and answer.err.count("\n") == 1,
+        "no traceback is shown": "Traceback" not in answer.err,
+        f"stderr says {case.says!r}": case.says.format(d=inputs) in answer.err,
+        "no input is changed": snapshot(inputs) == before,
+        "nothing is written": list(folder.iterdir()) == [],
+    }
+    broken = [rule for rule, holds in held.items() if not holds]
+    return broken and [*broken, answer]
 
 
-def test_there_are_at_least_120_bad_inputs_and_none_twice():
-    every = names(cases())
-    assert len(every) == len(set(every)) >= 120
+@pytest.mark.parametrize("entry", dict.fromkeys(case.entry for case in cases()))
+def test_bad_input_is_one_line_and_nothing_is_written(entry, inputs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    mine = [case for case in cases() if case.entry == entry]
+    wrong = {case.words: wrong_with(case, inputs, tmp_path) for case in mine}
+    assert len(wrong) == len(mine)  # none stands there twice
+    assert {words: rules for words, rules in wrong.items() if rules} == {}
 
 
 # ---------------------------------------------------------------------------------------------------------- at random

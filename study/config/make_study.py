@@ -191,9 +191,9 @@ def default_out(study: Study, today: datetime.date | None = None) -> Path:
 
 def check_new_folder(folder: Path) -> None:
     """ValueError if the folder exists or cannot be made."""
-    if folder.exists():
-        hint = f"go on with it: --resume {folder}" if (folder / "study.json").is_file() else "choose another"
+    if folder.exists() or folder.is_symlink():  # a link to nowhere, or to itself
+        hint = f"resume it: --resume {folder}" if (folder / "study.json").is_file() else "choose another"
         raise ValueError(f"out must be a new folder, got {folder}, which exists; {hint}")
-    there = next(parent for parent in folder.absolute().parents if parent.exists())
+    there = next(parent for parent in folder.absolute().parents if parent.exists() or parent.is_symlink())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise ValueError(f"out must lie in a folder that is writable, got {folder}")

@@ -63,7 +63,7 @@ class Study:
     storage: str | None = option(None, "shared place for checkpoints on a cluster: PATH or s3://… [the study's folder]")
     cpus_per_trial: float = option(1.0, "CPU cores of a trial", above=0)
     gpus_per_trial: float | None = option(
-        None, "GPUs of a trial, a fraction shares one [1 if there is one, else 0]", low=0
+        None, "GPUs of a trial, a fraction shares one [1 if there is one, else 0]", low=0, high=1
     )
     trials_per_gpu: int | None = option(
         1, "trials that share a GPU; auto: as many as bring most, tried out before the study", low=1

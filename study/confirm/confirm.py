@@ -1,12 +1,12 @@
-"""The result that is quoted: chosen settings trained anew with fresh seeds, measured once on test images.
+"""The confirmation: chosen settings are retrained with fresh seeds and evaluated once on held-out test images.
 
-After a search these are the best by validation H, vanilla, mixup alone and the published settings within the budget; a
-published table is confirmed row by row. `python study/run.py confirm DIR` does it for a study that was searched before:
+After a search these are the best by validation H, the vanilla and mixup-only baselines and the published settings
+within the budget; a published table is confirmed row by row. For a study that was searched before:
 
     python study/run.py confirm runs/DIR --confirm 3 --seeds 6
 
-Each row of `confirm.csv` is written when its run ends. Going on after a kill repeats none of them, and a run that was
-cut off goes on after its last epoch.
+Each row of `confirm.csv` is written when its run ends. `--resume` repeats none of them and continues an interrupted run
+after its last epoch.
 """
 
 import dataclasses
@@ -20,20 +20,19 @@ from study.confirm.chosen import Candidate, run_name, shift_folder
 from study.files.configs import config_id, config_row
 from study.files.results import Results
 from study.workers.jobs import Job, Row
+from study.workers.work_folder import base_of
 from trainables.config import TrialConfig
 
 IN_CONFIRM = ("sa", "ra", "h", "ece", "entropy")  # of the main norms; entropy is not reported
 
 
 class Confirm:
-    """A source of the runs that are still to be done; the dearest first, so that all workers end together.
+    """A source of the runs that are left, the most expensive first, so that all workers end at about the same time.
 
-    A run whose network others are shown the attacks on comes before all; the others wait for its end.
+    A proxy, a run whose network transfers attacks to others, comes first; the runs that need it wait for its end.
     """
 
     def __init__(self, study: Study, chosen: list[Candidate], results: Results, progress: Any) -> None:
-        from study.workers.work_folder import base_of
-
         assert study.out is not None
         self.study, self.results, self.progress = study, results, progress
         self.base = base_of(study.out, study.storage)
@@ -45,7 +44,7 @@ class Confirm:
         self.add(chosen)
 
     def add(self, chosen: list[Candidate]) -> None:
-        """Take in what was chosen; what is there already may now be there for a further reason."""
+        """Add chosen configurations; one that is already there may have got another role."""
         done = {(row["config"], row["seed"]) for row in self.results.confirm if row["h"] is not None}
         new = [each for each in chosen if config_id(each.config) not in self.chosen]
         self.chosen |= {config_id(each.config): each for each in chosen}
@@ -75,16 +74,16 @@ class Confirm:
         return Job(name, f"{self.base}/{name}", config.as_dict(), "test", measures=measures)
 
     def _waits(self, each: Candidate, seed: int) -> bool:
-        """Whether a network that the run needs is not trained yet."""
+        """Whether the run needs a proxy that is not trained yet."""
         several = self._measures(each, run_name(each.config, seed))
         return any(measure.get("transfer_from") in self.not_ended for measure in several)
 
     def _measures(self, each: Candidate, name: str) -> list[Row]:
-        """What is measured of a run; a proxy is not shown what is made against itself."""
+        """The further measures of a run; a proxy is not attacked through itself."""
         return [measure for measure in each.measures if measure.get("transfer_from") != name]
 
     def _located(self, measure: Row) -> Row:
-        """The measure with folders where it names a run or a data set."""
+        """The measure with a folder in place of the name of a run or data set."""
         if "transfer_from" in measure:
             return {**measure, "transfer_from": f"{self.base}/{measure['transfer_from']}"}
         return {**measure, "shift": f"folder:{shift_folder(self.study, measure)}"} if "shift" in measure else measure
@@ -110,12 +109,12 @@ class Confirm:
         }
         key = {"config": written["config"], "seed": config.seed}
         self.results.add_measured(measured_files(key, last.get("measured", ())))
-        self.results.put_confirm(written)  # last: a row here says that the others are complete
+        self.results.put_confirm(written)  # last: its row says that the others are complete
         self.progress.ended(written)
 
 
 def measured_files(key: Row, rows: Iterable[Row]) -> dict[str, list[Row]]:
-    """What was measured of a run, by the table that it belongs in; what stands in confirm.csv is not written again."""
+    """The measurements of a run by table, without what confirm.csv holds."""
     files: dict[str, list[Row]] = {"corruptions": [], "attacks": [], "measures": []}
     for row in rows:
         kind, name, value, images = row["measure"], row["name"], row["value"], row["images"]

@@ -1,4 +1,4 @@
-"""A search and its confirmation in one run of workers, so that none of them idles while the last trials end."""
+"""A search and its confirmation in one run of the workers, so that none is idle while the last trials end."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ from study.workers.watched import Watched
 
 
 def with_confirmation(search: Watched, study: Study, results: Results, progress: Any) -> "SearchThenConfirm":
-    """A study's search with its confirmation behind it, told of in a progress of its own."""
+    """A study's search followed by its confirmation, which has a progress of its own."""
     assert study.out is not None
     later = progress.beside()
     later.begin("confirm", 0, results.confirm)
@@ -21,7 +21,7 @@ def with_confirmation(search: Watched, study: Study, results: Results, progress:
 
     def choose_best() -> None:
         if not best(results.trials):
-            confirm.waiting.clear()  # the controls have nothing to be compared with
+            confirm.waiting.clear()  # the baselines have nothing to be compared with
             return
         chosen = choose(study, results.trials)
         results.relabel(roles(chosen))
@@ -33,10 +33,10 @@ def with_confirmation(search: Watched, study: Study, results: Results, progress:
 
 
 class SearchThenConfirm:
-    """A source of two: first the trials, then the runs that confirm.
+    """A source that hands out the trials first and then the runs of the confirmation.
 
-    Vanilla, mixup and the published settings need no result of the search: a worker that finds no trial left begins
-    with them. The best follow when the last trial has ended, and `choose_best` gives them to `confirm`.
+    The baselines and published settings need no result of the search: a worker that finds no trial left begins with
+    them. When the last trial has ended, `choose_best` gives the best to `confirm`.
     """
 
     def __init__(self, search: Any, confirm: Any, choose_best: Callable[[], None]) -> None:

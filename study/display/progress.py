@@ -59,10 +59,9 @@ class Progress:
     live: bool = True  # whether the live line is this one's
     clock: Callable[[], float] = time.monotonic
     state: State = field(default_factory=State)
-    before: float = 0.0  # spent by the runs that had ended when this phase began
     since: float = 0.0
     spent: dict[str, float] = field(default_factory=dict)  # by the runs of this call
-    first: dict[str, float] = field(default_factory=dict)  # … of which not in this call
+    since_then: float = 0.0  # spent by all runs since `since`
     costs: list[float] = field(default_factory=list)  # of runs that came to their end
 
     def begin(self, phase: str, total: int, done: Iterable[Row] = (), planned: float | None = None) -> None:
@@ -71,8 +70,8 @@ class Progress:
         self.state = State(phase, total, planned=planned)
         for row in rows:
             self._count(row)
-        self.before = self.state.spent = sum(spent_of(row) for row in rows)
-        self.since, self.spent, self.first = self.clock(), {}, {}
+        self.state.spent = sum(spent_of(row) for row in rows)
+        self.since, self.spent, self.since_then = self.clock(), {}, 0.0
         self.costs = [spent_of(row) for row in rows if row.get("status", "finished") == "finished"]
         self.show()
 
@@ -82,7 +81,7 @@ class Progress:
 
     def take_over(self, total: int, planned: float) -> None:
         """The live line is this one's from now on; the time left follows from what happens from now on."""
-        self.live, self.since, self.first = True, self.clock(), dict(self.spent)
+        self.live, self.since, self.since_then = True, self.clock(), 0.0
         self.state.total, self.state.planned = total, planned
         self.show()
 
@@ -91,9 +90,9 @@ class Progress:
         self.show()
 
     def epoch(self, name: str, row: Row) -> None:
-        self.first.setdefault(name, row["spent"] - row["cost"])
+        self.since_then += row["spent"] - self.spent.get(name, row["spent"] - row["cost"])
+        self.state.spent += row["spent"] - self.spent.get(name, 0.0)
         self.spent[name] = row["spent"]
-        self.state.spent = self.before + sum(self.spent.values())
         self.show()
 
     def ended(self, row: Row) -> None:
@@ -135,7 +134,7 @@ class Progress:
 
     def _seconds_left(self) -> float | None:
         """From the cost of what is left and the time that an N-epoch took since this call began."""
-        state, spent = self.state, sum(self.spent.values()) - sum(self.first.values())
+        state, spent = self.state, self.since_then
         planned = state.planned
         if planned is None and self.costs:
             planned = state.spent + (state.total - state.done - state.running / 2) * fmean(self.costs)

@@ -11,11 +11,9 @@ from trainables.config import TrialConfig, make_method, method_options
 from trainables.methods import METHODS, Method, method_name
 from trainables.options import unknown
 
-# ----------------------------------------------------------------------------------------- rows and configurations
-
 
 def method_row(method: Method) -> Row:
-    """A method's name and hyper-parameters as columns; where a rule gives epsilon, the epsilon that it gives."""
+    """A method's name and hyper-parameters as columns; an epsilon that a rule gives is written as a number."""
     values = {"method": method_name(method), **method_options(method)}
     return {**values, "epsilon": radius} if (radius := getattr(method, "radius", None)) is not None else values
 
@@ -30,14 +28,14 @@ def method_of(row: Mapping[str, Any]) -> Method:
 
 
 def config_id(config: TrialConfig) -> str:
-    """The same eight letters for configurations that differ in nothing but the seed, and how the passes are run."""
+    """Eight hexadecimal letters, the same for configurations that differ only in the seed and in `compile`."""
     values = {**config.as_dict(), "method": method_row(config.method)}
     del values["seed"], values["compile"]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def config_row(config: TrialConfig) -> Row:
-    """The columns that a configuration decides, of trials and of confirm."""
+    """The columns of trials and of confirm that a configuration decides."""
     return {
         "config": config_id(config), **method_row(config.method), "dataset": config.dataset, "model": config.model,
         "lr": config.lr, "seed": config.seed, "cost": config.method.cost,

@@ -1,7 +1,7 @@
 """The files of a study: plain text, complete after any kill, documented in docs/study-folder.md.
 
-`study.json` is replaced in one piece; for the tables see study/table.py. Standard library only, so that results can be
-read where nothing is installed.
+`study.json` is replaced in one piece; for the tables see study/files/csv_table.py. Standard library only, so that
+results can be read where nothing is installed.
 """
 
 import json
@@ -16,20 +16,19 @@ from study.files.study_json import read_record
 from trainables.disk import write_atomically
 from trainables.options import unknown
 
-NEEDED = {  # what every row holds, beside its keys
+NEEDED = {  # columns that no row leaves empty, beside its keys
     "trials": ("method", "status", "cost"),
     "confirm": ("method", "why", "dataset", "model", "cost"),
 }
-
-EARLIER = "earlier best"  # of a configuration that was among the best before there were more trials
+EARLIER = "earlier best"  # the role of a configuration that was among the best before there were more trials
 
 
 class Results:
-    """A study's folder; opening it changes nothing, and what is written first mends what a kill left behind."""
+    """A study's folder. Opening it changes nothing; the first write mends what a kill left behind."""
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
-        self._tables: dict[str, Table] = {}  # read when they are wanted
+        self._tables: dict[str, Table] = {}  # read on first use
 
     def table(self, name: str) -> Table:
         """The table of that name."""
@@ -62,13 +61,16 @@ class Results:
         return self.table("measures").rows()
 
     def check(self) -> None:
-        """ValueError for a file that is damaged, before anything is written."""
+        """ValueError for a damaged file, before anything is written."""
         if (self.folder / "study.json").exists():
             self.read_study()
         for name in COLUMNS:
             self.table(name).rows()
-        for name in NEEDED:
-            self._checked(name)
+            self.table(name).check_header()
+        self._checked("confirm")
+        for row in self.trials:
+            if row["status"] == "finished" and row["val_h"] is None:
+                raise ValueError(f"{self.table('trials').path} must have `val_h` in each finished row, got none")
 
     def _checked(self, name: str) -> list[Row]:
         """The rows of a table of configurations; ValueError for one that no study wrote."""
@@ -92,7 +94,7 @@ class Results:
         self._put("trials", [row], to_disk=row["status"] != "running")
 
     def add_epoch(self, row: Mapping[str, Any]) -> None:
-        """Add an epoch of a trial; one that is done again replaces the first."""
+        """Add an epoch of a trial; a repeated one replaces the first."""
         self._put("epochs", [row])
 
     def put_confirm(self, row: Mapping[str, Any]) -> None:
@@ -100,14 +102,14 @@ class Results:
         self._put("confirm", [row])
 
     def relabel(self, roles: Mapping[str, str]) -> None:
-        """Say anew why each configuration was confirmed: after more trials another may be the best."""
+        """Update the role (column `why`) of each confirmed configuration: more trials may bring another best."""
         if rows := self.confirm:
             for row in rows:
                 row["why"] = roles.get(row["config"], EARLIER if row["why"].startswith("best-") else row["why"])
             self._put("confirm", rows)
 
     def add_measured(self, files: Mapping[str, list[Row]]) -> None:
-        """Rows of corruptions, attacks and measures by the name of their file; of what there is none, no file."""
+        """Add rows to corruptions, attacks and measures, named by file; without rows no file is made."""
         for name, rows in files.items():
             if rows:
                 self._put(name, rows)
@@ -129,7 +131,7 @@ class Results:
         write_atomically(self.folder / "study.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
     def update_study(self, **changes: Any) -> None:
-        """Replace some entries of study.json, as happens when a study begins and ends."""
+        """Replace some entries of study.json, when a study begins or ends."""
         for table in self._tables.values():
             table.settle()
         self.write_study({**self.read_study(), **changes})

@@ -1,4 +1,4 @@
-"""What study.json says of a study: what was asked for, on which machine, with which code and data."""
+"""study.json: what was asked for, on which machine, with which code and data."""
 
 import datetime
 import importlib.metadata
@@ -8,41 +8,75 @@ import platform
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 
-def study_record(options: Mapping[str, Any], command: list[str], space: Any = None) -> dict[str, Any]:
-    """What study.json says at the start of a study; device and data are filled in by those who know them."""
-    return {
+class Entry(NamedTuple):
+    """An entry of study.json: the types that it may have beside null, and what it holds."""
+
+    kinds: tuple[type, ...]
+    meaning: str
+
+
+STUDY_ENTRIES: dict[str, Entry] = {
+    "command": Entry((list,), "the words of the command line"),
+    "options": Entry((dict,), "every option with its value, as `--resume` reads them back"),
+    "space": Entry((dict,), "what was searched after the budget: for each method the names, and for each n the "
+                   "largest k"),
+    "versions": Entry((dict,), "of Python and the packages that results depend on"),
+    "git": Entry((dict,), "hash of the code, and whether files differed from it; null outside a repository"),
+    "host": Entry((dict,), "name, system and number of cores of the machine that led the study"),
+    "device": Entry((str,), "what the trials computed on"),
+    "data": Entry((dict,), "where the data came from, and the digest of pictures, labels and split"),
+    "seeds": Entry((dict,), "the seeds of trials and of the confirmation"),
+    "start": Entry((str,), "when it began"),
+    "end": Entry((str,), "when it ended; null while it runs, and after a kill"),
+    "state": Entry((str,), "running, finished, interrupted or failed"),
+}  # fmt: skip
+
+# The types of the options that are shown or compared before `Study.from_dict` checks them all.
+OPTIONS: dict[str, tuple[type, ...]] = {
+    "methods": (list,), "trial": (dict,), "fix": (dict,), "trials": (int,), "confirm": (int,),
+    "total_budget": (float, int), "table": (str,), "budget": (str,),
+    "given": (list,), "search": (list,), "warm_start": (list,),
+}  # fmt: skip
+KINDS = {list: "a list", dict: "an object", str: "a text", int: "a whole number", float: "a number"}
+
+
+def study_record(options: Mapping[str, Any], command: list[str], **known: Any) -> dict[str, Any]:
+    """The entries of study.json at the start of a study; `known` holds space, device, data and seeds."""
+    here = {
         "command": command,
         "options": dict(options),
-        "space": space,
         "versions": _versions(),
         "git": _git(),
         "host": {"name": platform.node(), "system": platform.platform(), "cpus": os.cpu_count()},
-        "device": None,
-        "data": None,
-        "seeds": None,
         "start": now(),
-        "end": None,
         "state": "running",
     }
+    return {name: {**here, **known}.get(name) for name in STUDY_ENTRIES}
 
 
-STUDY_ENTRIES: dict[str, str] = {
-    "command": "the words of the command line",
-    "options": "every option with its value, as `--resume` reads them back",
-    "space": "what was searched after the budget: for each method the names, and for each n the largest k",
-    "versions": "of Python and the packages that results depend on",
-    "git": "hash of the code, and whether files differed from it; null outside a repository",
-    "host": "name, system and number of cores of the machine that led the study",
-    "device": "what the trials computed on",
-    "data": "where the data came from, and the digest of pictures, labels and split",
-    "seeds": "the seeds of trials and of the confirmation",
-    "start": "when it began",
-    "end": "when it ended; null while it runs, and after a kill",
-    "state": "running, finished, interrupted or failed",
-}
+def read_record(path: Path) -> dict[str, Any]:
+    """The content of a study.json; ValueError if it is damaged."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged ({error})") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is damaged (it must hold an object)")
+    _check_kinds(path, content, {name: entry.kinds for name, entry in STUDY_ENTRIES.items()})
+    options = content.get("options") or {}
+    _check_kinds(path, options, OPTIONS)
+    if not all(isinstance(word, str) for word in (*(content.get("command") or ()), *(options.get("methods") or ()))):
+        raise ValueError(f"{path} is damaged (command and methods must be words)")
+    return content
+
+
+def _check_kinds(path: Path, values: Mapping[str, Any], kinds: Mapping[str, tuple[type, ...]]) -> None:
+    for name, allowed in kinds.items():
+        if not isinstance(values.get(name), (*allowed, type(None))):
+            raise ValueError(f"{path} is damaged ({name} must be {KINDS[allowed[0]]}, got {values[name]!r:.60})")
 
 
 def now() -> str:
@@ -62,45 +96,14 @@ def _versions() -> dict[str, str]:
 
 def _git() -> dict[str, Any] | None:
     """The commit of the code and whether files differ from it."""
-    here = ["git", "-C", str(Path(__file__).resolve().parent)]
     try:
-        commit = subprocess.run([*here, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)
-        changes = subprocess.run(
-            [*here, "status", "--porcelain", "--untracked-files=no"],
-            capture_output=True, text=True, check=True, timeout=10,
-        )  # fmt: skip
+        commit = _git_says("rev-parse", "HEAD")
+        changes = _git_says("status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.SubprocessError):
         return None
-    return {"hash": commit.stdout.strip(), "dirty": bool(changes.stdout.strip())}
+    return {"hash": commit, "dirty": bool(changes)}
 
 
-def read_record(path: Path) -> dict[str, Any]:
-    """The content of a study.json; ValueError if it is damaged."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is damaged ({error})") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} is damaged (it must hold an object)")
-    for name, kinds in RECORD.items():
-        if not isinstance(content.get(name), (*kinds, type(None))):
-            raise ValueError(f"{path} is damaged ({name} must be {KINDS[kinds[0]]}, got {content[name]!r:.60})")
-    options = content.get("options") or {}
-    for name, kinds in OPTIONS.items():
-        if not isinstance(options.get(name), (*kinds, type(None))):
-            raise ValueError(f"{path} is damaged ({name} must be {KINDS[kinds[0]]}, got {options[name]!r:.60})")
-    if not all(isinstance(word, str) for word in (*(content.get("command") or ()), *(options.get("methods") or ()))):
-        raise ValueError(f"{path} is damaged (command and methods must be words)")
-    return content
-
-
-KINDS = {list: "a list", dict: "an object", str: "a text", int: "a whole number", float: "a number"}
-RECORD: dict[str, tuple[type, ...]] = {  # what people are shown of study.json
-    "command": (list,), "options": (dict,), "versions": (dict,), "git": (dict,), "host": (dict,), "data": (dict,),
-    "device": (str,), "start": (str,), "end": (str,), "state": (str,),
-}  # fmt: skip
-OPTIONS: dict[str, tuple[type, ...]] = {
-    "methods": (list,), "trial": (dict,), "fix": (dict,), "trials": (int,), "confirm": (int,),
-    "total_budget": (float, int), "table": (str,), "budget": (str,),
-    "given": (list,), "search": (list,), "warm_start": (list,),
-}  # fmt: skip
+def _git_says(*words: str) -> str:
+    here = ["git", "-C", str(Path(__file__).resolve().parent)]
+    return subprocess.run([*here, *words], capture_output=True, text=True, check=True, timeout=10).stdout.strip()

@@ -1,16 +1,17 @@
-"""How long a step took on this machine, remembered so that the next plan can estimate minutes."""
+"""Step times measured on this machine, kept so that the next plan can estimate minutes."""
 
 import json
 import platform
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
+from study.files.csv_table import Row
 from trainables.config import TrialConfig
 from trainables.disk import cache_folder, write_atomically
-
-# -------------------------------------------------------------------------------------------------------- timings
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,20 @@ class Timing:
 
     def epoch_seconds(self, batch_size: int) -> float:
         return self.step_seconds * (self.images // batch_size)
+
+
+def timing_of(trial: TrialConfig, images: int, trials: Iterable[Row], confirm: Iterable[Row]) -> Timing | None:
+    """What a study shows of this machine; None unless a trial and a confirmed vanilla run have finished."""
+    steps = images // trial.batch_size
+    speeds = [
+        row["images_per_s"] * row["cost"] for row in trials if row["status"] == "finished" and row["images_per_s"]
+    ]
+    vanilla = [row["seconds"] for row in confirm if row["method"] == "vanilla" and row["h"] is not None]
+    if not speeds or not vanilla or not steps:
+        return None
+    step = median(trial.batch_size / speed for speed in speeds)  # a step of cost c takes about c vanilla steps
+    test = max(0.0, median(vanilla) - step * steps * trial.epochs)
+    return Timing(step, images, 0.1 * test, test)
 
 
 def timings_file() -> Path:
@@ -44,13 +59,8 @@ def remember_timing(config: TrialConfig, device: str, timing: Timing) -> None:
 
 def known_timing(config: TrialConfig, device: str = "auto") -> Timing | None:
     """The timing of this machine; for device auto the last one that was kept on any of its devices."""
-    begin = _timing_key(config, "")
-    found = [
-        entry
-        for key, entry in _read_timings().items()
-        if (key.startswith(begin) if device == "auto" else key == _timing_key(config, device))
-    ]
-    if not found:
+    begin = _timing_key(config, "" if device == "auto" else device)
+    if not (found := [entry for key, entry in _read_timings().items() if key.startswith(begin)]):
         return None
     last = max(found, key=lambda entry: entry.get("when", 0.0))
     try:
@@ -60,7 +70,7 @@ def known_timing(config: TrialConfig, device: str = "auto") -> Timing | None:
 
 
 def _timing_key(config: TrialConfig, device: str) -> str:
-    """What decides a step's time; the device stands last, so that a key without it begins those of all devices."""
+    """What decides a step's time; the device is last, so that a key without it is the start of those of all devices."""
     parts = (platform.node(), config.dataset, config.model, config.batch_size, config.precision, config.train_images)
     return "|".join([*map(str, parts), device])
 

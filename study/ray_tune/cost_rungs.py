@@ -1,55 +1,35 @@
-"""Stopping early by spent cost: trials are compared when they have spent the same, not after the same epochs.
+"""Halving by spent cost as a scheduler of Ray Tune.
 
-`rungs.csv` in a study's folder holds a line for each comparison.
+`rungs.csv` in the study's folder has a line for each comparison.
 """
 
+import csv
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
+from ray.tune.schedulers import FIFOScheduler
 
-from study.workers.jobs import Job, Row
+from study.ray_tune.trainable import job_of
+from study.search.halving import Halving
+from study.workers.jobs import Row
 
 
-class CostRungs(AsyncHyperBandScheduler):
-    """Asynchronous halving by spent cost: at each rung, a trial goes on if it is in the better part of those before it.
+class CostRungs(FIFOScheduler):
+    """Stops a trial where `Halving` says so."""
 
-    A rung lies at least one epoch's budget above the one before, so that every trial is measured at every rung. Trials
-    are known by their names, so that rungs can be filled again from the rows of an interrupted study.
-    """
-
-    def __init__(self, budget: float, epochs: int, earlier: list[tuple[str, float, float]], log: Path) -> None:
-        settings: Any = {"max_t": budget * epochs, "grace_period": budget, "reduction_factor": 2}
-        super().__init__("spent", "val_h", "max", stop_last_trials=False, **settings)
-        self.log = log
-        for name, spent, h in earlier:
-            self.compare(SimpleNamespace(trial_id=name), spent, h)
-
-    def compare(self, trial: Any, spent: float, h: float) -> str:
-        return self._brackets[0].on_result(trial, spent, h)  # type: ignore[arg-type]
-
-    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-        """Nothing: trials are known by their names, and there is one bracket."""
+    def __init__(self, halving: Halving, log: Path) -> None:
+        super().__init__()
+        self.halving, self.log = halving, log
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: Row) -> str:
         if result.get("val_h") is None:
-            return TrialScheduler.CONTINUE
-        name, spent, h = Job.from_values(trial.config["job"]).name, result["spent"], result["val_h"]
-        decision = self.compare(SimpleNamespace(trial_id=name), spent, h)
-        self.write_down(name, spent, h, decision)
-        return decision
-
-    def write_down(self, name: str, spent: float, h: float, decision: str) -> None:
-        """A line for each comparison, for people: which rung, who, and whether it went on."""
-        rung = max((cost for cost, _ in self._brackets[0]._rungs if cost <= spent), default=0.0)
+            return self.CONTINUE
+        name, spent, h = job_of(trial.config).name, result["spent"], result["val_h"]
+        goes_on = self.halving.compare(name, spent, h)
         new = not self.log.exists()
-        with open(self.log, "a", encoding="utf-8") as file:
-            file.write("rung,trial,spent,val_h,decision\n" if new else "")
-            file.write(f"{rung:g},{name},{spent!r},{h!r},{'stop' if decision == self.STOP else 'continue'}\n")
-
-    def on_trial_complete(self, tune_controller: Any, trial: Any, result: Row) -> None:
-        """Nothing: the last rung lies before the end."""
-
-    def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
-        """Nothing, as for `on_trial_add`."""
+        with open(self.log, "a", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            if new:
+                writer.writerow(("rung", "trial", "spent", "val_h", "decision"))
+            writer.writerow((f"{self.halving.rung(spent):g}", name, spent, h, "continue" if goes_on else "stop"))
+        return self.CONTINUE if goes_on else self.STOP

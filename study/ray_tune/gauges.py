@@ -1,9 +1,10 @@
-"""What a study tells Prometheus while it runs: gauges of each trial in its worker, gauges of the study in the driver.
+"""Gauges for Prometheus: those of a trial in its worker, those of the study in the driver.
 
-Every node serves them as `ray_entprop_…` on Ray's metrics port; `study/grafana/study.json` is a dashboard of them. That
-port asks for no password: keep it inside a firewall. A trial's gauges end with its worker, the study's with the study.
+Every node serves them as `ray_entprop_…` on Ray's metrics port; `study/grafana/study.json` is a dashboard of them. The
+port asks for no password: keep it behind a firewall.
 """
 
+import functools
 import math
 
 from ray.util.metrics import Gauge
@@ -28,27 +29,20 @@ STUDY = {
 }
 
 
-class TrialGauges:
-    """The gauges of a worker; each value is labelled with the study and with the trial it then works on."""
+class Gauges:
+    """Gauges whose values are labelled with the study and one thing more."""
 
-    def __init__(self, study: str) -> None:
-        self.study = study
-        self.gauges = {column: Gauge(name, text, ("study", "trial")) for column, (name, text) in TRIAL.items()}
+    def __init__(self, metrics: dict[str, tuple[str, str]], label: str, study: str) -> None:
+        self.study, self.label = study, label
+        self.gauges = {key: Gauge(name, text, ("study", label)) for key, (name, text) in metrics.items()}
 
-    def show(self, trial: str, row: Row) -> None:
-        for column, gauge in self.gauges.items():
-            value = row.get(column)
+    def show(self, labelled: str, values: Row) -> None:
+        """Set the gauges that have a finite value, under this value of the label."""
+        for key, gauge in self.gauges.items():
+            value = values.get(key)
             if value is not None and math.isfinite(value):
-                gauge.set(value, {"study": self.study, "trial": trial})
+                gauge.set(value, {"study": self.study, self.label: labelled})
 
 
-class StudyGauges:
-    """The gauges of the whole study."""
-
-    def __init__(self, study: str) -> None:
-        self.study = study
-        self.gauges = {key: Gauge(name, text, ("study", "phase")) for key, (name, text) in STUDY.items()}
-
-    def show(self, phase: str, values: dict[str, float]) -> None:
-        for key, value in values.items():
-            self.gauges[key].set(value, {"study": self.study, "phase": phase})
+TrialGauges = functools.partial(Gauges, TRIAL, "trial")  # of a worker: the trial that it works on
+StudyGauges = functools.partial(Gauges, STUDY, "phase")  # of the driver

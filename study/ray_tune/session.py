@@ -1,4 +1,4 @@
-"""A Ray session: started, joined or refused, and how many jobs it can run at once."""
+"""A Ray session: started or joined, and how many jobs it can run at once."""
 
 import contextlib
 import os
@@ -11,26 +11,15 @@ from typing import Any
 import ray
 from ray.job_config import JobConfig
 
+from study.ray_tune.settings import configure
 from study.workers.jobs import ClusterError
 
-SETTINGS = {
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # under `uv run`, workers use this environment instead of building their own
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # trials stay where the study was started, so that relative paths mean the same
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # their files are not read
-    "TUNE_GLOBAL_CHECKPOINT_S": "86400",
-    "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # `Feed` holds jobs back; all that it hands out may start at once
-    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # between rungs, and of a failure, a row holds no H
-    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-}
-
-
-LONGEST_FOLDER = 40  # of Ray's temporary folder: the paths of its sockets must stay below 107 bytes
-REACHABLE_S = 5.0  # a cluster that does not answer for so long is not there
+LONGEST_FOLDER = 40  # letters of Ray's temporary folder: the paths of its sockets must stay below 107 bytes
+REACHABLE_S = 5.0  # a cluster that does not answer for so long counts as unreachable
 
 
 def slots_of(cpus: float, gpus: float) -> int:
-    """How many jobs the cluster holds at once; ValueError if not even one."""
+    """How many jobs the cluster can run at once; ValueError if not even one."""
     there = ray.cluster_resources()
     counts = [there.get("CPU", 0) / cpus] + ([there.get("GPU", 0) / gpus] if gpus else [])
     slots = int(min(counts) + 1e-9)
@@ -46,8 +35,13 @@ def ray_session(
 ) -> Iterator[str]:
     """A connection to the given cluster, that of RAY_ADDRESS, or a local one; yields the dashboard's URL, if any.
 
-    A bare `ray.init()` would join whatever cluster happens to run on this machine. The job bears the study's name.
+    A Ray that this process has started before is used as it is and left running. A bare `ray.init()` would join
+    whatever cluster happens to run on this machine. The job is named after the study.
     """
+    configure()
+    if ray.is_initialized():
+        yield ""
+        return
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     check_reachable(address)
     settings: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
@@ -70,28 +64,26 @@ def ray_session(
 
 
 def check_reachable(address: str) -> None:
-    """ValueError if nothing listens at HOST:PORT: Ray itself would try for a minute."""
-    if address.startswith("ray://"):
-        instead = "submit the study with ray job submit, so that it lives on the cluster"
-        raise ValueError(f"address must be auto or HOST:PORT, got {address!r}; {instead}")
-    host, _, port = address.rpartition(":")
-    if address in ("local", "auto") or not host or not port.isdecimal():
-        if address not in ("local", "auto"):
-            raise ValueError(f"address must be auto or HOST:PORT, got {address!r}")
+    """ValueError unless the address is local, auto, or a HOST:PORT that answers: Ray itself would try for a minute."""
+    if address in ("local", "auto"):
         return
+    host, _, port = address.rpartition(":")
+    if address.startswith("ray://") or not host or not port.isdecimal():
+        instead = "; submit the study with ray job submit, so that it runs on the cluster" * address.startswith("ray:")
+        raise ValueError(f"address must be auto or HOST:PORT, got {address!r}{instead}")
     try:
         socket.create_connection((host, int(port)), timeout=REACHABLE_S).close()
-    except (OSError, OverflowError) as error:  # nobody there, or a port above 65535
+    except (OSError, OverflowError) as error:  # nothing listens, or a port above 65535
         raise ValueError(unreachable(address, str(error))) from error
 
 
 def unreachable(address: str, reason: str) -> str:
-    """The complaint about an address where no cluster answers."""
+    """The message for an address at which no cluster answers."""
     return f"address must be that of a running Ray cluster, got {address!r} ({reason})"
 
 
 def short_folder() -> dict[str, str]:
-    """Where Ray puts its sockets, if its own choice would be too long a path for them."""
+    """A folder for Ray's sockets, if its own choice would be too long a path for them."""
     usual = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
     if os.name != "posix" or len(usual) <= LONGEST_FOLDER:
         return {}
@@ -99,6 +91,6 @@ def short_folder() -> dict[str, str]:
 
 
 def code_of_the_project() -> dict[str, Any]:
-    """What a cluster needs to run this code: the packages' folders, shipped with the job."""
+    """The packages' folders as a runtime environment, shipped with the job so that a cluster can run them."""
     root = Path(__file__).resolve().parents[2]
     return {"py_modules": [str(root / package) for package in ("trainables", "search_spaces", "study", "analysis")]}

@@ -13,25 +13,21 @@ from trainables.data.images import Splits
 
 
 def worker_for(splits: Splits, study: str, cpus: float = 1, gpus: float = 0) -> Any:
-    """What Tune starts: a `StudyTrial` with its share of the machine.
+    """A `StudyTrial` with its share of the machine, for Tune to start.
 
-    The data lie once in the memory that all processes of a node share (arrays are read there, not copied), so one of
-    these serves all phases of a study.
+    The images lie once in the memory that all processes of a node share, so one of these serves all phases of a study.
     """
     trainable = tune.with_parameters(StudyTrial, splits=splits, study=study, gpus=gpus)
     worker = tune.with_resources(trainable, {"cpu": cpus, "gpu": gpus})
-    worker.__qualname__ = StudyTrial.__name__  # the dashboard and `ps` show this one, not that of Tune's wrapping
+    worker.__qualname__ = StudyTrial.__name__  # shown by the dashboard and `ps`
     return worker
 
 
-# ---------------------------------------------------------------------------------------------------------- workers
-
-
 class StudyTrial(tune.Trainable):
-    """A worker as an actor of Ray Tune. The dashboard's list of actors shows this name and `repr`.
+    """A worker as an actor of Ray Tune. The dashboard's list of actors shows its class name and `repr`.
 
-    A job's folder is opened by its first step alone: Tune may start an actor for a job and then hand that job to
-    another one that has become free, and two must not write the same folder.
+    A job's folder is opened by its first step: Tune may start an actor for a job and then give that job to another
+    actor that has become free, and two must not write the same folder.
     """
 
     def setup(self, config: Row, splits: Splits, study: str, gpus: float) -> None:  # type: ignore[override]

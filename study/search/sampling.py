@@ -1,9 +1,9 @@
-"""What to try next: Optuna's samplers over a space, told what became of each proposal.
+"""Proposals of Optuna's samplers over a space. Only this module imports Optuna.
 
-The study that the sampler learns from is held in memory and rebuilt from the result files whenever a study goes on;
-what lies on disk for optuna-dashboard is a copy of its finished trials. Each proposal has a sampler of its own, seeded
-by the study's seed and the proposal's number: it depends on the results so far and on nothing else, so that a study
-that was interrupted proposes what it would have proposed.
+The Optuna study that a sampler learns from is held in memory and rebuilt from the result files on resume; the file for
+optuna-dashboard is a copy of its ended trials. Each proposal has a sampler of its own, seeded by the study's seed and
+the proposal's number: it depends on nothing but the results so far, so a resumed study proposes what the uninterrupted
+one would have proposed.
 """
 
 import bisect
@@ -27,17 +27,15 @@ from study.config.space import Space
 Direction = Literal["maximize", "minimize"]
 STATES = {"finished": TrialState.COMPLETE, "stopped": TrialState.PRUNED, "failed": TrialState.FAIL}
 
-# Proposing takes a Gaussian process a time with the third power of what it knows, TPE one that grows with it.
-LEARNT_FROM = 200
-
+LEARNT_FROM = 200  # trials: a proposal's time grows with their third power for a Gaussian process, linearly for TPE
 STARTS = 5  # trials before TPE learns from them; most studies are too short to wait for Optuna's ten
 
-optuna.logging.set_verbosity(optuna.logging.ERROR)  # it advises packages, on stderr
+optuna.logging.set_verbosity(optuna.logging.ERROR)  # it recommends packages, on stderr
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
 
 class Proposals:
-    """Numbered proposals; a number is asked for once and told once."""
+    """Numbered proposals: each number is asked for once, and its result is told once."""
 
     def __init__(
         self, space: Space, sampler: str, seed: int, directions: tuple[Direction, ...] = ("maximize",)
@@ -48,11 +46,11 @@ class Proposals:
         self.ranked: list[tuple[float, int]] = []  # finished trials of a single objective, the best first
 
     def ask(self, number: int, parameters: dict[str, Any] | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The values of a proposal and its parameters; given parameters are kept, open ones are drawn."""
+        """The values of a proposal and its parameters in Optuna; given parameters are kept, the others are drawn."""
         return self._begin(number, self._draw(number, parameters, self.sampler))
 
     def ask_again(self, number: int, parameters: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The same for an earlier proposal, of which nothing is left to be drawn."""
+        """The same for an earlier proposal, whose parameters are all given."""
         return self._begin(number, self._draw(number, parameters, "random"))
 
     def _begin(self, number: int, drawn: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -64,10 +62,10 @@ class Proposals:
         return values, dict(trial.params)
 
     def _draw(self, number: int, parameters: dict[str, Any] | None, sampler: str) -> dict[str, Any]:
-        """The parameters that stand for the values of a draw.
+        """The parameters of a draw, after rounding.
 
-        Values are rounded, so that files can hold them; the sampler learns from what the files will tell it when the
-        study goes on. Hence a draw from a copy of the study, of which only the values are kept.
+        The space rounds values for the files, and on resume the sampler learns from the files. Therefore the draw is
+        made in a copy of the study, and the rounded values are enqueued in the study itself.
         """
         seeded = make_sampler(sampler, (self.seed + 7919 * (number + 1)) % 2**32)
         twin = optuna.create_study(directions=list(self.directions), sampler=seeded)
@@ -75,13 +73,13 @@ class Proposals:
         if parameters is not None:
             twin.enqueue_trial(parameters)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of given values that the space does not hold: seen later
+            warnings.simplefilter("ignore", UserWarning)  # of given values outside the space: `replay` sees them
             trial = twin.ask()
             values = self.space(trial)
         return self.space.parameters(values) or trial.params
 
     def learnt_from(self, limit: int) -> list[FrozenTrial]:
-        """The trials that a sampler learns from: all, or of very many the best and the latest."""
+        """The trials that a sampler learns from: all, or the best and the latest of very many."""
         trials = self.study.get_trials(deepcopy=False) if limit else []
         if len(trials) <= limit:
             return trials
@@ -93,7 +91,7 @@ class Proposals:
         return [trials[number] for number in sorted({*best[: limit // 2], *latest})]
 
     def report(self, number: int, step: int, value: float) -> None:
-        """A value on the way; told twice, the first counts."""
+        """An intermediate value; of two for the same step the first counts."""
         trial = self.asked.get(number)
         if trial is not None and len(self.directions) == 1:
             with warnings.catch_warnings():
@@ -101,19 +99,19 @@ class Proposals:
                 trial.report(value, step)
 
     def tell(self, number: int, status: str, values: Iterable[float] | None) -> FrozenTrial:
-        """How the proposal ended: finished with its values, stopped early, or failed."""
+        """Record how a proposal ended: finished with its values, stopped early or failed; returns Optuna's trial."""
         state = STATES[status]
-        # Of a trial that was stopped the last report counts, and of a failed one nothing.
-        report_errors = list(values) if values is not None and state is TrialState.COMPLETE else None
-        trial = self.study.tell(self.asked.pop(number), report_errors, state=state)
-        if report_errors and len(self.directions) == 1:
-            bisect.insort(self.ranked, (-report_errors[0], trial.number))
+        # Of a stopped trial the last report counts, of a failed one nothing.
+        final = list(values) if values is not None and state is TrialState.COMPLETE else None
+        trial = self.study.tell(self.asked.pop(number), final, state=state)
+        if final and len(self.directions) == 1:
+            bisect.insort(self.ranked, (-final[0], trial.number))
         return trial
 
     def replay(
         self, number: int, parameters: dict[str, Any], status: str, values: Any, reports: dict[int, float]
     ) -> FrozenTrial | None:
-        """Take in an earlier result; None if the space of this study does not hold its parameters."""
+        """Take in an earlier result; None if its parameters are outside this study's space."""
         _, drawn = self.ask_again(number, parameters)
         if any(drawn.get(name) != value for name, value in parameters.items()):
             self.tell(number, "failed", None)
@@ -124,10 +122,10 @@ class Proposals:
 
 
 class _Shared(FrozenTrial):
-    """A trial that a study takes in without a copy of each of its parts, which takes longer than all of a draw."""
+    """A trial that `add_trials` does not copy deeply, which would take longer than the draw itself."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "_Shared":
-        return copy.copy(self)  # of a trial that was added, a study changes the number alone
+        return copy.copy(self)  # a study changes only the number of an added trial
 
 
 def _shared(trial: FrozenTrial) -> _Shared:
@@ -137,7 +135,7 @@ def _shared(trial: FrozenTrial) -> _Shared:
 
 
 def make_sampler(name: str, seed: int) -> BaseSampler:
-    """Optuna's sampler of that name; the points of a grid are handed out one by one, so nothing is drawn for it."""
+    """Optuna's sampler of that name; random also for a grid, whose points are all given."""
     if name == "gp":
         return GPSampler(seed=seed)
     if name == "tpe":
@@ -146,20 +144,20 @@ def make_sampler(name: str, seed: int) -> BaseSampler:
 
 
 def grid_points(grids: Iterable[dict[str, list[Any]]], seed: int) -> list[dict[str, Any]]:
-    """All combinations of each grid, in an order that the seed decides, so that a part of them is an even part."""
+    """All combinations of each grid, shuffled by the seed, so that any first part of them is an even sample."""
     points = [dict(zip(grid, point, strict=True)) for grid in grids for point in itertools.product(*grid.values())]
     random.Random(seed).shuffle(points)
     return points
 
 
 class Mirror:
-    """A copy of the finished trials on disk: `optuna-dashboard optuna.log` shows it while the study runs."""
+    """A copy of the ended trials on disk: `optuna-dashboard optuna.log` shows it while the study runs."""
 
     def __init__(self, path: Path, name: str, directions: tuple[Direction, ...]) -> None:
         mend(path)
         try:
             self.study = _journal_study(path, name, directions)
-        except Exception:  # Optuna replays the lines as they come and raises what then happens
+        except Exception:  # Optuna replays a damaged line without checking it, and anything may be raised
             path.replace(path.with_name(path.name + ".damaged"))  # the trials are copied anew
             self.study = _journal_study(path, name, directions)
         self.study.set_metric_names(["validation H", "cost in N"][: len(directions)])
@@ -179,8 +177,8 @@ def _journal_study(path: Path, name: str, directions: tuple[Direction, ...]) -> 
 
 
 def mend(path: Path) -> None:
-    """Undo what a kill leaves of a journal: a lock that all would wait for, and a line that the next would join."""
-    path.with_name(path.name + ".lock").unlink(missing_ok=True)  # whoever writes here holds the study's own lock
+    """Mend a journal after a kill: a stale lock blocks every writer, and the next line would join a torn one."""
+    path.with_name(path.name + ".lock").unlink(missing_ok=True)  # the only writer holds the study's own lock
     text = path.read_bytes() if path.exists() else b""
     if text and not text.endswith(b"\n"):
         os.truncate(path, text.rfind(b"\n") + 1)

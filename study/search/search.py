@@ -1,7 +1,7 @@
-"""The search: a source of proposed trials, which writes down what becomes of them.
+"""The search: a source of proposed trials, which writes down their results.
 
-`trials.csv` and `epochs.csv` are the record. A proposal stands in `trials.csv` before any worker knows of it, and its
-ending before the sampler learns of it; whatever was killed in between, going on from these two files repeats nothing
+`trials.csv` and `epochs.csv` are the record. A proposal is written to `trials.csv` before any worker knows of it, and
+its result before the sampler learns of it: after a kill at any moment, resuming from these two files repeats nothing
 and loses nothing. Optuna's file on disk is a copy, mended from them.
 """
 
@@ -13,6 +13,7 @@ from study.config.study_config import Study
 from study.files.configs import config_row, method_of
 from study.files.ranking import finished
 from study.files.results import Results
+from study.search.halving import Measured
 from study.search.sampling import Direction, Mirror, Proposals, grid_points
 from study.workers.jobs import Job, Row
 from study.workers.work_folder import base_of
@@ -22,7 +23,7 @@ DIRECTIONS: dict[str, tuple[Direction, ...]] = {"h": ("maximize",), "pareto": ("
 
 
 class Search:
-    """Hands out trials until the study has as many as it asked for, or can pay for no further one."""
+    """Hands out trials until the study has as many as it asked for, or its total budget pays for no further one."""
 
     def __init__(self, study: Study, results: Results, progress: Any, rungs: tuple[float, ...] = ()) -> None:
         assert study.sampler is not None
@@ -36,24 +37,22 @@ class Search:
         self.proposals = Proposals(self.space, study.sampler, study.seed, directions)
         self.mirror = Mirror(Path(study.out) / "optuna.log", Path(study.out).name, directions)
         self.first = grid_points([study.grid], study.seed) if study.sampler == "grid" else first_proposals(study)
-        self.known: set[int] = set()  # all trials that have a row
-        self.following = 0  # no number below it is free
-        # Of the trials that have not ended:
-        self.configs: dict[int, TrialConfig] = {}
-        self.seconds: dict[int, dict[int, Row]] = {}
-        self.spent: dict[int, float] = {}
-        self.spent_by_ended = 0.0
-        self.live: set[int] = set()
-        self.waiting: list[int] = []  # cut off by a kill
-        self.held: tuple[int, TrialConfig] | None = None  # proposed, but not yet affordable
-        self.paid_up = False
+        self.numbered: set[int] = set()  # the trials that have a row
+        self.next_number = 0  # no number below it is free
+        self.open: dict[int, TrialConfig] = {}  # trials that have not ended
+        self.epochs: dict[int, dict[int, Row]] = {}  # of each of them, the rows by epoch
+        self.waiting: list[int] = []  # those that a kill cut off
+        self.running: dict[int, float] = {}  # those at a worker, with their cost at full length
+        self.spent = 0.0  # by the trials that have ended
+        self.unaffordable: tuple[int, TrialConfig] | None = None  # a proposal that the budget does not yet pay for
+        self.budget_spent = False
         self._learn_from_others()
-        self._go_on()
+        self._resume()
 
-    # ------------------------------------------------------------------------------------------- what was before
+    # ------------------------------------------------------------------------------------------- earlier results
 
     def _learn_from_others(self) -> None:
-        """Results of other studies, for the sampler alone."""
+        """Tell the sampler the results of `warm_start`."""
         number = 0
         for folder in self.study.warm_start:
             for row in finished(Results(folder).trials):
@@ -62,30 +61,27 @@ class Search:
                     number -= 1
                     self.proposals.replay(number, parameters, "finished", self.objectives(row), {})
 
-    def _go_on(self) -> None:
-        """Take in this study's own trials; those that were running are waiting for a worker."""
-        trials = self.results.trials
-        cut_off = {row["trial"] for row in trials if row["status"] == "running"}
+    def _resume(self) -> None:
+        """Take in this study's own trials; those that were running wait for a worker."""
         reports: dict[int, dict[int, float]] = {}
         for row in self.results.epochs:
-            if row["trial"] in cut_off:
-                self.seconds.setdefault(row["trial"], {})[row["epoch"]] = row
+            self.epochs.setdefault(row["trial"], {})[row["epoch"]] = row
             if row["val_h"] is not None:
                 reports.setdefault(row["trial"], {})[row["epoch"]] = row["val_h"]
-        for row in trials:
+        for row in self.results.trials:
             number, parameters = row["trial"], self.parameters(row) or {}
-            self.known.add(number)
-            if number in cut_off:
+            self.numbered.add(number)
+            if row["status"] == "running":
                 values, _ = self.proposals.ask_again(number, parameters)
-                self.configs[number] = self.config_of(values)  # a radius given by a rule stands as a number in the row
-                self.spent[number] = row["spent"] or 0.0
+                self.open[number] = self.config_of(values)  # a radius given by a rule is a number in the row
                 self.waiting.append(number)
                 continue
-            self.spent_by_ended += row["spent"] or 0.0
-            report_errors = self.objectives(row) if row["val_h"] is not None else None
-            trial = self.proposals.replay(number, parameters, row["status"], report_errors, reports.get(number, {}))
+            self.spent += row["spent"] or 0.0
+            ended = self.objectives(row) if row["val_h"] is not None else None
+            trial = self.proposals.replay(number, parameters, row["status"], ended, reports.get(number, {}))
             if trial is not None:
                 self.mirror.add(trial)
+        self.epochs = {number: self.epochs.get(number, {}) for number in self.waiting}
 
     def parameters(self, row: Row) -> dict[str, Any] | None:
         """What the sampler would have drawn for the method of a row; None if it is not in this study's space."""
@@ -97,57 +93,51 @@ class Search:
     @property
     def finished(self) -> bool:
         """Whether no further trial will be proposed."""
-        return not self.waiting and (self.paid_up or len(self.known) >= self.total)
+        return not self.waiting and (self.budget_spent or len(self.numbered) >= self.total)
 
     def next(self) -> Job | None:
+        """The next trial for a worker; None while there is none, or at the end."""
         if self.waiting:
             return self._start(self.waiting.pop(0))
         if self.finished:
             return None
-        if self.held is None:
-            number = self._free_number()
-            values, _ = self.proposals.ask(number, self.first[number] if number < len(self.first) else None)
-            self.held = number, self.config_of(values)
-        number, config = self.held
+        number, config = self.unaffordable or self._propose()
         if not self.affordable(config):
-            # Trials that are stopped early give back what was put aside for them.
-            self.paid_up = not (self.live and self.study.scheduler == "asha")
+            self.unaffordable = number, config
+            # Trials that are stopped early give back what was reserved for them.
+            self.budget_spent = not (self.running and self.study.scheduler == "asha")
             return None
-        self.held = None
-        self.known.add(number)
-        self.configs[number] = config
+        self.unaffordable = None
+        self.numbered.add(number)
+        self.open[number], self.epochs[number] = config, {}
         self.results.put_trial(self.row(number, None, "running"))
         return self._start(number)
 
-    def _free_number(self) -> int:
-        """The lowest number that no trial has."""
-        while self.following in self.known:
-            self.following += 1
-        return self.following
+    def _propose(self) -> tuple[int, TrialConfig]:
+        """A proposal, under the lowest number that no trial has."""
+        while self.next_number in self.numbered:
+            self.next_number += 1
+        given = self.first[self.next_number] if self.next_number < len(self.first) else None
+        values, _ = self.proposals.ask(self.next_number, given)
+        return self.next_number, self.config_of(values)
 
     def _start(self, number: int) -> Job:
-        self.live.add(number)
-        self.progress.started(self.label(number))
-        config = self.configs[number]
-        return Job(self.label(number), self.folder(number), config.as_dict(), "validation", self.rungs)
+        config, name = self.open[number], name_of(number)
+        self.running[number] = full_cost(config)
+        self.progress.started(name)
+        return Job(name, f"{self.base}/{name}", config.as_dict(), "validation", self.rungs)
 
     def affordable(self, config: TrialConfig) -> bool:
         """Whether the total budget pays for this trial at full length beside those that run."""
         if self.study.total_budget is None:
             return True
-        running = sum(self.full_cost(self.configs[number]) for number in self.live)
-        return running + self.spent_by_ended + self.full_cost(config) <= self.study.total_budget + 1e-6
-
-    @staticmethod
-    def full_cost(config: TrialConfig) -> float:
-        return config.epochs * config.method.cost
+        return sum(self.running.values()) + self.spent + full_cost(config) <= self.study.total_budget + 1e-6
 
     # ------------------------------------------------------------------------------------------ writing down
 
     def on_result(self, job: Job, row: Row) -> None:
         number = number_of(job)
-        self.seconds.setdefault(number, {})[row["epoch"]] = row
-        self.spent[number] = row["spent"]
+        self.epochs[number][row["epoch"]] = row
         self.results.add_epoch({**row, "trial": number})
         self.results.put_trial(self.row(number, row, "running"))
         if row.get("val_h") is not None:
@@ -156,61 +146,61 @@ class Search:
 
     def on_end(self, job: Job, row: Row | None, error: str) -> None:
         number = number_of(job)
-        full = row is not None and row["epoch"] == self.configs[number].epochs
+        full = row is not None and row["epoch"] == self.open[number].epochs
         status = "failed" if error else "finished" if full else "stopped"
         written = {**self.row(number, row, status), "error": error or None}
         self.results.put_trial(written)
-        self.live.discard(number)
-        report_errors = self.objectives(written) if written["val_h"] is not None else None
-        self.mirror.add(self.proposals.tell(number, status, report_errors))
-        self.spent_by_ended += self.spent.pop(number, 0.0)
-        self.seconds.pop(number, None)
-        del self.configs[number]
+        ended = self.objectives(written) if written["val_h"] is not None else None
+        self.mirror.add(self.proposals.tell(number, status, ended))
+        self.spent += written["spent"]
+        del self.running[number], self.epochs[number], self.open[number]
         self.progress.ended(written)
 
     def row(self, number: int, row: Row | None, status: str) -> Row:
-        """A row of trials.csv: the configuration with what its epochs so far add up to."""
-        config, done = self.configs[number], list(self.seconds.get(number, {}).values())
-        seconds = sum(each["seconds"] for each in done)
-        images = [each["images_per_s"] for each in done if each.get("images_per_s")]
-        last = row or {}
+        """A row of trials.csv: the configuration, and the sum of its epochs so far."""
+        config, epochs, last = self.open[number], list(self.epochs[number].values()), row or {}
+        speeds = [each["images_per_s"] for each in epochs if each.get("images_per_s")]
         return {
             **config_row(config),
             "trial": number,
             "status": status,
-            "epochs": last.get("epoch", len(done)),
+            "epochs": last.get("epoch", len(epochs)),
             "measured_cost": last.get("measured_cost"),
-            "spent": self.spent.get(number, 0.0),
-            "seconds": seconds,
-            "images_per_s": sum(images) / len(images) if images else None,
+            "spent": last.get("spent", max((each["spent"] or 0.0 for each in epochs), default=0.0)),
+            "seconds": sum(each["seconds"] for each in epochs),
+            "images_per_s": sum(speeds) / len(speeds) if speeds else None,
             **{name: last.get(name) for name in ("val_sa", "val_ra", "val_h")},
         }
 
     def objectives(self, row: Row) -> list[float]:
+        """What the sampler raises, and for a Pareto front what it lowers."""
         return [row["val_h"]] if self.study.objective == "h" else [row["val_h"], row["cost"]]
 
-    # ------------------------------------------------------------------------------------------------- names
-
     def config_of(self, values: Row) -> TrialConfig:
-        # One seed for all trials: what differs between two of them is the setting alone.
+        # One seed for all trials: two of them differ in the setting alone.
         return trial_config(self.study, values, self.study.seed)
 
-    def label(self, number: int) -> str:
-        return f"trial-{number:04d}"
 
-    def folder(self, number: int) -> str:
-        return f"{self.base}/{self.label(number)}"
+def full_cost(config: TrialConfig) -> float:
+    """The cost of all epochs of a trial, in N-epochs."""
+    return config.epochs * config.method.cost
+
+
+def name_of(number: int) -> str:
+    """The name of a trial's job, folder and label."""
+    return f"trial-{number:04d}"
 
 
 def number_of(job: Job) -> int:
-    """The trial's number, which stands in the job's name."""
+    """The number of a job's trial."""
     return int(job.name.rpartition("-")[2])
 
 
-def rungs_so_far(results: Results, rungs: tuple[float, ...]) -> list[tuple[str, float, float]]:
-    """(trial, spent, H) at every rung that an interrupted study had reached, in the order of proposal."""
-    found = []
-    for row in results.epochs:
-        if row["val_h"] is not None and row["spent"] >= min(rungs, default=0.0):
-            found.append((f"trial-{row['trial']:04d}", row["spent"], row["val_h"]))
-    return found
+def rungs_so_far(results: Results, rungs: tuple[float, ...]) -> list[Measured]:
+    """Every measured epoch at or above the first rung of an interrupted study, by trial and epoch."""
+    least = min(rungs, default=0.0)
+    return [
+        (name_of(row["trial"]), row["spent"], row["val_h"])
+        for row in results.epochs
+        if row["val_h"] is not None and row["spent"] >= least
+    ]

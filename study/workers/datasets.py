@@ -4,6 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from study.config.study_config import Study
+from trainables.config import TrialConfig
+from trainables.data.images import Splits
+from trainables.training.loop import check_batch_size, load_splits
 
 
 class Data:
@@ -11,11 +14,10 @@ class Data:
 
     def __init__(self, study: Study) -> None:
         self.root = Path(study.data_root) if study.data_root else None
-        self.splits: dict[Any, Any] = {}
+        self.splits: dict[Any, Splits] = {}
 
-    def of(self, config: Any) -> Any:
-        from trainables.training.loop import check_batch_size, load_splits
-
+    def of(self, config: TrialConfig) -> Splits:
+        """The images that a configuration is trained and measured on; ValueError if its batch is too large."""
         key = data_key(config)
         if key not in self.splits:
             self.splits[key] = load_splits(config, self.root)
@@ -23,6 +25,6 @@ class Data:
         return self.splits[key]
 
 
-def data_key(config: Any) -> tuple[Any, ...]:
+def data_key(config: TrialConfig) -> tuple[Any, ...]:
     """What two configurations must share to be trained on the same arrays."""
     return config.dataset, config.train_images

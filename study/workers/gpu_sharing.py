@@ -1,8 +1,8 @@
-"""How many trials share a GPU: tried out, because what a trial leaves idle cannot be read off its settings.
+"""How many trials share a GPU, found by measuring throughput.
 
-Networks of some thousand parameters launch kernels that are over before the next one is there, so that one trial keeps
-a small part of a GPU busy. Here 1, 2, 4, … processes train the dearest setting of the study for some seconds each,
-until the next step brings less than a tenth more or would not fit into memory.
+A network of some thousand parameters runs kernels that end before the next one is launched, so one trial keeps a small
+part of a GPU busy. Here 1, 2, 4, … processes train the most expensive setting of the study for some seconds each, until
+twice as many are less than a tenth faster or would not fit into memory.
 """
 
 import contextlib
@@ -20,28 +20,37 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from study.config.space import published_values, trial_config
+from study.config.study_config import Study
 from trainables.config import TrialConfig
 from trainables.data.images import Splits
 from trainables.training.loop import train
 
 SECONDS = 5.0  # that each number of trials is tried for
-STEPS = 50  # of an epoch here, so that it begins and ends as seldom as a real one
-GAIN = 1.1  # what twice as many trials must bring for the next step to be tried
-ROOM = 0.9  # of the memory may be taken; what is left is for fragments and other programs
-START_S = 300.0  # a process that has not trained an epoch by then never will
+STEPS = 50  # of an epoch, so that epochs begin and end about as rarely as real ones
+GAIN = 1.1  # the speed-up at which twice as many trials are tried next
+ROOM = 0.9  # the share of memory that may be used; the rest is for fragments and other programs
+START_S = 300.0  # a process that has not trained an epoch by then is given up
 SERVICE = "nvidia-cuda-mps-control"
 
 
 class Tried(NamedTuple):
-    """What so many trials at once came to."""
+    """The throughput of so many trials at once."""
 
     trials: int
     images_per_s: float  # of all together
     gigabytes: float  # in use on the device, its own programs and others'; 0 on a CPU
 
 
+def heaviest(study: Study, configs: list[TrialConfig]) -> TrialConfig:
+    """The most expensive row of a table, or the most expensive published setting that the search may propose."""
+    if not configs:
+        configs = [study.trial, *(trial_config(study, values, 0) for values in published_values(study))]
+    return max(configs, key=lambda config: config.method.cost)
+
+
 def try_out(config: TrialConfig, splits: Splits, device: str, most: int, seconds: float = SECONDS) -> list[Tried]:
-    """1, 2, 4, … trials at once, at most so many, for as long as more bring more; ValueError if not even one runs."""
+    """Measure 1, 2, 4, … up to `most` trials at once, while more are faster; ValueError if not even one runs."""
     few, tried, count = cut(splits, config), list[Tried](), 1
     total = torch.cuda.mem_get_info()[1] / 1e9 if device == "cuda" else 0.0
     while count <= most:
@@ -60,13 +69,13 @@ def try_out(config: TrialConfig, splits: Splits, device: str, most: int, seconds
 
 
 def best_number(tried: list[Tried]) -> int:
-    """The smallest number that comes within a twentieth of the most images a second."""
+    """The smallest number of trials within 5 % of the highest throughput."""
     most = max(each.images_per_s for each in tried)
     return min(each.trials for each in tried if each.images_per_s >= 0.95 * most)
 
 
 def packing_text(tried: list[Tried]) -> str:
-    """What was tried and found, in a line."""
+    """The measured throughputs and the choice, in a line."""
     alone = tried[0].images_per_s
     gains = ", ".join(f"{each.trials}: ×{each.images_per_s / alone:.2f}" for each in tried[1:])
     memory = f", {tried[0].gigabytes:.1f} GB" if tried[0].gigabytes else ""
@@ -75,7 +84,7 @@ def packing_text(tried: list[Tried]) -> str:
 
 
 def cut(splits: Splits, config: TrialConfig) -> Splits:
-    """Some steps of the training images and as large a part of the validation images."""
+    """The training images of some steps, and the same share of the validation images."""
     images = min(len(splits.train), STEPS * config.batch_size)
     checked = max(1, len(splits.validation) * images // len(splits.train))
     return dataclasses.replace(
@@ -87,7 +96,7 @@ def cut(splits: Splits, config: TrialConfig) -> Splits:
 
 
 def together(count: int, config: TrialConfig, splits: Splits, device: str, seconds: float) -> Tried:
-    """So many processes that train at the same time; RuntimeError if one of them could not."""
+    """The throughput of so many processes that train at the same time; RuntimeError if one of them failed."""
     context = multiprocessing.get_context("spawn")
     barrier, pipes, processes = context.Barrier(count), list[Connection](), list[Any]()
     for _ in range(count):
@@ -99,7 +108,7 @@ def together(count: int, config: TrialConfig, splits: Splits, device: str, secon
         processes.append(process)
     try:
         for pipe in pipes:
-            with contextlib.suppress(BrokenPipeError):  # `answer` says that the process is gone
+            with contextlib.suppress(BrokenPipeError):  # `answer` reports a process that died
                 pipe.send((config, splits))  # not as an argument: starting would wait for a process that died
         found = [answer(pipe, barrier) for pipe in pipes]
     finally:
@@ -113,7 +122,7 @@ def together(count: int, config: TrialConfig, splits: Splits, device: str, secon
 
 
 def answer(pipe: Connection, barrier: Any) -> Any:
-    """What a process found, or why it did not."""
+    """A process's images a second and gigabytes, or the text of its error."""
     try:
         return pipe.recv()
     except (EOFError, ConnectionResetError):
@@ -122,7 +131,7 @@ def answer(pipe: Connection, barrier: Any) -> Any:
 
 
 def probe(device: str, seconds: float, barrier: Any, pipe: Connection) -> None:
-    """Trains until the time is over and sends images a second and the memory in use, or what went wrong as a text."""
+    """Train until the time is over; send images a second and the gigabytes in use, or the text of an error."""
     config, splits = pipe.recv()
     try:
         torch.set_num_threads(1)
@@ -137,7 +146,7 @@ def probe(device: str, seconds: float, barrier: Any, pipe: Connection) -> None:
         free, total = torch.cuda.mem_get_info() if device == "cuda" else (0, 0)
         barrier.wait(START_S)
         pipe.send((done / passed, (total - free) / 1e9))
-    except Exception as error:  # whatever it is, this many trials do not run
+    except Exception as error:  # of any kind: so many trials do not run
         barrier.abort()
         pipe.send(f"{type(error).__name__}: {error}".splitlines()[0])
 
@@ -147,8 +156,8 @@ def probe(device: str, seconds: float, barrier: Any, pipe: Connection) -> None:
 
 @contextlib.contextmanager
 def sharing_service(wanted: bool) -> Iterator[bool]:
-    """Inside, NVIDIA's multi-process service runs if it is installed: kernels of several processes run side by side
-    instead of in turns. One that runs already is used and left alone. Yields whether there is one."""
+    """Inside, NVIDIA's multi-process service runs if it is installed, so that kernels of several processes run side by
+    side. A service that runs already is used and left running. Yields whether there is one."""
     if not wanted or "CUDA_MPS_PIPE_DIRECTORY" in os.environ or shutil.which(SERVICE) is None:
         yield wanted and "CUDA_MPS_PIPE_DIRECTORY" in os.environ
         return

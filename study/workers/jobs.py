@@ -1,4 +1,4 @@
-"""What the parts of a study hand to its workers: a job is one training with what is to be measured of it."""
+"""A job: one training run with what is to be measured of it; and where jobs come from."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -10,16 +10,21 @@ class ClusterError(RuntimeError):
     """Ray did not start, or was lost on the way."""
 
 
+def out_of_memory(reason: str) -> str:
+    """The line that says that memory ran out, and what to do."""
+    return f"out of memory: {reason}; take a smaller batch or fewer trials at once"
+
+
 @dataclass(frozen=True)
 class Job:
-    """One training, as plain values, so that it can travel to another machine."""
+    """One training run, as plain values, so that it can be sent to another machine."""
 
-    name: str  # of its folder and its label in logs and metrics
-    folder: str  # holds config.json, epochs.csv and checkpoint.pt while it runs and afterwards
+    name: str  # also of its folder, and its label in logs and metrics
+    folder: str  # holds config.json, epochs.csv and checkpoint.pt
     config: dict[str, Any]  # TrialConfig.as_dict()
     measure: str  # "validation": what a search may see; "test": what is reported
     rungs: tuple[float, ...] = ()  # spent costs at which it is measured before its end
-    measures: tuple[Row, ...] = ()  # what else is measured of test images: flags of `python -m trainables.evaluate`
+    measures: tuple[Row, ...] = ()  # further evaluations on test images: flags of `python -m trainables.evaluate`
 
     def as_values(self) -> dict[str, Any]:
         """The job as a plain dictionary, for a trial's configuration."""
@@ -31,7 +36,7 @@ class Job:
 
 
 class Source(Protocol):
-    """Where jobs come from and where their rows go; it knows nothing of how they are run."""
+    """Where jobs come from and where their rows go."""
 
     @property
     def finished(self) -> bool:

@@ -1,4 +1,4 @@
-"""A source of jobs whose figures are shown as they change."""
+"""A source of jobs that publishes its counts as they change."""
 
 import math
 from collections.abc import Callable
@@ -8,12 +8,12 @@ from study.workers.jobs import Job, Row
 
 
 class Watched:
-    """A source whose figures are shown to Prometheus as they change; `complete` once all its jobs have ended."""
+    """Wraps a source and publishes its counts through `show` (phase, values); `complete` once all jobs have ended."""
 
     def __init__(self, source: Any, phase: str, show: Callable[[str, dict[str, float]], None], spent: float) -> None:
         self.source, self.phase, self.show = source, phase, show
-        self.before, self.spent = spent, dict[str, float]()
-        self.running: set[str] = set()
+        self.spent = spent  # N-epochs, of earlier calls too
+        self.running: dict[str, float] = {}  # what each running job has spent
         self.ended = self.failed = 0
         self.best = -math.inf
 
@@ -23,23 +23,23 @@ class Watched:
 
     @property
     def complete(self) -> bool:
-        """Whether there is nothing left to do; after an interruption there is."""
+        """Whether nothing is left to do; after an interruption there is."""
         return self.source.finished and not self.running
 
     def next(self) -> Job | None:
         job = self.source.next()
         if job is not None:
-            self.running.add(job.name)
+            self.running[job.name] = 0.0
         return job
 
     def on_result(self, job: Job, row: Row) -> None:
-        self.spent.setdefault(job.name, 0.0)
-        self.spent[job.name] = row["spent"]
+        self.spent += row["spent"] - self.running.get(job.name, 0.0)
+        self.running[job.name] = row["spent"]
         self.source.on_result(job, row)
         self.publish()
 
     def on_end(self, job: Job, row: Row | None, error: str) -> None:
-        self.running.discard(job.name)
+        self.running.pop(job.name, None)
         self.ended += 1
         self.failed += bool(error)
         self.best = max(self.best, (row or {}).get("val_h") or -math.inf)
@@ -47,10 +47,5 @@ class Watched:
         self.publish()
 
     def publish(self) -> None:
-        values = {
-            "spent": self.before + sum(self.spent.values()),
-            "finished": self.ended,
-            "failed": self.failed,
-            "running": len(self.running),
-        }
+        values = {"spent": self.spent, "finished": self.ended, "failed": self.failed, "running": len(self.running)}
         self.show(self.phase, values | ({"best_h": self.best} if math.isfinite(self.best) else {}))

@@ -1,8 +1,8 @@
-"""Where the folders of trials lie: below the study, on a path that all machines share, or in an object store.
+"""The folders of trials: below the study, on a path that all machines share, or in an object store.
 
-A folder in an object store (`s3://BUCKET/PREFIX`, anything that pyarrow's file systems open) is worked on in a copy on
-the worker's own disk, which is sent there after each epoch: rows first, then the state, as a run's folder writes them.
-What a figure is drawn from follows when it has been measured.
+For an object store (`s3://BUCKET/PREFIX`, anything that pyarrow's file systems open) the worker keeps a copy on its own
+disk and uploads it after each epoch: rows first, then the state, as a run's folder writes them. Tables for figures are
+uploaded when they have been measured.
 """
 
 import shutil
@@ -17,7 +17,7 @@ FILES = ("config.json", "epochs.csv", "selected.npy", "checkpoint.pt", "best.pt"
 
 
 def base_of(out: str, storage: str | None) -> str:
-    """The place of all of a study's trials; a shared one holds many studies, so it gets a folder for each."""
+    """The folder of all trials of a study; shared storage has a folder for each study."""
     if storage is None:
         return str(Path(out, "checkpoints").absolute())
     name = Path(out).resolve().name
@@ -25,12 +25,12 @@ def base_of(out: str, storage: str | None) -> str:
 
 
 def is_url(place: str) -> bool:
-    """Whether a place is an address of an object store rather than a path."""
+    """Whether a place is the address of an object store."""
     return "://" in place
 
 
 def check_writable(place: str) -> None:
-    """ValueError unless a file can be written there and taken away again; a folder is made if it is missing."""
+    """ValueError unless a file can be written there and removed; a missing folder is made."""
     try:
         if is_url(place):
             system, path = fs.FileSystem.from_uri(place)
@@ -43,13 +43,13 @@ def check_writable(place: str) -> None:
             Path(place).mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=place):
                 pass
-    except (OSError, ValueError) as error:  # pyarrow says what it cannot open as ValueError
+    except (OSError, ValueError) as error:  # pyarrow raises ValueError for what it cannot open
         reason = str(error).splitlines()[0]
         raise ValueError(f"storage must be a place that can be written, got {place} ({reason})") from error
 
 
 class WorkFolder:
-    """The folder that a job works in, `path`; `send` brings what changed to where the job's folder really is."""
+    """The local folder of a job, `path`; `send` uploads it if the job's folder is in an object store."""
 
     def __init__(self, place: str) -> None:
         self.place = place
@@ -66,7 +66,7 @@ class WorkFolder:
                 fs.copy_files(f"{self.remote}/{name}", str(self.path / name), self.system, fs.LocalFileSystem())
 
     def send(self, names: Iterable[str] = FILES) -> None:
-        """Bring files to their place; nothing to do where they already are."""
+        """Upload files to the object store, if there is one."""
         if self.system is None:
             return
         self.system.create_dir(self.remote)
@@ -75,11 +75,11 @@ class WorkFolder:
                 fs.copy_files(str(self.path / name), f"{self.remote}/{name}", fs.LocalFileSystem(), self.system)
 
     def clear(self) -> None:
-        """Take away what cannot be read, so that the job starts anew."""
+        """Remove files that cannot be read, so that the job starts again."""
         for name in FILES:
             (self.path / name).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Take the local copy away."""
+        """Remove the local copy of an object store."""
         if self.system is not None:
             shutil.rmtree(self.path, ignore_errors=True)

@@ -1,7 +1,7 @@
-"""One job at a time, epoch by epoch: trains, keeps the state after each epoch and measures what the job asks for.
+"""Trains one job at a time, epoch by epoch, saves the state after each epoch and measures what the job asks for.
 
-The folder of a job is that of a single run (`python -m trainables.evaluate FOLDER` reads it). A job that was cut off
-goes on after the last epoch that its folder holds, wherever it is started again.
+The folder of a job is that of a single run (`python -m trainables.evaluate FOLDER` reads it). An interrupted job is
+continued after the last epoch in its folder, on whichever machine it is started again.
 """
 
 import errno
@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from study.files.columns import SELECTED
-from study.workers.jobs import Job, Row
+from study.workers.jobs import Job, Row, out_of_memory
 from study.workers.work_folder import WorkFolder
 from trainables.config import TrialConfig
 from trainables.corruptions.functions import REPORTED, VALIDATION
@@ -30,7 +30,7 @@ from trainables.training.run_folder import Damaged, RunFolder, Trained
 from trainables.training.selections import Recorder
 from trainables.training.state import TrainState
 
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # no fault of the job: the study ends, and goes on later
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # not the job's fault: the study ends and can be resumed
 SUMMARY = ("sa", "ra", "h", "ece")
 CLEAN = ("sa", "ece", "entropy", "rate")  # what every evaluation begins with
 
@@ -44,7 +44,7 @@ class Worker:
         self.place = WorkFolder("")  # of no job yet
 
     def begin(self, job: Job) -> None:
-        """Start the job, or go on with it; what is wrong with it is said by the first step."""
+        """Start or continue the job; an error is reported by the first step."""
         self.job, self.broken = job, {}
         self.place.close()
         try:
@@ -57,17 +57,17 @@ class Worker:
         self.place = WorkFolder(job.folder)
         try:
             self._read(job)
-        except Damaged:  # by a disk, a lost machine: trained anew, it comes to the same rows
+        except Damaged:  # by a disk or a lost machine: trained again, it gives the same rows
             self.place.clear()
             self._read(job)
         self.folder.begin(self.config, self.splits)
-        # The last row is handed out again: whoever asked for it may have been killed before writing it down.
+        # The last row is returned again: the driver may have been killed before writing it.
         self.again = self.folder.rows[-1:]
         epochs = train(self.config, self.splits, self.state, self.device)
         self.epochs = self.recorder.watch(epochs) if self.recorder else epochs
 
     def _read(self, job: Job) -> None:
-        """The state in which an earlier process left the job, and which images it had selected if that is asked for."""
+        """Read the state that an earlier process left, and the images that it had selected if the job asks for them."""
         path, splits = self.place.path, self.splits
         self.folder = RunFolder(path, self.config, splits, self.device)
         self.state = self.folder.state or TrainState(self.config, splits, self.device)
@@ -78,7 +78,7 @@ class Worker:
             self.state.config = self.recorder.config
 
     def step(self) -> Row:
-        """The row of the next epoch. A failure is a row too, so that the process serves the next job."""
+        """The row of the next epoch. A failure is a row too, so that the process can take the next job."""
         if self.broken:
             return self.broken
         try:
@@ -86,7 +86,7 @@ class Worker:
         except Exception as error:
             row = failure(error)
             if not isinstance(error, torch.OutOfMemoryError) and "CUDA" in row["error"]:
-                raise  # a process whose device failed is of no further use
+                raise  # a process whose device failed cannot be used again
             self.release()
             return row
 
@@ -105,12 +105,12 @@ class Worker:
         return {**row, **measured, "measuring_s": time.perf_counter() - started, "done": done}
 
     def at_rung(self, row: Row) -> bool:
-        """Whether this epoch's cost took the job to a rung."""
+        """Whether the job reached a rung with this epoch."""
         before = row["spent"] - row["cost"]
         return any(before < rung <= row["spent"] for rung in self.job.rungs)
 
     def measured(self) -> Row:
-        """RA and H of the validation images, or everything that is reported of the test images."""
+        """RA and H on validation images, or everything that is reported on test images."""
         on_test = self.job.measure == "test"
         rows = self.evaluated(Evaluation(self.folder.path, corruptions="all" if on_test else "validation"))
         summary = {row["measure"]: row["value"] for row in rows if row["measure"] in SUMMARY}
@@ -121,7 +121,7 @@ class Worker:
         return {**summary, "measured": rows}
 
     def keep(self, rows: Iterable[Row]) -> None:
-        """Write what was measured into the run's folder too, as `python -m trainables.evaluate` does, for figures."""
+        """Write the measurements into the run's folder, as `python -m trainables.evaluate` does, for figures."""
         source, norms = f"test images of {self.splits.source}", dict[str, list[tuple[Measurement, int, str]]]()
         for row in rows:
             found = Measurement(row["measure"], row["name"], row.get("severity"), row["value"])
@@ -132,7 +132,7 @@ class Worker:
             self.place.send([path.name])
 
     def further(self, asked: Row) -> list[Row]:
-        """What another evaluation finds; the clean images were measured through the main norms before."""
+        """The rows of a further evaluation, without what was measured on clean images through the main norms before."""
         proxy = WorkFolder(asked["transfer_from"]) if "transfer_from" in asked else None
         found = {**asked, "transfer_from": proxy.path} if proxy else asked
         try:
@@ -143,7 +143,7 @@ class Worker:
         return [row for row in rows if row["norm"] != "main" or row["measure"] not in CLEAN]
 
     def evaluated(self, asked: Evaluation) -> list[Row]:
-        """The rows of an evaluation, as plain values; what a figure is drawn from goes into the run's folder."""
+        """The rows of an evaluation as plain values; tables for figures go into the run's folder."""
         trained, tables = Trained(self.config, self.splits, self.state), Tables()
         found = measure(asked, trained, lambda done, total, what: None, tables)
         rows = [{**row._asdict(), "norm": asked.norm, "images": images} for row, images, _ in found]
@@ -151,32 +151,32 @@ class Worker:
         return rows + self._counts(tables.get("selections", ()))
 
     def _counts(self, histogram: Iterable[Row]) -> list[Row]:
-        """How many images were selected how often, a row for each count that there is."""
+        """A row for each number of times: how many images were selected so often."""
         known = {"measure": SELECTED, "norm": "main", "images": len(self.splits.train)}
         return [{**known, "name": str(each["times"]), "value": each["images"]} for each in histogram if each["images"]]
 
     def release(self) -> None:
-        """Let go of the network, so that the next job has the memory."""
+        """Free the network's memory for the next job."""
         self.epochs = self.state = None  # type: ignore[assignment]
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
 
 def failure(error: Exception) -> Row:
-    """The last row of a job that cannot go on; `full` where it is the disk's fault and not the job's."""
+    """The last row of a job that failed; `full` if the disk failed and not the job."""
     row = {"done": True, "error": describe(error)}
     return {**row, "full": True} if isinstance(error, OSError) and error.errno in NO_SPACE else row
 
 
 def describe(error: BaseException) -> str:
-    """What went wrong, first in a line, then the traceback; memory is named where it ran out."""
+    """What went wrong in a line, with a hint if memory ran out, then the traceback."""
     if isinstance(error, Diverged):
         return str(error)
     kind = type(error).__name__
     first = f"{kind}: {error}".splitlines()[0] if str(error) else kind
     on_cpu = isinstance(error, RuntimeError) and "allocate memory" in str(error)
     if on_cpu or isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        first = f"out of memory: {first}; take a smaller batch or fewer trials at once"
+        first = out_of_memory(first)
     return first + "\n" + "".join(traceback.format_exception(error)).rstrip()
 
 
@@ -194,7 +194,7 @@ def make_corrupted(config: TrialConfig, splits: Splits, part: str, progress: Any
 
 
 def prepare_device(gpus: float) -> str:
-    """The device of this process; a share of a GPU is given that share of its memory."""
+    """The device of this process; a share of a GPU gets that share of its memory."""
     if gpus <= 0 or not torch.cuda.is_available():
         return "cpu"
     torch.cuda.set_per_process_memory_fraction(min(1.0, gpus))

@@ -142,10 +142,10 @@ def test_a_loss_that_turns_to_nan_is_one_failed_trial_and_no_score(tmp_path, not
 
 SHORT_OF_MEMORY = """
 import json, resource, sys
-from study.jobs import Job
-from study.worker import Worker
+from study.workers.jobs import Job
+from study.workers.worker import Worker
 from trainables.config import make_method, with_recipe
-from trainables.train import load_splits
+from trainables.training.loop import load_splits
 
 config = with_recipe(make_method("entprop", {"k": 0.2, "n": 1}), epochs=2, train_images=1000, batch_size=1000)
 worker = Worker(load_splits(config))

@@ -104,7 +104,8 @@ CASES = [
     # -------------------------------------------------------------------------------------------- where it runs
     Case(RUN, "--budget 4N --device tpu", "unknown device 'tpu'; did you mean 'cpu'? known: auto, cpu, cuda"),
     Case(RUN, "--budget 4N --cpus-per-trial 0", "cpus_per_trial must be a number above 0, got 0"),
-    Case(RUN, "--budget 4N --gpus-per-trial -1", "gpus_per_trial must be a number of at least 0, got -1"),
+    Case(RUN, "--budget 4N --gpus-per-trial 2", "gpus_per_trial must be a number in [0, 1], got 2"),
+    Case(RUN, "--budget 4N --gpus-per-trial -1", "gpus_per_trial must be a number in [0, 1], got -1"),
     Case(RUN, "--budget 4N --trials-per-gpu 0", "trials_per_gpu must be a whole number of at least 1, got 0"),
     Case(RUN, "--budget 4N --gpus-per-trial 1 --trials-per-gpu 2", "one of gpus_per_trial and trials_per_gpu must be"),
     Case(RUN, "--budget 4N --concurrency 0", "concurrency must be a whole number of at least 1, got 0"),
@@ -117,7 +118,7 @@ CASES = [
     Case(RUN, "--budget 4N --storage s3://me:word@bucket/x", "storage must hold no password, got a name or password"),
     Case(RUN, "--budget 4N --storage 's3://bucket/x?secret_key=word'", "storage must hold no password, got the param"),
     Case(RUN, "--budget 4N --out {d}/empty", "out must be a new folder, got {d}/empty, which exists"),
-    Case(RUN, "--budget 4N --out {d}/study", "go on with it: --resume {d}/study"),
+    Case(RUN, "--budget 4N --out {d}/study", "resume it: --resume {d}/study"),
     Case(RUN, "--budget 4N --out {d}/text.npz", "out must be a new folder"),
     Case(RUN, "--budget 4N --out {d}/text.npz/below", "out must lie in a folder that is writable"),
     Case(RUN, "--budget 4N --out ''", "out must not be empty"),

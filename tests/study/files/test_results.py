@@ -364,8 +364,8 @@ def test_the_documentation_names_every_column_with_its_meaning():
             shown = f"**`{column.name}`**" if column.name in KEYS[name] else f"`{column.name}`"
             expected.append(f"| {shown} | {kinds[column.kind]} | {column.meaning} |")
         assert rows == expected
-    for entry, meaning in STUDY_ENTRIES.items():
-        assert f"| `{entry}` | {meaning} |" in text
+    for name, entry in STUDY_ENTRIES.items():
+        assert f"| `{name}` | {entry.meaning} |" in text
 
 
 def test_a_confirmed_result_without_its_epochs_is_a_damaged_row(tmp_path):

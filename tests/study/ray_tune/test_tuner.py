@@ -10,8 +10,8 @@ from study.files.results import Results
 from study.ray_tune import session, trainable, tuner
 from study.ray_tune.cost_rungs import CostRungs
 from study.ray_tune.gauges import StudyGauges
-from study.search.halving import rung_costs
-from study.search.search import Search, rungs_so_far
+from study.search.halving import Halving, rung_costs
+from study.search.search import Search
 from study.workers.jobs import Job
 from study.workers.watched import Watched
 from tests.support.study_helpers import Silent, tiny_study
@@ -94,7 +94,7 @@ def test_jobs_run_on_actors_that_outlive_failures_and_rungs_stop_the_worse(tmp_p
         assert source.ends["good-2"][0]["val_h"] > 0
 
         rungs = rung_costs(4.0, 4)
-        scheduler = CostRungs(4.0, 4, [], tmp_path / "rungs.csv")
+        scheduler = CostRungs(Halving(rungs), tmp_path / "rungs.csv")
         search = Watched(Search(study, results, Silent(), rungs), "search", StudyGauges("s").show, 0.0)
         tuner.run_jobs(search, worker, name="halving", folder=tmp_path / "ray", slots=2, scheduler=scheduler)
         assert search.complete
@@ -108,24 +108,9 @@ def test_jobs_run_on_actors_that_outlive_failures_and_rungs_stop_the_worse(tmp_p
         assert 'study="s"' in text
         assert 'trial="trial-0000"' in text
 
-
-def test_rungs_lie_an_epochs_budget_apart_and_below_the_end():
-    assert rung_costs(4.0, 10) == (4.0, 8.0, 16.0, 32.0)
-    assert rung_costs(1.2, 1) == ()
-
-
-def test_halving_compares_at_equal_cost_and_is_refilled_from_rows(tmp_path):
-    def compare(scheduler, name, spent, h):
-        trial = type("T", (), {"trial_id": name})
-        return scheduler.compare(trial, spent, h)
-
-    log = tmp_path / "rungs.csv"
-    fresh = CostRungs(4.0, 8, [], log)
-    assert [compare(fresh, "a", 4.2, 80.0), compare(fresh, "b", 5.0, 60.0)] == ["CONTINUE", "STOP"]
-    refilled = CostRungs(4.0, 8, [("a", 4.2, 80.0)], log)
-    assert compare(refilled, "b", 5.0, 60.0) == "STOP"
-    assert compare(CostRungs(4.0, 8, [], log), "b", 5.0, 60.0) == "CONTINUE"
-    assert rungs_so_far(Results(tmp_path), (4.0,)) == []
+        with session.ray_session():  # of a program that has started Ray itself
+            assert session.slots_of(1, 0) == 2
+        assert session.slots_of(1, 0) == 2  # and goes on with it
 
 
 def test_a_cluster_that_is_not_there_is_named_at_once():

@@ -202,8 +202,8 @@ def test_a_search_remembers_nothing_of_an_ended_trial_but_that_it_was_there(tmp_
     study, results = tiny_study(tmp_path / "s", trials=3, total_budget="100N")
     search = search_of(study, results)
     play(search)
-    assert (search.configs, search.seconds, search.spent) == ({}, {}, {})
-    assert search.spent_by_ended == pytest.approx(sum(row["spent"] for row in results.trials))
+    assert (search.open, search.epochs, search.running) == ({}, {}, {})
+    assert search.spent == pytest.approx(sum(row["spent"] for row in results.trials))
 
 
 def test_warm_started_it_knows_what_another_study_found_within_its_own_budget(tmp_path):

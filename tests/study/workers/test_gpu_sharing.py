@@ -7,9 +7,8 @@ import stat
 import pytest
 
 from study.config.make_study import make_study
-from study.driver import heaviest
 from study.workers import gpu_sharing
-from study.workers.gpu_sharing import Tried, best_number, packing_text, sharing_service, try_out
+from study.workers.gpu_sharing import Tried, best_number, heaviest, packing_text, sharing_service, try_out
 from tests.support.study_helpers import tiny_study
 from trainables.config import with_recipe
 from trainables.methods.vanilla import Vanilla
