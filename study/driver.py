@@ -128,8 +128,6 @@ class StudyDriver:
         from study.workers.watched import Watched
 
         study, config = self.study, self.study.trial
-        splits = data.of(config)
-        self.corrupt(config, splits, "validation")
         rungs = rung_costs(study.per_epoch, config.epochs) if study.scheduler == "asha" else ()
         earlier = rungs_so_far(self.results, rungs)
         log = self.folder / "rungs.csv"
@@ -142,7 +140,6 @@ class StudyDriver:
         if source.finished:
             return True
         if study.confirm:
-            self.corrupt(config, splits, "test")
             source = with_confirmation(source, study, self.results, self.progress)
         self.run_jobs(source, self.worker(data, config), scheduler)
         self.progress.end()
@@ -166,7 +163,6 @@ class StudyDriver:
             if source.finished:
                 continue
             config = group[0].config
-            self.corrupt(config, data.of(config), "test")
             self.run_jobs(source, self.worker(data, config), None)
             if not source.complete:
                 self.progress.end()
@@ -190,17 +186,6 @@ class StudyDriver:
         if key not in self.workers:
             self.workers[key] = trainable.worker_for(data.of(config), self.name, self.cpus, self.gpus)
         return self.workers[key]
-
-    def corrupt(self, config: Any, splits: Any, part: str) -> None:
-        """Make the corrupted images once, before workers ask for them; they lie in the user's cache."""
-        from study.workers.worker import make_corrupted
-
-        def show(done: int, total: int, what: str) -> None:
-            if sys.stdout.isatty() and not self.study.quiet:
-                print(f"\r\033[Kmaking corrupted images {done:,} of {total:,}: {what}", end="", flush=True)
-
-        make_corrupted(config, splits, part, show)
-        self.progress.end()
 
     # ------------------------------------------------------------------------------------------- begin and end
 

@@ -30,12 +30,12 @@ class Dataset:
 
 
 def _later(function: str, path: Path | None = None) -> Callable[[Path], RawData]:
-    """That function of `loaders`, a module imported when the data are wanted, on the given path or the data folder."""
+    """A loader by name, imported only when the data are wanted, for a path or else the data folder."""
 
     def load(root: Path) -> RawData:
-        from trainables.data import loaders
+        from trainables.data import loaders, npz_file
 
-        return getattr(loaders, function)(path or root)
+        return getattr(npz_file if function == "npz" else loaders, function)(path or root)
 
     return load
 

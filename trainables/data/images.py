@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,16 +37,28 @@ class Images:
 
 @dataclass(frozen=True, eq=False)
 class Files:
-    """Large pictures, read when needed: one path per label; any sizes, brought to 224 pixels by the batches."""
+    """Large images, read when needed: one path per label; any sizes, brought to 224 pixels by the batches.
 
-    paths: tuple[str, ...]
-    labels: np.ndarray
+    The paths are one array of bytes: workers that share it copy no page of it, as they would of a million strings.
+    """
+
+    paths: np.ndarray  # bytes (N,)
+    labels: np.ndarray  # int64 (N,)
+
+    @classmethod
+    def of(cls, paths: Sequence[str | Path], labels: Sequence[int] | np.ndarray) -> Files:
+        import numpy as np
+
+        return cls(np.array([os.fsencode(path) for path in paths]), np.asarray(labels, dtype=np.int64))
+
+    def path(self, row: int) -> str:
+        return os.fsdecode(self.paths[row])
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, rows: np.ndarray) -> Files:
-        return Files(tuple(self.paths[row] for row in rows), self.labels[rows])
+        return Files(self.paths[rows], self.labels[rows])
 
 
 Split = Images | Files

@@ -4,7 +4,6 @@ import http.client
 import importlib.util
 import os
 import socket
-import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -121,7 +120,7 @@ def pets(root: Path) -> RawData:
         rows = [line.split() for line in _lines(base / "annotations" / f"{split}.txt")]  # name_number, class, …
         labels = [int(row[1]) - 1 for row in rows]
         names.update((label, row[0].rsplit("_", 1)[0]) for row, label in zip(rows, labels, strict=True))
-        parts.append(_files([base / "images" / f"{row[0]}.jpg" for row in rows], labels))
+        parts.append(Files.of([base / "images" / f"{row[0]}.jpg" for row in rows], labels))
     classes = tuple(name for _, name in sorted(names.items()))
     return RawData(parts[0], parts[1], classes, f"Oxford-IIIT Pets in {base}")
 
@@ -168,7 +167,7 @@ def cars(root: Path) -> RawData:
     for pictures, annotations in where.items():
         rows = np.atleast_1d(loadmat(base / annotations, squeeze_me=True)["annotations"])
         paths = [base / pictures / str(row["fname"]) for row in rows]
-        parts.append(_files(paths, [int(row["class"]) - 1 for row in rows]))
+        parts.append(Files.of(paths, [int(row["class"]) - 1 for row in rows]))
     return RawData(parts[0], parts[1], tuple(map(str, classes)), f"Stanford Cars in {base}")
 
 
@@ -182,7 +181,7 @@ def cub(root: Path) -> RawData:
     for flag in ("1", "0"):
         ids = [image for image in images if is_train[image] == flag]
         paths = [base / "images" / images[image] for image in ids]
-        parts.append(_files(paths, [int(labels[image]) - 1 for image in ids]))
+        parts.append(Files.of(paths, [int(labels[image]) - 1 for image in ids]))
     return RawData(parts[0], parts[1], tuple(classes.values()), f"CUB-200-2011 in {base}")
 
 
@@ -214,7 +213,7 @@ def folder(base: Path) -> RawData:
     if classes != test_classes:
         odd = sorted(set(classes) ^ set(test_classes))[0]
         raise ValueError(f"{train_base} and {test_base} must hold the same classes, got {odd!r} in one of them only")
-    with _opened(train.paths[0]) as first:
+    with _opened(train.path(0)) as first:
         size = first.size
     return RawData(small_in_memory(train, size), small_in_memory(test, size), classes, f"folder {base.resolve()}")
 
@@ -249,7 +248,7 @@ def class_folders(base: Path) -> tuple[tuple[str, ...], Files]:
         pictures = _pictures_in(class_folder)
         paths += pictures
         labels += [label] * len(pictures)
-    return tuple(folder.name for folder in folders), _files(paths, labels)
+    return tuple(folder.name for folder in folders), Files.of(paths, labels)
 
 
 def _folders_in(base: Path) -> list[Path]:
@@ -267,18 +266,15 @@ def _pictures_in(class_folder: Path) -> list[str]:
     return pictures
 
 
-def _files(paths: Sequence[str | Path], labels: Sequence[int]) -> Files:
-    return Files(tuple(map(str, paths)), np.array(labels, dtype=np.int64))
-
-
 def small_in_memory(files: Files, size: tuple[int, int]) -> Split:
     """Small pictures as one array, large ones as they are; `size` is the width and height of the training part's."""
     if max(size) > SMALL:
         return files
     if size[0] != size[1]:
-        raise ValueError(f"pictures of up to {SMALL} pixels must be square, got {size[0]}x{size[1]}: {files.paths[0]}")
+        raise ValueError(f"pictures of up to {SMALL} pixels must be square, got {size[0]}x{size[1]}: {files.path(0)}")
     pixels = np.empty((len(files), size[1], size[0], 3), dtype=np.uint8)
-    for row, path in enumerate(files.paths):
+    for row in range(len(files)):
+        path = files.path(row)
         picture = read_picture(path)
         if picture.size != size:
             raise ValueError(
@@ -313,60 +309,3 @@ def _must_exist(advice: str, paths: Sequence[Path]) -> None:
 
 def _lines(file: Path) -> list[str]:
     return [line for line in file.read_text().splitlines() if line.strip()]
-
-
-# ------------------------------------------------------------------------------------------------------- from one npz
-
-
-def npz(file: Path) -> RawData:
-    """Arrays train_images, train_labels, test_images, test_labels and, optionally, classes."""
-    if not file.is_file():
-        raise FileNotFoundError(f"no such file: {file}")
-    if not zipfile.is_zipfile(file):
-        raise ValueError(f"{file} is not an npz file")
-    arrays = _arrays(file)
-    classes = _class_names(arrays, file)
-    parts = [_checked_part(arrays, part, len(classes), file) for part in ("train", "test")]
-    if parts[0].pixels.shape[1:] != parts[1].pixels.shape[1:]:
-        sizes = " and ".join(str(part.pixels.shape[1]) for part in parts)
-        raise ValueError(f"{file}: train_images and test_images must be equally large, got sides of {sizes}")
-    return RawData(parts[0], parts[1], classes, f"npz {file.resolve()}")
-
-
-def _arrays(file: Path) -> dict[str, np.ndarray]:
-    needed = ("train_images", "train_labels", "test_images", "test_labels")
-    try:
-        with np.load(file, allow_pickle=False) as archive:
-            missing = [name for name in needed if name not in archive]
-            if missing:
-                raise ValueError(f"must hold {', '.join(needed)}; {missing[0]} is missing")
-            return {name: archive[name] for name in (*needed, "classes") if name in archive}
-    except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise ValueError(f"{file}: {' '.join(str(error).split())}") from error
-
-
-def _class_names(arrays: dict[str, np.ndarray], file: Path) -> tuple[str, ...]:
-    """The names in `classes`, else the numbers up to the largest training label."""
-    if "classes" not in arrays:
-        labels = arrays["train_labels"]
-        count = int(labels.max()) + 1 if labels.size and labels.dtype.kind in "iu" else 1
-        return tuple(map(str, range(count)))
-    classes = arrays["classes"]
-    if classes.dtype.kind != "U" or classes.ndim != 1 or not classes.size:
-        raise ValueError(f"{file}: classes must be a list of strings, got {classes.dtype} of shape {classes.shape}")
-    return tuple(classes.tolist())
-
-
-def _checked_part(arrays: dict[str, np.ndarray], part: str, classes: int, file: Path) -> Images:
-    pixels, labels = arrays[f"{part}_images"], arrays[f"{part}_labels"]
-    shape = pixels.shape
-    if pixels.dtype != np.uint8 or len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3 or not pixels.size:
-        grey = "; repeat grey pictures to three channels" if len(shape) == 3 or shape[-1:] == (1,) else ""
-        raise ValueError(f"{file}: {part}_images must be uint8 of shape (N, S, S, 3), got {pixels.dtype} {shape}{grey}")
-    if labels.dtype.kind not in "iu" or labels.ndim != 1:
-        raise ValueError(f"{file}: {part}_labels must be integers of shape (N,), got {labels.dtype} {labels.shape}")
-    if len(labels) != len(pixels):
-        raise ValueError(f"{file}: {part} must have one label per image, got {len(labels)} for {len(pixels)}")
-    if labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(f"{file}: {part}_labels must be in [0, {classes - 1}], got {labels.min()} to {labels.max()}")
-    return Images(pixels, labels.astype(np.int64))

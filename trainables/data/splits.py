@@ -92,7 +92,11 @@ def digest_of(*parts: Split) -> str:
         if isinstance(part, Images):
             digest.update(np.ascontiguousarray(part.pixels).data)
         else:
-            digest.update("".join(f"{_tail(path)} {os.path.getsize(path)}\n" for path in part.paths).encode())
+            digest.update(
+                "".join(
+                    f"{_tail(path)} {os.path.getsize(path)}\n" for path in map(part.path, range(len(part)))
+                ).encode()
+            )
     return digest.hexdigest()
 
 

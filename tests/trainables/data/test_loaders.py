@@ -102,7 +102,7 @@ def test_large_pictures_of_a_folder_stay_files(tmp_path):
     splits = load_dataset(f"folder:{write_folder(tmp_path, side=70, test='val')}")
     assert isinstance(splits.train, Files)
     assert splits.size == 224
-    assert splits.test.paths[0] == str(tmp_path / "val" / "ant" / "0.png")
+    assert splits.test.path(0) == str(tmp_path / "val" / "ant" / "0.png")
 
 
 def test_the_recipe_of_a_folder_depends_on_the_size_of_its_pictures(tmp_path):
@@ -180,7 +180,7 @@ def test_cub_is_read_from_its_lists(tmp_path):
     splits = load_dataset("cub", tmp_path, validation=2)
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [6, 2, 4]
     assert splits.classes == ("001.Bird", "002.Bird")
-    assert splits.test.paths[1] == str(base / "images" / "002.Bird" / "b9.jpg")
+    assert splits.test.path(1) == str(base / "images" / "002.Bird" / "b9.jpg")
     assert splits.test.labels.tolist() == [0, 1, 0, 1]
 
 
@@ -202,7 +202,7 @@ def test_cars_are_read_from_the_devkit(tmp_path):
     splits = load_dataset("cars", tmp_path, validation=2)
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [4, 2, 3]
     assert splits.classes == ("Audi", "Fiat")
-    assert splits.test.paths[2] == str(base / "cars_test" / "2.jpg")
+    assert splits.test.path(2) == str(base / "cars_test" / "2.jpg")
     assert splits.test.labels.tolist() == [0, 1, 0]
 
 
@@ -342,5 +342,5 @@ def test_pets_keep_the_official_split(tmp_path):
     splits = load_dataset("pets", tmp_path, validation=2)
     assert splits.classes == ("Abyssinian", "great_pyrenees")
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [6, 2, 4]
-    assert splits.test.paths[1] == str(base / "images" / "great_pyrenees_test1.jpg")
+    assert splits.test.path(1) == str(base / "images" / "great_pyrenees_test1.jpg")
     assert splits.test.labels.tolist() == [0, 1, 0, 1]
