@@ -116,26 +116,21 @@ def dataset_entry(name: str) -> Dataset:
 # ---------------------------------------------------------------------------------------- from raw data to three parts
 
 
-def load_dataset(
-    name: str,
-    root: Path | None = None,
-    *,
-    validation: float | int | None = None,
-    split_seed: int = 0,
-    limit: int | None = None,
-) -> Splits:
-    """Train, validation and test of a named data set, `folder:PATH` or `npz:PATH`.
+SPLIT_SEED = 0  # every run has the same validation images
 
-    `root` is the data folder: by default $ENTPROP_DATA, else the user's cache. `validation` is a share of the training
-    images, a number of them, 0 for none, or None for the data set's own; the cut depends on `split_seed` alone.
-    `limit` keeps that many training images, every class in its share, and leaves validation and test as they are.
+
+def load_dataset(name: str, root: Path | None = None, *, limit: int | None = None) -> Splits:
+    """The training, validation and test images of a named data set, `folder:PATH` or `npz:PATH`.
+
+    `root` is the data folder: by default $ENTPROP_DATA, else the user's cache. `limit` keeps that many training images,
+    each class in its proportion, and leaves validation and test images as they are.
     """
     entry = dataset_entry(name)
     raw = entry.load(data_folder(root))
-    count = validation_count(entry.validation if validation is None else validation, len(raw.train), len(raw.classes))
-    train, held_out = cut_validation(raw, count, split_seed)
+    count = validation_count(entry.validation, len(raw.train), len(raw.classes))
+    train, held_out = cut_validation(raw, count, SPLIT_SEED)
     if limit is not None:
-        train = limited(train, limit, len(raw.classes), split_seed)
+        train = limited(train, limit, len(raw.classes), SPLIT_SEED)
     size, mean, std = 224, IMAGENET_MEAN, IMAGENET_STD
     if isinstance(train, Images):
         size, (mean, std) = train.pixels.shape[1], mean_and_std(train)

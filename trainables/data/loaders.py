@@ -1,4 +1,4 @@
-"""One function per data set: from its files on disk to raw train and test parts."""
+"""One function per data set: from its files on disk to its published training and test split."""
 
 import http.client
 import importlib.util
@@ -22,9 +22,9 @@ PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".tif", ".tiff", ".
 
 
 def digits(root: Path) -> RawData:
-    """scikit-learn's digits, 8 px brought to 32; of a fixed order the first 1,200 are for training, the rest for test.
+    """scikit-learn's digits upscaled from 8 to 32 pixels; in a fixed random order, the first 1,200 are for training.
 
-    In double precision, where every product of this upscaling is exact, so that all machines round to the same bytes.
+    In double precision every product of the upscaling is exact, so all machines round to the same bytes.
     """
     import torch
 
@@ -51,19 +51,16 @@ def _digits_file() -> Path:
 
 def cifar10(root: Path) -> RawData:
     """CIFAR-10, downloaded if it is not there."""
-    from torchvision.datasets import CIFAR10
-
-    return _cifar(CIFAR10, root)
+    return _cifar("CIFAR10", root)
 
 
 def cifar100(root: Path) -> RawData:
     """CIFAR-100, downloaded if it is not there."""
-    from torchvision.datasets import CIFAR100
-
-    return _cifar(CIFAR100, root)
+    return _cifar("CIFAR100", root)
 
 
-def _cifar(kind: Any, root: Path) -> RawData:
+def _cifar(name: str, root: Path) -> RawData:
+    kind = _torchvision(name)
     by_hand = f"put {kind.url} there and unpack it"
     train, test = (_fetched(kind, root, by_hand, train=train) for train in (True, False))
     source = f"{kind.__name__} of torchvision in {root}"
@@ -72,29 +69,25 @@ def _cifar(kind: Any, root: Path) -> RawData:
 
 def svhn(root: Path) -> RawData:
     """SVHN without its extra images, downloaded if it is not there."""
-    from torchvision.datasets import SVHN
-
-    by_hand = f"put {' and '.join(SVHN.split_list[split][0] for split in ('train', 'test'))} there"
-    raw = [_fetched(SVHN, root, by_hand, split=split) for split in ("train", "test")]
+    kind = _torchvision("SVHN")
+    by_hand = f"put {' and '.join(kind.split_list[split][0] for split in ('train', 'test'))} there"
+    raw = [_fetched(kind, root, by_hand, split=split) for split in ("train", "test")]
     train, test = (_images(part.data.transpose(0, 2, 3, 1), part.labels) for part in raw)  # it holds them as NCHW
     return RawData(train, test, tuple("0123456789"), f"SVHN of torchvision in {root}")
 
 
 def mnist(root: Path) -> RawData:
     """MNIST, downloaded if it is not there."""
-    from torchvision.datasets import MNIST
-
-    return _mnist(MNIST, root)
+    return _mnist("MNIST", root)
 
 
 def fashion_mnist(root: Path) -> RawData:
     """Fashion-MNIST, downloaded if it is not there."""
-    from torchvision.datasets import FashionMNIST
-
-    return _mnist(FashionMNIST, root)
+    return _mnist("FashionMNIST", root)
 
 
-def _mnist(kind: Any, root: Path) -> RawData:
+def _mnist(name: str, root: Path) -> RawData:
+    kind = _torchvision(name)
     files = ", ".join(file for file, _ in kind.resources)
     by_hand = f"put {files} of {kind.mirrors[0]} into {root / kind.__name__ / 'raw'} and gunzip them"
     raw = [_fetched(kind, root, by_hand, train=train) for train in (True, False)]
@@ -109,11 +102,9 @@ def _grey_to_32(grey: np.ndarray) -> np.ndarray:
 
 def pets(root: Path) -> RawData:
     """The official split: list `trainval` (3,680 pictures) is for training, list `test` (3,669) for test."""
-    from torchvision.datasets import OxfordIIITPet
-
     base = root / "oxford-iiit-pet"
     by_hand = f"unpack images.tar.gz and annotations.tar.gz of https://www.robots.ox.ac.uk/~vgg/data/pets in {base}"
-    _fetched(OxfordIIITPet, root, by_hand)
+    _fetched(_torchvision("OxfordIIITPet"), root, by_hand)
     names: dict[int, str] = {}
     parts = []
     for split in ("trainval", "test"):
@@ -125,8 +116,14 @@ def pets(root: Path) -> RawData:
     return RawData(parts[0], parts[1], classes, f"Oxford-IIIT Pets in {base}")
 
 
+def _torchvision(name: str) -> Any:
+    from torchvision import datasets  # slow to import
+
+    return getattr(datasets, name)
+
+
 def _fetched(kind: Any, root: Path, by_hand: str, **which: Any) -> Any:
-    """That data set of torchvision, which downloads into `root` what is missing there and checks it."""
+    """A torchvision data set in `root`, checked; torchvision downloads what is missing."""
     if root != cache_folder() and not root.is_dir():
         raise FileNotFoundError(f"the data folder must exist, got {str(root)!r}")
     patience = socket.getdefaulttimeout()

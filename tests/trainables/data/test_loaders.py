@@ -177,7 +177,7 @@ def test_cub_is_read_from_its_lists(tmp_path):
     (base / "image_class_labels.txt").write_text("".join(f"{i + 1} {label}\n" for i, _, label, _ in rows))
     (base / "train_test_split.txt").write_text("".join(f"{i + 1} {train}\n" for i, _, _, train in rows))
     (base / "classes.txt").write_text("1 001.Bird\n2 002.Bird\n")
-    splits = load_dataset("cub", tmp_path, validation=2)
+    splits = load_dataset("cub", tmp_path)
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [6, 2, 4]
     assert splits.classes == ("001.Bird", "002.Bird")
     assert splits.test.path(1) == str(base / "images" / "002.Bird" / "b9.jpg")
@@ -199,7 +199,7 @@ def test_cars_are_read_from_the_devkit(tmp_path):
             rows[0, number] = (1, number % 2 + 1, f"{number}.jpg")
             write_picture(base / f"cars_{split}" / f"{number}.jpg")
         savemat(base / file, {"annotations": rows})
-    splits = load_dataset("cars", tmp_path, validation=2)
+    splits = load_dataset("cars", tmp_path)
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [4, 2, 3]
     assert splits.classes == ("Audi", "Fiat")
     assert splits.test.path(2) == str(base / "cars_test" / "2.jpg")
@@ -288,7 +288,7 @@ def test_cifar_is_read_from_its_batches(tmp_path, monkeypatch, name, kind, key):
     (base / meta["filename"]).write_bytes(pickle.dumps({meta["key"]: classes}))
     monkeypatch.setattr(of_torchvision, "meta", {**meta, "md5": md5(base / meta["filename"])})
 
-    splits = load_dataset(name, tmp_path, validation=2)
+    splits = load_dataset(name, tmp_path)
     assert (splits.size, splits.classes) == (32, ("cat", "dog"))
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [6, 2, 4]
     assert np.array_equal(splits.test.pixels, images[8:])
@@ -307,7 +307,7 @@ def test_svhn_is_read_from_its_mat_files_and_its_class_10_is_the_digit_0(tmp_pat
         savemat(file, {"X": images.transpose(1, 2, 3, 0), "y": np.arange(40).reshape(-1, 1) % 10 + 1})
         files[split] = ["http://nowhere", file.name, md5(file)]
     monkeypatch.setattr(SVHN, "split_list", files)
-    splits = load_dataset("svhn", tmp_path, validation=10)
+    splits = load_dataset("svhn", tmp_path)
     assert np.array_equal(splits.test.pixels, images)
     assert splits.test.labels[:10].tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]
 
@@ -322,7 +322,7 @@ def test_mnist_is_read_from_its_idx_files_and_brought_to_32_pixels(tmp_path, nam
         (base / f"{part}-labels-idx1-ubyte").write_bytes(
             struct.pack(">2i", 2049, 40) + (np.arange(40) % 10).astype(np.uint8).tobytes()
         )
-    splits = load_dataset(name, tmp_path, validation=10)
+    splits = load_dataset(name, tmp_path)
     assert splits.test.pixels.shape == (40, 32, 32, 3)
     assert (splits.test.pixels[:, 2:-2, 2:-2] == grey[..., None]).all()
     assert splits.test.pixels[:, :2].max() == splits.test.pixels[:, :, -2:].max() == 0
@@ -339,7 +339,7 @@ def test_pets_keep_the_official_split(tmp_path):
         (base / "annotations" / f"{split}.txt").write_text("".join(lines))
         for name, _, number in rows:
             write_picture(base / "images" / f"{name}_{split}{number}.jpg")
-    splits = load_dataset("pets", tmp_path, validation=2)
+    splits = load_dataset("pets", tmp_path)
     assert splits.classes == ("Abyssinian", "great_pyrenees")
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [6, 2, 4]
     assert splits.test.path(1) == str(base / "images" / "great_pyrenees_test1.jpg")
