@@ -42,7 +42,7 @@ def zoom_blur_matrix(side: int, stop: float, step: float, device: torch.device) 
 
 @lru_cache(maxsize=64)
 def plain_zoom_loss(stop: float, step: float) -> np.ndarray:
-    """Which plain levels lose one when their copies are added up in single precision, divided again and truncated."""
+    """How much each level (256,) loses, 0 or 1, when copies of it are averaged in single precision and truncated."""
     levels = (np.arange(256) / 255.0).astype(np.float32)
     total = np.zeros_like(levels)
     factors = np.arange(1, stop, step)
@@ -61,7 +61,7 @@ def _sparse(matrix: scipy.sparse.spmatrix, dtype: torch.dtype, device: torch.dev
 
 
 def to_columns(images: Tensor, dtype: torch.dtype) -> Tensor:
-    """One row for each pixel, one column for each channel of each image: what a matrix over pixels multiplies."""
+    """Images as a matrix (pixels, images · channels), which a matrix over pixels can multiply."""
     return images.flatten(1, 2).permute(1, 0, 2).reshape(images.shape[1] * images.shape[2], -1).to(dtype)
 
 

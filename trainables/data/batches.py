@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from trainables.data.images import AUGMENTS, Augment, Files, Images
-from trainables.data.loaders import read_picture
+from trainables.data.loaders import read_image
 from trainables.functional.batch import Batch
 
 BLOCK_VALUES = 2**25  # pixels times channels of images in memory that are corrupted together
@@ -189,10 +189,10 @@ class _ImageFiles:
 
     def __getitem__(self, draw: tuple[int, int]) -> tuple[Tensor, int, int]:
         row, seed = draw
-        picture = read_picture(self.files.path(row))
+        image = read_image(self.files.path(row))
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # torch.manual_seed would reach for the GPUs as well
-            return self.transform(picture), int(self.files.labels[row]), row
+            return self.transform(image), int(self.files.labels[row]), row
 
 
 def _augment(name: str, known: list[str]) -> Augment:

@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from trainables.data.images import SMALL, Files, Images, RawData, Split
 from trainables.disk import cache_folder
 
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
 
 
 # ------------------------------------------------------------------------------------------------- nothing to download
@@ -101,7 +101,7 @@ def _grey_to_32(grey: np.ndarray) -> np.ndarray:
 
 
 def pets(root: Path) -> RawData:
-    """The official split: list `trainval` (3,680 pictures) is for training, list `test` (3,669) for test."""
+    """The official split: list `trainval` (3,680 images) is for training, list `test` (3,669) for test."""
     base = root / "oxford-iiit-pet"
     by_hand = f"unpack images.tar.gz and annotations.tar.gz of https://www.robots.ox.ac.uk/~vgg/data/pets in {base}"
     _fetched(_torchvision("OxfordIIITPet"), root, by_hand)
@@ -156,14 +156,14 @@ def cars(root: Path) -> RawData:
     where = {"cars_train": "devkit/cars_train_annos.mat", "cars_test": "cars_test_annos_withlabels.mat"}
     _must_exist(
         "the makers no longer offer Stanford Cars: get a copy (Kaggle has some) with these files, "
-        f"or sort the pictures into class folders in {base / 'train'} and {base / 'test'}",
+        f"or sort the images into class folders in {base / 'train'} and {base / 'test'}",
         [base / file for file in ("devkit/cars_meta.mat", *where, *where.values())],
     )
     classes = loadmat(base / "devkit/cars_meta.mat", squeeze_me=True)["class_names"]
     parts = []
-    for pictures, annotations in where.items():
+    for images, annotations in where.items():
         rows = np.atleast_1d(loadmat(base / annotations, squeeze_me=True)["annotations"])
-        paths = [base / pictures / str(row["fname"]) for row in rows]
+        paths = [base / images / str(row["fname"]) for row in rows]
         parts.append(Files.of(paths, [int(row["class"]) - 1 for row in rows]))
     return RawData(parts[0], parts[1], tuple(map(str, classes)), f"Stanford Cars in {base}")
 
@@ -203,7 +203,7 @@ def imagenet100(root: Path) -> RawData:
 
 
 def folder(base: Path) -> RawData:
-    """train/ and test/ (or val/), each with one folder of pictures per class."""
+    """train/ and test/ (or val/), each with one folder of images per class."""
     train_base, test_base = _train_and_test(base)
     classes, train = class_folders(train_base)
     test_classes, test = class_folders(test_base)
@@ -215,11 +215,11 @@ def folder(base: Path) -> RawData:
     return RawData(small_in_memory(train, size), small_in_memory(test, size), classes, f"folder {base.resolve()}")
 
 
-def holds_small_pictures(base: Path) -> bool:
-    """Whether `folder` keeps these pictures in memory, judged by the first; no if there is none to judge by."""
+def holds_small_images(base: Path) -> bool:
+    """Whether `folder` keeps these images in memory, judged by the first; no if there is none to judge by."""
     try:
         first_class = _folders_in(_train_and_test(base)[0])[0]
-        with _opened(_pictures_in(first_class)[0]) as first:
+        with _opened(_images_in(first_class)[0]) as first:
             return max(first.size) <= SMALL
     except (OSError, ValueError):
         return False
@@ -228,7 +228,7 @@ def holds_small_pictures(base: Path) -> bool:
 def _train_and_test(base: Path) -> tuple[Path, Path]:
     tests = [base / name for name in ("test", "val") if (base / name).is_dir()]
     if not (base / "train").is_dir() or not tests:
-        raise FileNotFoundError(f"{base} must hold train/ and test/ (or val/) with one folder of pictures per class")
+        raise FileNotFoundError(f"{base} must hold train/ and test/ (or val/) with one folder of images per class")
     if len(tests) > 1:  # silently leaving one out would surprise
         raise ValueError(
             f"{base} must hold either test/ or val/, got both; validation is cut from train/, so move val/ away"
@@ -237,14 +237,14 @@ def _train_and_test(base: Path) -> tuple[Path, Path]:
 
 
 def class_folders(base: Path) -> tuple[tuple[str, ...], Files]:
-    """The classes in alphabetical order and their pictures."""
+    """The classes in alphabetical order and their images."""
     paths: list[str] = []
     labels: list[int] = []
     folders = _folders_in(base)
     for label, class_folder in enumerate(folders):
-        pictures = _pictures_in(class_folder)
-        paths += pictures
-        labels += [label] * len(pictures)
+        images = _images_in(class_folder)
+        paths += images
+        labels += [label] * len(images)
     return tuple(folder.name for folder in folders), Files.of(paths, labels)
 
 
@@ -255,39 +255,39 @@ def _folders_in(base: Path) -> list[Path]:
     return folders
 
 
-def _pictures_in(class_folder: Path) -> list[str]:
+def _images_in(class_folder: Path) -> list[str]:
     files = (os.path.join(base, name) for base, _, names in os.walk(class_folder) for name in names)
-    pictures = sorted(file for file in files if file.lower().endswith(PICTURES))
-    if not pictures:
-        raise ValueError(f"{class_folder} must hold pictures ({', '.join(PICTURES)}), got none")
-    return pictures
+    images = sorted(file for file in files if file.lower().endswith(IMAGE_SUFFIXES))
+    if not images:
+        raise ValueError(f"{class_folder} must hold images ({', '.join(IMAGE_SUFFIXES)}), got none")
+    return images
 
 
 def small_in_memory(files: Files, size: tuple[int, int]) -> Split:
-    """Small pictures as one array, large ones as they are; `size` is the width and height of the training part's."""
+    """Small images as one array, large ones as they are; `size` is the width and height of the training part's."""
     if max(size) > SMALL:
         return files
     if size[0] != size[1]:
-        raise ValueError(f"pictures of up to {SMALL} pixels must be square, got {size[0]}x{size[1]}: {files.path(0)}")
+        raise ValueError(f"images of up to {SMALL} pixels must be square, got {size[0]}x{size[1]}: {files.path(0)}")
     pixels = np.empty((len(files), size[1], size[0], 3), dtype=np.uint8)
     for row in range(len(files)):
         path = files.path(row)
-        picture = read_picture(path)
-        if picture.size != size:
+        image = read_image(path)
+        if image.size != size:
             raise ValueError(
-                f"pictures of up to {SMALL} pixels must be equally large, got {size} and {picture.size}: {path}"
+                f"images of up to {SMALL} pixels must be equally large, got {size} and {image.size}: {path}"
             )
-        pixels[row] = np.asarray(picture)
+        pixels[row] = np.asarray(image)
     return Images(pixels, files.labels)
 
 
-def read_picture(path: str) -> Image.Image:
-    """The picture in RGB."""
-    with _opened(path) as picture:
+def read_image(path: str) -> Image.Image:
+    """The image in RGB."""
+    with _opened(path) as image:
         try:
-            return picture.convert("RGB")
+            return image.convert("RGB")
         except (OSError, ValueError, SyntaxError, EOFError) as error:  # PIL's answers to cut-off or garbled files
-            raise ValueError(f"{path} is not a readable picture: {error}") from error
+            raise ValueError(f"{path} is not a readable image: {error}") from error
 
 
 def _opened(path: str) -> Image.Image:
@@ -295,7 +295,7 @@ def _opened(path: str) -> Image.Image:
         return Image.open(path)
     except OSError as error:
         reason = "of no known format" if isinstance(error, UnidentifiedImageError) else error.strerror
-        raise ValueError(f"{path} is not a readable picture: {reason}") from error
+        raise ValueError(f"{path} is not a readable image: {reason}") from error
 
 
 def _must_exist(advice: str, paths: Sequence[Path]) -> None:

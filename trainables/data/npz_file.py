@@ -52,7 +52,7 @@ def _checked_part(arrays: dict[str, np.ndarray], part: str, classes: int, file: 
     pixels, labels = arrays[f"{part}_images"], arrays[f"{part}_labels"]
     shape = pixels.shape
     if pixels.dtype != np.uint8 or len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3 or not pixels.size:
-        grey = "; repeat grey pictures to three channels" if len(shape) == 3 or shape[-1:] == (1,) else ""
+        grey = "; repeat grey images to three channels" if len(shape) == 3 or shape[-1:] == (1,) else ""
         raise ValueError(f"{file}: {part}_images must be uint8 of shape (N, S, S, 3), got {pixels.dtype} {shape}{grey}")
     if labels.dtype.kind not in "iu" or labels.ndim != 1:
         raise ValueError(f"{file}: {part}_labels must be integers of shape (N,), got {labels.dtype} {labels.shape}")

@@ -13,7 +13,7 @@ from trainables.functional.batch import take
 
 
 class Mix(NamedTuple):
-    """Mixed images with the labels of both ingredients; `weight` is the share λ of the first."""
+    """Mixed images with the labels of both originals; `weight` is the share λ of the first."""
 
     x: Tensor
     y_a: Tensor
@@ -39,7 +39,7 @@ def _nll(log_p: Tensor, y: Tensor) -> Tensor:
 
 
 def unmixed(x: Tensor, y: Tensor, beta: float, rng: Generator) -> Mix:
-    """The images as they are: a mixture with itself, whose loss is plain cross-entropy."""
+    """No mixing: the loss is the cross-entropy of each image against its label."""
     return Mix(x, y, y, torch.ones((), device=x.device, dtype=x.dtype))
 
 
@@ -51,7 +51,7 @@ def mixup(x: Tensor, y: Tensor, beta: float, rng: Generator) -> Mix:
 
 
 def cutmix(x: Tensor, y: Tensor, beta: float, rng: Generator) -> Mix:
-    """A rectangle of the partner's image, sides √(1−λ) of the image's; λ becomes the share of the area that is kept."""
+    """Paste a rectangle of the partner image, √(1−λ) as long and wide; λ becomes the share of the area that is kept."""
     height, width = x.shape[2:]
     side = torch.sqrt(1 - _beta_sample(x, beta, rng))
     partner = _drawn(torch.randperm(len(y), generator=rng), x)
@@ -64,7 +64,7 @@ def cutmix(x: Tensor, y: Tensor, beta: float, rng: Generator) -> Mix:
 
 
 def _inside(length: int, centre: Tensor, side: Tensor) -> Tensor:
-    """Which of `length` pixels lie in an interval of `side`·length around `centre`·length, clipped to the image."""
+    """A mask (length,): the pixels in an interval of `side`·length around `centre`·length, clipped to the image."""
     half = (length * side / 2).floor()
     middle = (centre * length).floor()
     pixels = torch.arange(length, device=centre.device)

@@ -13,12 +13,12 @@ from trainables.functional.losses import cross_entropy, entropy, logit_margin
 
 
 def confidence(logits: Tensor, y: Tensor) -> Tensor:
-    """The largest probability, negated: an uncertain network has a small one."""
+    """The largest probability of each sample, negated: it is low where the network is uncertain."""
     return -F.softmax(logits, dim=1).amax(dim=1)
 
 
 def margin(logits: Tensor, y: Tensor) -> Tensor:
-    """max_{c≠y} p_c − p_y on probabilities, as the paper defines its logit margin (A24)."""
+    """max_{c≠y} p_c − p_y of the probabilities, as the paper defines its logit margin (A24)."""
     return logit_margin(F.softmax(logits, dim=1), y)
 
 

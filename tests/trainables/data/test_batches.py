@@ -226,7 +226,7 @@ def test_an_unreadable_picture_is_named_in_one_line(tmp_path, files, workers, sp
     file.write_bytes(Path(files.path(0)).read_bytes())
     spoil(file)
     batches = FileBatches(Files.of((files.path(1), file), files.labels[:2]), "cpu", "none", workers)
-    with pytest.raises(ValueError, match=rf"^{file} is not a readable picture: [^\n]+$"):
+    with pytest.raises(ValueError, match=rf"^{file} is not a readable image: [^\n]+$"):
         list(batches.sequential(2))
 
 

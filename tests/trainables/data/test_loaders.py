@@ -39,7 +39,7 @@ def test_an_npz_without_class_names_numbers_them(tmp_path):
     [
         ({"test_labels": None}, "test_labels is missing"),
         ({"train_images": pictures(20).astype(np.float32)}, "train_images must be uint8 .* got float32"),
-        ({"train_images": pictures(20)[..., 0]}, r"got uint8 \(20, 8, 8\); repeat grey pictures to three channels"),
+        ({"train_images": pictures(20)[..., 0]}, r"got uint8 \(20, 8, 8\); repeat grey images to three channels"),
         ({"train_images": pictures(20)[..., :1]}, r"got uint8 \(20, 8, 8, 1\); repeat grey"),
         ({"train_images": pictures(20).transpose(0, 3, 1, 2)}, r"\(N, S, S, 3\), got uint8 \(20, 3, 8, 8\)$"),
         ({"train_images": pictures(20)[:, :6]}, r"got uint8 \(20, 6, 8, 3\)"),
@@ -150,12 +150,12 @@ def cut_off(base: Path) -> None:
         (lambda base: remove(base / "train" / "ant"), "same classes, got 'ant' in one of them only"),
         (lambda base: write_picture(base / "test" / "cat" / "0.png"), "same classes, got 'cat'"),
         (lambda base: [remove(base / "train" / name) for name in ("ant", "bee")], "one folder per class, got none"),
-        (lambda base: [remove(base / "train" / "ant"), (base / "train" / "ant").mkdir()], "ant must hold pictures"),
+        (lambda base: [remove(base / "train" / "ant"), (base / "train" / "ant").mkdir()], "ant must hold images"),
         (lambda base: write_picture(base / "test" / "ant" / "3.png", (9, 9)), r"equally large.*\(9, 9\): .*3\.png"),
         (lambda base: write_picture(base / "train" / "ant" / "0.png", (8, 9)), r"must be square, got 8x9: .*0\.png"),
-        (spoil("train/ant/0.png"), r"0\.png is not a readable picture"),
-        (spoil("test/bee/5.png"), r"5\.png is not a readable picture"),
-        (cut_off, r"0\.png is not a readable picture"),
+        (spoil("train/ant/0.png"), r"0\.png is not a readable image"),
+        (spoil("test/bee/5.png"), r"5\.png is not a readable image"),
+        (cut_off, r"0\.png is not a readable image"),
     ],
 )
 def test_a_wrong_folder_is_refused_in_one_line(tmp_path, change, message):
