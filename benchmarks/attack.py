@@ -94,7 +94,7 @@ def digits_case() -> tuple[nn.Module, Tensor, Tensor]:
     state = TrainState(config, splits)
     for _ in train(config, splits, state):
         pass
-    x, y, _ = next(iter(make_batches(splits.test, "cpu").plain(DIGITS)))
+    x, y, _ = next(iter(make_batches(splits.test, "cpu").sequential(DIGITS)))
     return state.net.eval(), x, y
 
 
@@ -103,7 +103,7 @@ def resnet18_case() -> tuple[nn.Module, Tensor, Tensor]:
     config = with_recipe(Vanilla(), "digits", model="resnet18")
     splits = load_splits(config)
     net = build_network(config, splits).eval()
-    x, _, _ = next(iter(make_batches(splits.test, "cpu").plain(RESNET18)))
+    x, _, _ = next(iter(make_batches(splits.test, "cpu").sequential(RESNET18)))
     with torch.no_grad():
         return net, x, net(x).argmax(1)
 

@@ -129,8 +129,8 @@ def measure(job):
     name, seed, asked = job
     torch.set_num_threads(1)
     net, config, splits, last = trained(name, seed, asked)
-    batches = list(make_batches(splits.test.take(np.arange(TEST_IMAGES)), "cpu").plain(100))
-    found = {"clean": accuracy(net, make_batches(splits.test, "cpu").plain(250))}
+    batches = list(make_batches(splits.test.take(np.arange(TEST_IMAGES)), "cpu").sequential(100))
+    found = {"clean": accuracy(net, make_batches(splits.test, "cpu").sequential(250))}
     found |= {attack: robust_accuracy(net, batches, parse_attack(attack)) for attack in ATTACKS.get(name, ())}
     if name in TRANSFERRED:
         source, *_ = trained("vanilla", seed + SOURCE_SEEDS, asked)

@@ -1,6 +1,7 @@
-"""How fast images are corrupted: microseconds of one core for each type, beside installed references.
+"""How fast images are corrupted, beside installed references, and what a disk cache of the corrupted sets would save.
 
-    python -m benchmarks.corruptions [--reference CHECKOUT]    # about three minutes
+    python -m benchmarks.corruptions [--reference CHECKOUT]    # about five minutes
+    python -m benchmarks.corruptions --only cache              # the second question alone: about two minutes
 
 Ours runs on batches in one thread, the references image by image, all by CPU time, in alternating rounds. CHECKOUT is
 a folder of github.com/hendrycks/robustness; it needs wand, scikit-image and opencv. The installed `imagecorruptions`
@@ -13,6 +14,7 @@ import contextlib
 import importlib
 import statistics
 import sys
+import tempfile
 import time
 import types
 from collections.abc import Callable
@@ -29,6 +31,10 @@ from benchmarks.report import installed, write_report
 from trainables.corruptions.frost import frost_source
 from trainables.corruptions.functions import REPORTED, corrupt
 from trainables.corruptions.severities import SEVERITIES
+from trainables.data.datasets import load_dataset
+from trainables.models.deploy import DeployedNet
+from trainables.models.pixel_net import PixelNet
+from trainables.models.registry import MODELS
 
 CIFAR_C_IMAGES = 10_000 * len(SEVERITIES)  # of each type
 PACKAGES = (
@@ -127,6 +133,61 @@ def measure(
     return {name: {label: statistics.median(values) for label, values in row.items()} for name, row in times.items()}
 
 
+def measure_cache(name: str, images: torch.Tensor, model: str) -> dict[str, Any]:
+    """CPU seconds to have the 75 sets of some images once, made anew and by a cache on disk, beside the network's."""
+    few = images[: 300 if images.shape[1] == 32 else 8]
+    sets = [(corruption, severity) for corruption in REPORTED for severity in SEVERITIES]
+    for each in sets:
+        corrupt(few[:2], *each)  # its matrices and tables
+    with tempfile.TemporaryDirectory() as folder:
+        files = {each: Path(folder, f"{each[0]}-{each[1]}.npy") for each in sets}
+        made = seconds(lambda: [corrupt(images, *each) for each in sets])
+        kept = seconds(lambda: [np.save(files[each], corrupt(images, *each).numpy()) for each in sets])
+        again = seconds(lambda: [np.load(file, mmap_mode="r").sum() for file in files.values()])
+        size = sum(file.stat().st_size for file in files.values())
+    built = MODELS[model].build(10, images.shape[1], True, False)
+    pixel_net = PixelNet(built, (0.5,) * 3, (0.25,) * 3, dual=True, bf16=False)
+    net = DeployedNet(pixel_net.to(memory_format=torch.channels_last))
+    batch = few.permute(0, 3, 1, 2).float().div(255)
+    with torch.no_grad():
+        net.eval()(batch)
+        network = seconds(lambda: net(batch)) / len(few) * len(images) * len(sets)
+    return {"images": name, "count": len(images), "made": made, "disk_first": kept, "disk_again": again,
+            "megabytes": size / 1e6, "network": model, "network_seconds": network}  # fmt: skip
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+def cache_rows() -> list[dict[str, Any]]:
+    """Digits, pieces of photographs, and the same pieces enlarged to 224 pixels."""
+    small = torch.from_numpy(photographs(1000))
+    large = small[:60].repeat_interleave(7, 1).repeat_interleave(7, 2)
+    digits = torch.from_numpy(load_dataset("digits").test.pixels[:300])
+    return [
+        measure_cache("digits, 32 px", digits, "resnet8"),
+        measure_cache("photographs, 32 px", small, "resnet18"),
+        measure_cache("photographs, 224 px", large, "resnet50"),
+    ]
+
+
+def render_cache(rows: list[dict[str, Any]]) -> str:
+    lines = [
+        "| images, 75 sets | made anew, s | disk cache, first, s | disk cache, again, s | disk, MB | network, s |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        lines.append(
+            "| {count:,} {images} | {made:.1f} | {disk_first:.1f} | {disk_again:.2f} | {megabytes:,.0f} | "
+            "{network_seconds:,.1f} ({network}) |".format(**row)
+        )
+    lines += ["", "CPU time of one thread. The network's time is what evaluating all sets takes beside it."]
+    return "\n".join(lines)
+
+
 def render(results: dict[str, Any]) -> str:
     labels = list(next(iter(results["microseconds"].values())))
     lines = [
@@ -162,8 +223,14 @@ def main() -> None:
     parser.add_argument("--reference-images", type=int, default=10, help="images for each reference (default: 10)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--reference", type=Path, help="a checkout of github.com/hendrycks/robustness")
+    parser.add_argument("--only", choices=["cache"], help="ask only what a disk cache would save")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    rows = cache_rows()
+    print(render_cache(rows))
+    write_report("corruptions-cache", {"rows": rows}, render_cache(rows), "Corrupted sets: made anew, or kept on disk")
+    if options.only:
+        return
     references = {"make_cifar_c.py": published_script(options.reference)} if options.reference else {}
     if package := installed_package():
         references["imagecorruptions"] = package

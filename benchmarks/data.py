@@ -67,8 +67,8 @@ def paths(images: Images) -> dict[str, tuple[int, Callable[[int], Iterator[Any]]
     return {
         "DataLoader, transforms": (len(few), loader(classic)),
         "DataLoader, transforms.v2": (len(few), loader(newer)),
-        "ours, crop and flip": (len(images), lambda seed: ours.train(BATCH, seed)),
-        "ours, in order and as they are": (len(images), lambda seed: plain.plain(BATCH)),
+        "ours, crop and flip": (len(images), lambda seed: ours.shuffled(BATCH, seed)),
+        "ours, in order and as they are": (len(images), lambda seed: plain.sequential(BATCH)),
     }
 
 

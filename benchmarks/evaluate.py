@@ -22,6 +22,7 @@ import torch
 from benchmarks.report import write_report
 from trainables.config import with_recipe
 from trainables.corruptions.sets import corrupted_sets
+from trainables.data.batches import make_batches, pixel_blocks
 from trainables.data.datasets import dataset_entry
 from trainables.measures.accuracy import measure_clean, measure_corruptions, plain_batches, summarise
 from trainables.methods.entprop import EntProp
@@ -54,7 +55,8 @@ def ratios(name, images):
     net = net.to(memory_format=torch.channels_last)
     variants = {"plain": net, "fp32": DeployedNet(net), "bf16": DeployedNet(net, bf16=True)}
     rng = np.random.default_rng(0)
-    pixels, labels = rng.integers(0, 256, (images, 32, 32, 3), dtype=np.uint8), np.zeros(images, dtype=np.int64)
+    pixels = torch.from_numpy(rng.integers(0, 256, (images, 32, 32, 3), dtype=np.uint8))
+    labels = torch.zeros(images, dtype=torch.int64)
     seconds = {variant: [] for variant in variants}
     for count in range(ROUNDS + 1):
         for variant, network in variants.items():
@@ -84,12 +86,11 @@ def accuracies():
     state = TrainState(config, splits)
     list(train(config, splits, state))
     test = splits.test.take(np.arange(dataset_entry("digits").corrupted or len(splits.test)))
-    sets = corrupted_sets(test.pixels)
     found = {}
     for precision in ("fp32", "bf16"):
         net = DeployedNet(state.net, bf16=precision == "bf16")
-        rows = list(measure_clean(net, plain_batches(test.pixels, test.labels, "cpu")))
-        rows += measure_corruptions(net, sets, test.labels, "cpu")
+        rows = list(measure_clean(net, make_batches(test, "cpu").sequential(250)))
+        rows += measure_corruptions(net, corrupted_sets(pixel_blocks(test), len(test), splits.size).blocks, "cpu")
         rows += summarise(rows)
         found[precision] = {row.measure: row.value for row in rows if row.measure in ("sa", "ra", "h")}
     return found

@@ -26,7 +26,7 @@ from benchmarks import rows as kept
 from benchmarks.report import RESULTS, data_label, describe_machine, interval
 from trainables.config import make_method, with_recipe
 from trainables.corruptions.sets import corrupted_sets
-from trainables.data.batches import make_batches
+from trainables.data.batches import make_batches, pixel_blocks
 from trainables.data.datasets import dataset_entry
 from trainables.measures.accuracy import measure_clean, measure_corruptions, summarise
 from trainables.models.deploy import DeployedNet
@@ -67,9 +67,9 @@ def measure(job):
     state = TrainState(config, splits)
     last = list(train(config, splits, state))[-1]
     net = DeployedNet(state.net)
-    rows = list(measure_clean(net, make_batches(splits.test, "cpu").plain(500)))
+    rows = list(measure_clean(net, make_batches(splits.test, "cpu").sequential(500)))
     few = splits.test.take(np.arange(corrupted_images or dataset_entry(data).corrupted or len(splits.test)))
-    rows += measure_corruptions(net, corrupted_sets(few.pixels), few.labels, "cpu")
+    rows += measure_corruptions(net, corrupted_sets(pixel_blocks(few), len(few), splits.size).blocks, "cpu")
     found = {row.measure: row.value for row in [*rows, *summarise(rows)]}
     done = {
         "configuration": name,

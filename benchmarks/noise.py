@@ -41,8 +41,8 @@ def measure(name, seed):
         "epochs": config.epochs,
         "cost": config.method.cost,
         "measured_cost": rows[-1]["measured_cost"],
-        "clean": accuracy(state.net, test.plain(256)),
-        "noisy": accuracy(state.net, noisy(test.plain(256))),
+        "clean": accuracy(state.net, test.sequential(256)),
+        "noisy": accuracy(state.net, noisy(test.sequential(256))),
     }
 
 

@@ -29,7 +29,6 @@ from study.search.halving import rung_costs
 from study.search.sampling import grid_points
 from study.search.search import Search
 from study.workers.watched import Watched
-from study.workers.worker import make_corrupted
 from trainables.training.loop import load_splits
 
 GRID = {
@@ -51,7 +50,6 @@ def train_grid(folder: Path, asked: argparse.Namespace, points: list) -> Results
     if not (folder / "study.json").exists():
         results.write_study(study_record(study.as_dict(), ["benchmarks.search_table"]))
     splits = load_splits(study.trial)
-    make_corrupted(study.trial, splits, "validation", lambda done, total, what: None)
     search = Search(study, results, Progress(), rung_costs(study.per_epoch, study.trial.epochs))
     search.first = points
     source = Watched(search, "search", StudyGauges(folder.name).show, 0.0)

@@ -39,7 +39,6 @@ from study.workers.datasets import Data, data_key
 from study.workers.jobs import ClusterError
 from study.workers.watched import Watched
 from study.workers.work_folder import check_writable
-from study.workers.worker import make_corrupted
 from trainables.config import TrialConfig
 from trainables.disk import remove_unfinished
 
@@ -156,7 +155,6 @@ class StudyDriver:
     def search(self) -> None:
         """All trials, and behind the last ones what the confirmation needs: no worker waits for them to end."""
         study, config, trials = self.study, self.study.trial, self.results.trials
-        self.corrupt(config, self.splits, "validation")
         rungs = rung_costs(study.per_epoch, config.epochs) if study.scheduler == "asha" else ()
         halving = Halving(rungs, rungs_so_far(self.results, rungs))
         self.progress.begin("search", study.trials or 0, trials, study.total_budget)
@@ -165,7 +163,6 @@ class StudyDriver:
         if source.finished:
             return
         if study.confirm:
-            self.corrupt(config, self.splits, "test")
             source = with_confirmation(source, study, self.results, self.progress)
         self.run_jobs(source, config, CostRungs(halving, self.folder / "rungs.csv") if rungs else None)
 
@@ -182,7 +179,6 @@ class StudyDriver:
             source = Watched(confirm, phase, self.gauges.show, 0.0)
             if not source.finished:
                 config = group[0].config
-                self.corrupt(config, self.data.of(config), "test")
                 self.run_jobs(source, config)
         if phase == "table" and all(row["h"] is None for row in self.results.confirm):
             raise StudyFailed(f"no run finished: {reasons(self.results.confirm)}")
@@ -199,16 +195,6 @@ class StudyDriver:
         self.progress.end()
         if not source.complete:
             raise KeyboardInterrupt  # Tune catches the signal itself and only stops its trials
-
-    def corrupt(self, config: Any, splits: Any, part: str) -> None:
-        """Make the corrupted images once, before workers ask for them; they lie in the user's cache."""
-
-        def show(done: int, total: int, what: str) -> None:
-            if sys.stdout.isatty() and not self.study.quiet:
-                print(f"\r\033[Kmaking corrupted images {done:,} of {total:,}: {what}", end="", flush=True)
-
-        make_corrupted(config, splits, part, show)
-        self.progress.end()
 
     # ------------------------------------------------------------------------------------------------- the endings
 

@@ -155,7 +155,7 @@ def print_result(config: TrialConfig, rows: list[Row], state: Any, splits: Any) 
     from trainables.data.batches import make_batches
     from trainables.measures.accuracy import accuracy
 
-    test = accuracy(state.net, make_batches(splits.test, state.device).plain(256))
+    test = accuracy(state.net, make_batches(splits.test, state.device).sequential(256))
     images, seconds = sum(row["images"] for row in rows), sum(row["seconds"] for row in rows)
     per_image = {kind: sum(row[f"{kind}_passes"] for row in rows) / images for kind in ("full", "input", "forward")}
     forward_only = per_image["forward"] - per_image["full"] - per_image["input"]

@@ -1,4 +1,4 @@
-"""Writing a file so that a kill at any moment leaves the old content or the new one; standard library only."""
+"""Atomic writes, and where data lie. A kill at any moment leaves the old content of a file or the new one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 @contextlib.contextmanager
 def replacing(path: Path, to_disk: bool = True) -> Iterator[BinaryIO]:
-    """A file to write that takes the place of `path` when it is complete, and leaves nothing behind when it is not.
+    """Open a file that replaces `path` once it is complete and vanishes if writing fails.
 
     With `to_disk` it also survives a loss of power, which takes some milliseconds.
     """
@@ -38,7 +38,7 @@ def write_atomically(path: Path, text: str, to_disk: bool = True) -> None:
 
 
 def replace_by_link(source: Path, target: Path) -> None:
-    """Give a file a second name that stays with its present content, in place of the file that had that name."""
+    """Replace `target` by a hard link to `source`, or by a copy where the file system has no links."""
     unfinished = _unfinished(target)
     try:
         try:
@@ -51,18 +51,18 @@ def replace_by_link(source: Path, target: Path) -> None:
 
 
 def _unfinished(path: Path) -> Path:
-    """A name beside a file that no other process takes: of two that write the same file, each completes its own."""
+    """A name beside `path` that no other process uses, so that two can write the same file."""
     return path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Take away what killed processes left half written in a folder that is ours to write."""
+    """Delete the unfinished files that killed processes left in a folder."""
     for path in folder.glob("*.part"):
         path.unlink(missing_ok=True)
 
 
 def data_folder(root: Path | None = None) -> Path:
-    """Where data sets lie: as told, else in $ENTPROP_DATA, else in the user's cache."""
+    """The folder of data sets: `root`, else $ENTPROP_DATA, else the user's cache."""
     return Path(root or os.environ.get("ENTPROP_DATA") or cache_folder())
 
 

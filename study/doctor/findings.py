@@ -152,7 +152,7 @@ def judge_disk(name: str, folder: Path, free: int, writable: bool) -> Finding:
     if free < GIB:
         return Finding(name, "problem", f"{text}, must be 1 GiB or more", "free some space")
     if free < 10 * GIB:
-        return Finding(name, "note", f"{text}: enough for the embedded data", "CIFAR with its corrupted sets wants 10")
+        return Finding(name, "note", f"{text}: enough for the embedded data", "CIFAR with its checkpoints wants 10")
     return Finding(name, "ok", text)
 
 

@@ -8,7 +8,6 @@ import errno
 import time
 import traceback
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 
@@ -16,12 +15,8 @@ from study.files.columns import SELECTED
 from study.workers.jobs import Job, Row, out_of_memory
 from study.workers.work_folder import WorkFolder
 from trainables.config import TrialConfig
-from trainables.corruptions.functions import REPORTED, VALIDATION
-from trainables.corruptions.sets import corrupted_sets
-from trainables.corruptions.severities import SEVERITIES
-from trainables.data.datasets import dataset_entry
 from trainables.data.images import Splits
-from trainables.evaluate.measure import VALIDATION_SEVERITIES, corruption_images, measure
+from trainables.evaluate.measure import measure
 from trainables.evaluate.options import Evaluation, read_evaluation
 from trainables.evaluate.report import Tables, write_csv, write_tables
 from trainables.measures.accuracy import Measurement
@@ -178,19 +173,6 @@ def describe(error: BaseException) -> str:
     if on_cpu or isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         first = out_of_memory(first)
     return first + "\n" + "".join(traceback.format_exception(error)).rstrip()
-
-
-def make_corrupted(config: TrialConfig, splits: Splits, part: str, progress: Any) -> None:
-    """Make the corrupted images that `measured` will open, in the cache of this machine.
-
-    A worker elsewhere makes its own machine's copy, once, under the cache's lock.
-    """
-    on_test = part == "test"
-    limit = dataset_entry(config.dataset).corrupted
-    pixels, _ = corruption_images(splits.test if on_test else splits.validation, limit)
-    types, severities = (REPORTED, SEVERITIES) if on_test else (VALIDATION, VALIDATION_SEVERITIES)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    corrupted_sets(pixels, types=types, severities=severities, progress=progress, device=device)
 
 
 def prepare_device(gpus: float) -> str:

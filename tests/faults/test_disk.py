@@ -142,17 +142,13 @@ FLAGS = ("--epochs", "2", "--train-images", "64", "--budget", "2N", "--trials", 
          "--sampler", "random")  # fmt: skip
 
 
-@pytest.mark.parametrize("what", ["the study's folder", "checkpoints alone", "the cache"])
+@pytest.mark.parametrize("what", ["the study's folder", "checkpoints alone"])
 def test_a_study_on_a_full_disk_ends_with_1_and_goes_on_when_there_is_room(tmp_path, small_disk, what, note):
     out = (small_disk if what == "the study's folder" else tmp_path) / "s"
     storage = ("--storage", str(small_disk)) if what == "checkpoints alone" else ()
-    more = {"ENTPROP_CACHE": str(small_disk / "cache")} if what == "the cache" else {}
-    if what == "the cache":
-        ballast = fill(small_disk, 300_000)
-    with StudyProcess(*FLAGS, *storage, "--out", str(out), **more) as study:
-        if what != "the cache":
-            study.wait_for(lambda: statuses(out).count("finished") >= 2)
-            ballast = fill(small_disk)
+    with StudyProcess(*FLAGS, *storage, "--out", str(out)) as study:
+        study.wait_for(lambda: statuses(out).count("finished") >= 2)
+        ballast = fill(small_disk)
         assert study.wait() == 1, study.text()
         assert f"--resume {out}" in study.text()
         assert "Traceback" not in study.text()
@@ -160,7 +156,7 @@ def test_a_study_on_a_full_disk_ends_with_1_and_goes_on_when_there_is_room(tmp_p
     assert "failed" not in statuses(out)
     ballast.unlink()
     before, began = held(out), time.monotonic()
-    with StudyProcess("--resume", str(out), **more) as study:
+    with StudyProcess("--resume", str(out)) as study:
         seconds = recovered(study, out, began)
         assert study.wait() == 0, study.text()
     check_whole(out, 8)

@@ -61,22 +61,17 @@ def here(out):
     return out
 
 
-def cache(out):
-    return out.with_name("cache")
-
-
 chance = random.Random(8)
 BEFORE_ANYTHING = [("kill of the driver: before its first trial", after(seconds)) for seconds in (0.2, 2.5)]
-CACHE = [("kill of the driver: while the cache is built", while_writing(cache, "corrupted/*/*.npy.part"))]
 SEARCH = [("kill of the driver: at a random moment", after(chance.uniform(0.0, 2.0))) for _ in range(7)]
 STATE = "checkpoints/trial-*/checkpoint.pt.*.part"
 CHECKPOINT = [("kill of the driver: while a checkpoint is written", while_writing(here, STATE))] * 3
 RESULT = [("kill of the driver: while a result is written", while_writing(here, "trials.csv.*.part"))] * 3
 BOTH = [("kill of the driver: in search and confirmation", in_both)]
 CONFIRM = [("kill of the driver: in the confirmation", in_confirm(runs)) for runs in (0, 2, 4)]
-STARTING = {*BEFORE_ANYTHING, *CACHE}
+STARTING = set(BEFORE_ANYTHING)
 SERIES = {
-    "early": [*BEFORE_ANYTHING, *CACHE, *SEARCH[:4], *CHECKPOINT, *BOTH],
+    "early": [*BEFORE_ANYTHING, *SEARCH[:4], *CHECKPOINT, *BOTH],
     "late": [*SEARCH[4:], *RESULT, *BOTH, *CONFIRM],
 }
 
@@ -86,7 +81,7 @@ def test_killed_at_ten_moments_it_ends_as_if_nothing_had_happened(tmp_path, shim
     """Must hold: every trial once, each as in the undisturbed study, and nothing that had ended is done again."""
     assert len(moments) >= 10
     out = tmp_path / "s"
-    elsewhere = {**shim, **SLOW_DISK, "ENTPROP_CACHE": str(cache(out))}
+    elsewhere = {**shim, **SLOW_DISK, "ENTPROP_CACHE": str(out.with_name("cache"))}
     before, fault = held(out), ""
     for next_fault, moment in [*moments, ("", None)]:
         flags = ("--resume", str(out)) if (out / "study.json").exists() else (*FLAGS, "--out", str(out))

@@ -33,7 +33,7 @@ def trained():
     state = TrainState(config, splits)
     for _ in train(config, splits, state):
         pass
-    x, y, _ = next(iter(make_batches(splits.test, "cpu").plain(IMAGES)))
+    x, y, _ = next(iter(make_batches(splits.test, "cpu").sequential(IMAGES)))
     # torchattacks takes views of gradients that channels_last does not allow
     return state.net.eval().to(memory_format=torch.contiguous_format), x.contiguous(), y
 

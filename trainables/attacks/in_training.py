@@ -7,6 +7,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from trainables.attacks.objectives import Objective, input_gradient
+from trainables.functional.batch import generator_on
 from trainables.models.dual_norm import AttackStatistics, attack_statistics
 
 PIXEL = 1 / 255
@@ -80,7 +81,7 @@ def uniform_start(x: Tensor, epsilon: float, rng: Generator) -> Tensor:
 
 def occasional_start(x: Tensor, epsilon: float, rng: Generator) -> Tensor:
     """Begin anywhere in the ball in about 42 % of the batches, as the public AdvProp code does."""
-    wanted = torch.randn((), generator=rng, device=x.device) > 0.2
+    wanted = torch.randn((), generator=rng, device=rng.device).to(x.device, non_blocking=True) > 0.2
     return torch.where(wanted, uniform_start(x, epsilon, rng), torch.zeros_like(x))
 
 
@@ -89,4 +90,5 @@ STARTS = {"none": no_start, "uniform": uniform_start, "occasional": occasional_s
 
 def linf_noise(x: Tensor, radius: float, rng: Generator) -> Tensor:
     """A perturbation drawn uniformly from the L∞ ball."""
-    return (2 * torch.rand(x.shape, generator=rng, device=x.device, dtype=x.dtype) - 1) * radius
+    noise = torch.rand(x.shape, generator=generator_on(x.device, rng), device=x.device, dtype=x.dtype)
+    return (2 * noise - 1) * radius

@@ -1,8 +1,8 @@
-"""What the corruptions are made of: levels and colours, borders, filters, and drops of water.
+"""Padding and filters: Gaussian, disc and motion blurs.
 
-Pictures are (n, height, width, channels) here, in levels 0…255. No result of an image depends on the others in its
+Images are (n, height, width, channels) in levels 0…255. The result for an image never depends on the others in its
 batch: sums are taken over integers, or in a fixed order, wherever a last digit could change a truncated level.
-The same holds of `jpeg`, `resampling`, `frost` and `draws`, which are used beside it.
+The same holds for the other files of this folder.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""The pictures of frost: those of an installed package or of a folder, else a texture made here."""
+"""The images of frost: those of a folder or of an installed package, else a procedural texture."""
 
 import importlib.util
 import os
@@ -15,9 +15,9 @@ from torch import Tensor
 FROST_FILES = ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg")
 
 
-def frost_folder(frost_dir: str | None) -> Path | None:
-    """The folder of the frost pictures: the given one, else ENTPROP_FROST_DIR, else that of an installed package."""
-    given = frost_dir or os.environ.get("ENTPROP_FROST_DIR")
+def frost_folder() -> Path | None:
+    """The folder of the frost images: $ENTPROP_FROST_DIR, else that of an installed package, else None."""
+    given = os.environ.get("ENTPROP_FROST_DIR")
     if given:
         missing = [name for name in FROST_FILES if not Path(given, name).is_file()]
         if missing:
@@ -31,9 +31,9 @@ def frost_folder(frost_dir: str | None) -> Path | None:
     return None
 
 
-def frost_source(frost_dir: str | None = None) -> str:
-    """Where frost comes from, for a table's footnote: pictures and their checksum, or the ice drawn here."""
-    folder = frost_folder(frost_dir)
+def frost_source() -> str:
+    """Where frost comes from, for a table's footnote: images with their checksum, or the procedural ice."""
+    folder = frost_folder()
     if folder is None:
         return "procedural ice (not the published frost pictures)"
     checksum = 0
@@ -53,9 +53,9 @@ def _frost_pictures(folder: Path | None) -> list[np.ndarray]:
     return [np.asarray(Image.open(folder / name).convert("RGB")) for name in FROST_FILES]
 
 
-def frost_at_scale(frost_dir: str | None, scale: float, side: int) -> list[Tensor]:
-    """The pictures shrunk by a factor, or as little as leaves room for a crop of the side."""
-    return _frost_at_scale(frost_folder(frost_dir), scale, side)
+def frost_at_scale(scale: float, side: int) -> list[Tensor]:
+    """The five images, uint8, shrunk by a factor but never below what a crop of the side needs."""
+    return _frost_at_scale(frost_folder(), scale, side)
 
 
 @lru_cache(maxsize=8)
@@ -80,7 +80,7 @@ def _between(length: int, scale: float) -> Tensor:
 
 
 def procedural_frost(number: int) -> np.ndarray:
-    """A picture of ice flowers: ridges of noise at five scales over a bluish ground, about as bright as real frost."""
+    """An image of ice: ridges of noise at five scales over a bluish ground, about as bright as the published frost."""
     random = np.random.default_rng(20190301 + number)
     height, width = 360, 540
     total, weight = np.zeros((height, width)), 1.0

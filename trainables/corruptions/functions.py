@@ -1,9 +1,8 @@
-"""The 15 common corruptions of Hendrycks and Dietterich (2019) and their 4 validation ones, in batches.
+"""The 15 common corruptions of Hendrycks and Dietterich (2019) and their 4 validation corruptions, in batches.
 
 `corrupt(images, "fog", 3)` is the whole interface. One function is one corruption and its name is its key. It takes
-levels (n, side, side, 3), the random draws of that batch, and the numbers of its row in a table of constants; it
-returns levels. What it computes is fixed by those, so the same draws given to the published code lead to the same
-pictures. The tables are in `trainables.severities`.
+uint8 images (n, side, side, 3), their random draws and the numbers of one severity, and returns uint8 images; with the
+same draws, the published code returns the same images. The severities are in `trainables.corruptions.severities`.
 """
 
 import io
@@ -27,7 +26,9 @@ from trainables.corruptions.levels import (
     truncated_share,
 )
 from trainables.corruptions.resampling import (
+    affine_places,
     box_resize,
+    copied_from,
     from_columns,
     plain_zoom_loss,
     plasma_fractal,
@@ -37,34 +38,34 @@ from trainables.corruptions.resampling import (
     zoom_matrix,
 )
 from trainables.corruptions.rng import ImageRng, image_keys
-from trainables.corruptions.severities import SEVERITIES, Table, constants_for
+from trainables.corruptions.severities import SEVERITIES, constants_for
 from trainables.corruptions.splashes import splashes
 
 # --- noise ------------------------------------------------------------------------------------------------------------
 
 
 def gaussian_noise(images: Tensor, draws: ImageRng, sigma: float) -> Tensor:
-    """Normal noise on every channel of every pixel."""
+    """Gaussian noise on every channel of every pixel."""
     noise = draws.normal(*images.shape[1:]).mul_(255 * sigma)
     return noise.add_(images.to(noise.dtype)).clamp_(0, 255).to(torch.uint8)
 
 
 def shot_noise(images: Tensor, draws: ImageRng, poisson: int) -> Tensor:
-    """Photons counted in each channel: the brighter, the noisier."""
+    """Poisson noise: photon counts of each channel, noisier where it is brighter."""
     counts = draws.poisson(images, poisson)
     level = to_uint8(torch.arange(poisson + 1, dtype=torch.float64, device=images.device) / poisson)
     return level.index_select(0, counts.view(-1).clamp_(max=poisson)).view(images.shape)
 
 
 def impulse_noise(images: Tensor, draws: ImageRng, amount: float) -> Tensor:
-    """Single channels of single pixels black or white."""
+    """Salt-and-pepper noise: random channel values become 0 or 255."""
     flipped = draws.bernoulli(amount, *images.shape[1:]).to(torch.uint8).mul_(255)  # all bits of a byte
     salt = draws.bernoulli(0.5, *images.shape[1:]).to(torch.uint8).mul_(255)
     return truncated_share(images).bitwise_and_(~flipped).bitwise_or_(salt.bitwise_and_(flipped))
 
 
 def speckle_noise(images: Tensor, draws: ImageRng, sigma: float) -> Tensor:
-    """Normal noise in proportion to the brightness."""
+    """Gaussian noise in proportion to the brightness."""
     noise = draws.normal(*images.shape[1:]).mul_(sigma).add_(1)
     return noise.mul_(images.to(noise.dtype)).clamp_(0, 255).to(torch.uint8)
 
@@ -73,60 +74,32 @@ def speckle_noise(images: Tensor, draws: ImageRng, sigma: float) -> Tensor:
 
 
 def gaussian_blur(images: Tensor, draws: ImageRng, sigma: float) -> Tensor:
-    """Each pixel a normal mean of its surroundings."""
+    """A Gaussian blur."""
     return to_uint8(gaussian_blur_exact(to_float(images), sigma))
 
 
 def defocus_blur(images: Tensor, draws: ImageRng, radius: float, alias_blur: float) -> Tensor:
-    """Each pixel a mean over a disc, as a lens out of focus makes it."""
+    """A mean over a disc, as of a lens out of focus."""
     return to_uint8(filter_levels(images, disk(radius, alias_blur)).div_(255))
 
 
 def glass_blur(images: Tensor, draws: ImageRng, sigma: float, reach: int, rounds: int) -> Tensor:
-    """Blurred, pixels replaced by one nearby, blurred again."""
+    """A blur, random copies of neighbouring pixels, and another blur."""
     levels = to_uint8(gaussian_blur_exact(to_float(images), sigma))
     side = images.shape[1]
     steps = draws.integers(-reach, reach, rounds, side - 2 * reach, side - 2 * reach, 2)
     for turn in range(rounds):
-        levels = take_pixels(levels, _copied_from(steps[:, turn], side, reach))
+        levels = take_pixels(levels, copied_from(steps[:, turn], side, reach))
     return to_uint8(gaussian_blur_exact(to_float(levels), sigma))
 
 
-def _copied_from(steps: Tensor, side: int, reach: int) -> Tensor:
-    """The pixel each one ends up with when, from last to first, pixels copy from a neighbour (right, down) = steps.
-
-    The published loop means to swap two pixels, but its two views share memory, so that it copies one over the other.
-    """
-    line = torch.arange(side - reach, reach, -1, device=steps.device)
-    row, column = line[:, None] + steps[..., 1], line + steps[..., 0]
-    source = torch.arange(side * side, device=steps.device).view(side, side).repeat(len(steps), 1, 1)
-    source[:, reach + 1 : side - reach + 1, reach + 1 : side - reach + 1] = (row * side + column).flip(1, 2)
-    return source.flatten(1) if reach == 1 else _followed(source, reach)
-
-
-def _followed(source: Tensor, reach: int) -> Tensor:
-    """A neighbour visited before has already been replaced: such chains are followed to their end, by doubling.
-
-    With a reach of one, steps lead back only, to pixels not visited yet.
-    """
-    side = source.shape[1]
-    row, column = source // side, source % side
-    visited = (row > reach) & (row <= side - reach) & (column > reach) & (column <= side - reach)
-    place = torch.arange(side * side, device=source.device).view(side, side)
-    target = torch.where(visited & (source > place), source, source + side * side).flatten(1)
-    ends = torch.arange(side * side, 2 * side * side, device=source.device).expand(len(source), -1)
-    while (target < side * side).any():
-        target = torch.cat((target, ends), 1).gather(1, target)
-    return target - side * side
-
-
 def motion_blur(images: Tensor, draws: ImageRng, radius: int, sigma: float) -> Tensor:
-    """Each pixel a mean along a line of random direction."""
+    """A blur along a random direction."""
     return motion_blur_levels(images, draws.uniform(1) * 90 - 45, radius, sigma)
 
 
 def zoom_blur(images: Tensor, draws: ImageRng, stop: float, step: float) -> Tensor:
-    """The mean of the image at many magnifications."""
+    """The mean of the image over many magnifications."""
     matrix = zoom_blur_matrix(images.shape[1], stop, step, images.device)
     mean = (matrix @ to_columns(images, torch.float32)).mul_(1 / 65536)  # exact, so a plain region has a whole level
     whole = mean.floor()
@@ -149,7 +122,7 @@ def snow(
     sigma: float,
     share: float,
 ) -> Tensor:
-    """Flakes blown in one direction before a whitened landscape."""
+    """Snowflakes with motion blur in front of a whitened image."""
     side = images.shape[1]
     layer = draws.normal(side, side).double() * deviation + mean
     if zoom > 1:
@@ -162,7 +135,7 @@ def snow(
 
 
 def _snowed(images: Tensor, flakes: Tensor, share: float) -> Tensor:
-    """The flakes, and the same turned by half a circle, before a landscape mixed with a brighter gray version of it."""
+    """The flakes and their copy turned by 180 degrees, added to a mix of the image and its brighter gray version."""
     clean = to_nchw(images).float().div_(255)
     white = gray(clean).mul_(1.5).add_(0.5).maximum(clean)
     falling = to_float(flakes).view(-1, 1, *images.shape[1:3])
@@ -171,13 +144,13 @@ def _snowed(images: Tensor, flakes: Tensor, share: float) -> Tensor:
 
 
 def frost(images: Tensor, draws: ImageRng, keep: float, add: float, scale: float) -> Tensor:
-    """A picture of frost over the image."""
+    """A crop of a frost texture blended over the image."""
     crops = draws.frost(images.shape[1], scale)
     return images.double().mul_(keep).add_(crops.double().mul_(add)).clamp_(0, 255).to(torch.uint8)
 
 
 def fog(images: Tensor, draws: ImageRng, amount: float, decay: float) -> Tensor:
-    """A cloud of many scales over the image."""
+    """A plasma fractal added to the image."""
     side = images.shape[1]
     size = 2 ** (side - 1).bit_length()
     clouds = plasma_fractal(draws.uniform(size * size - 1), size, decay)[:, None, :side, :side]
@@ -214,7 +187,7 @@ def spatter(
 
 
 def brightness(images: Tensor, draws: ImageRng, added: float) -> Tensor:
-    """HSV with a greater value scales all three channels alike; black becomes gray."""
+    """The value of HSV increased: all three channels are scaled alike, and black becomes gray."""
     before = torch.arange(256, dtype=torch.float64, device=images.device) / 255
     after = (before + added).clamp_(max=1)
     factor = torch.where(before > 0, after / before, 0) * (1 + 1e-12)
@@ -227,13 +200,13 @@ def brightness(images: Tensor, draws: ImageRng, added: float) -> Tensor:
 
 
 def saturate(images: Tensor, draws: ImageRng, factor: float, offset: float) -> Tensor:
-    """Colours stronger or weaker."""
+    """The saturation of HSV scaled and shifted."""
     hue, saturation, value = to_hsv(images)
     return to_uint8(from_hsv(hue, (saturation * factor + offset).clamp_(0, 1), value))
 
 
 def contrast(images: Tensor, draws: ImageRng, factor: float) -> Tensor:
-    """Levels drawn towards the mean of each channel."""
+    """Levels moved towards the mean of each channel."""
     levels = images.double().flatten(2)  # (n, side, side · 3)
     side = images.shape[1]
     mean = levels.sum(1).view(-1, side, 3).sum(1) / (255 * side * side)  # a sum of whole numbers, so exact
@@ -247,7 +220,7 @@ def elastic_transform(images: Tensor, draws: ImageRng, displacement: float, smoo
     planes = to_nchw(images).float().div_(255)
     if jitter:
         moved = draws.uniform(3, 2) * (2 * jitter * side) - jitter * side
-        planes = sample(planes, *_affine_places(moved, side), mirror=True)
+        planes = sample(planes, *affine_places(moved, side), mirror=True)
     if displacement:
         smooth = gaussian_matrix(side, smoothing * side, 3, "reflect").to(images.device)
         shifts = smooth @ (draws.uniform(2, side, side) * 2 - 1) @ smooth.T * (displacement * side)
@@ -256,38 +229,15 @@ def elastic_transform(images: Tensor, draws: ImageRng, displacement: float, smoo
     return planes.clamp_(0, 1).mul_(255).to(torch.uint8).permute(0, 2, 3, 1)
 
 
-def _affine_places(moved: Tensor, side: int) -> tuple[Tensor, Tensor]:
-    """Where pixels come from under the affine map that moves three points about the centre so.
-
-    Places are in 1/32 pixels, as in OpenCV up to version 4, with which the published sets were made.
-    """
-    centre, arm = side // 2, side // 3
-    points = torch.tensor([(1, 1), (1, -1), (-1, -1)], dtype=torch.float64) * arm + centre
-    target = (points.to(moved.device).float() + moved.float()).double()  # (n, 3 points, 2)
-    basis = torch.linalg.inv(torch.cat((points, torch.ones(3, 1, dtype=torch.float64)), 1)).to(moved)
-    forward = sum(basis[:, k, None] * target[:, None, k] for k in range(3))  # (n, 3, 2): x, y, 1 to the new x, y
-    (a, d), (b, e), (c, f) = (row.unbind(-1) for row in forward.unbind(1))
-    scale = 1 / (a * e - b * d)
-    a, b, d, e = e * scale, -b * scale, -d * scale, a * scale
-    line = torch.arange(side, dtype=torch.float64, device=moved.device)
-
-    def places(along_x: Tensor, along_y: Tensor, start: Tensor) -> Tensor:
-        x = (along_x[:, None] * line * 1024).round()
-        y = ((along_y[:, None] * line + start[:, None]) * 1024).round()
-        return ((y[:, :, None] + x[:, None, :] + 16) / 32).floor() / 32
-
-    return places(d, e, -d * c - e * f), places(a, b, -a * c - b * f)
-
-
 def pixelate(images: Tensor, draws: ImageRng, scale: float) -> Tensor:
-    """The image in fewer pixels, each a square."""
+    """The image downscaled, and upscaled again by repetition."""
     side = images.shape[1]
     small = box_resize(to_columns(images, torch.float64), int(side * scale))
     return from_columns(box_resize(small, side).to(torch.uint8), len(images))
 
 
 def jpeg_compression(images: Tensor, draws: ImageRng, quality: int) -> Tensor:
-    """The image as JPEG keeps it."""
+    """The image after JPEG compression."""
     if images.shape[1] % 16 == 0:
         return jpeg(images, quality)
     decoded = []  # libjpeg fills up the last blocks of other sizes in its own way
@@ -302,59 +252,39 @@ def jpeg_compression(images: Tensor, draws: ImageRng, quality: int) -> Tensor:
 
 Corruption = Callable[..., Tensor]
 
-CORRUPTIONS: dict[str, Corruption] = {
-    function.__name__: function
-    for function in (
-        gaussian_noise,
-        shot_noise,
-        impulse_noise,
-        defocus_blur,
-        glass_blur,
-        motion_blur,
-        zoom_blur,
-        snow,
-        frost,
-        fog,
-        brightness,
-        contrast,
-        elastic_transform,
-        pixelate,
-        jpeg_compression,
-        speckle_noise,
-        gaussian_blur,
-        spatter,
-        saturate,
-    )
-}
-REPORTED = tuple(CORRUPTIONS)[:15]  # measured once, at the end
-VALIDATION = tuple(CORRUPTIONS)[15:]  # may be used to choose hyper-parameters
-_BY_DIRECTION = {"motion_blur", "snow"}  # these group images by direction, so they want many at a time
+
+def _by_name(*functions: Corruption) -> dict[str, Corruption]:
+    return {function.__name__: function for function in functions}
 
 
-def corrupt(
-    images: Tensor,
-    name: str,
-    severity: int,
-    *,
-    seed: int = 0,
-    first_index: int = 0,
-    constants: str | Table | None = None,
-    frost_dir: str | None = None,
-) -> Tensor:
-    """Corrupt uint8 images (n, side, side, 3), on any device.
+# Measured once, at the end.
+REPORTED = _by_name(
+    *(gaussian_noise, shot_noise, impulse_noise),
+    *(defocus_blur, glass_blur, motion_blur, zoom_blur),
+    *(snow, frost, fog, brightness),
+    *(contrast, elastic_transform, pixelate, jpeg_compression),
+)
+# May be used to choose hyper-parameters.
+VALIDATION = _by_name(speckle_noise, gaussian_blur, spatter, saturate)
+CORRUPTIONS = REPORTED | VALIDATION
+_BY_DIRECTION = {"motion_blur", "snow"}  # these blur images of one direction together, so they want many at a time
 
-    The draws of an image depend on the name, the severity, the seed and its index alone (`first_index` is that of the
-    first one): a batch gives the bytes its images give one by one.
+
+def corrupt(images: Tensor, name: str, severity: int, *, seed: int = 0, first_index: int = 0) -> Tensor:
+    """A corrupted copy of uint8 images (n, side, side, 3), on their device.
+
+    The draws of an image depend only on the name, the severity, the seed and the image's index (`first_index` is that
+    of the first image), so the bytes do not depend on how the images are divided into batches.
     """
     _check(images, name, severity)
-    row = constants_for(images.shape[1], constants)[name][severity - 1]
+    row = constants_for(images.shape[1])[name][severity - 1]
     if not len(images):
         return images.clone()
     out = torch.empty_like(images)
     size = max(1, _values_at_once(name, images.device) // images[0].numel())
     keys = image_keys(name, severity, seed, first_index, len(images), images.device)
     for part, part_keys, place in zip(images.split(size), keys.split(size), out.split(size), strict=True):
-        place.copy_(CORRUPTIONS[name](part, ImageRng(part_keys, frost_dir), *row))
+        place.copy_(CORRUPTIONS[name](part, ImageRng(part_keys), *row))
     return out
 
 

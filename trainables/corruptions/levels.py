@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def to_nchw(images: Tensor) -> Tensor:
-    """(n, channels, height, width): arithmetic that treats channels alike is several times faster so."""
+    """(n, channels, height, width), where arithmetic that treats channels alike is several times faster."""
     return images.permute(0, 3, 1, 2).contiguous()
 
 
@@ -22,7 +22,7 @@ def to_uint8(values: Tensor) -> Tensor:
 
 
 def truncated_share(images: Tensor) -> Tensor:
-    """The level left of each level when it is divided by 255, multiplied again and truncated: some lose one."""
+    """Levels after division by 255, multiplication by 255 and truncation: some lose one."""
     return to_float(images).mul_(255).to(torch.uint8)
 
 

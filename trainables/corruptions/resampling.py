@@ -1,4 +1,4 @@
-"""Pictures at other places than their pixels: zoom, boxes, free sampling, and plasma."""
+"""Where pixels come from: zooms, box resizes, free sampling, affine maps, copies of neighbours; and plasma fractals."""
 
 import math
 import warnings
@@ -42,7 +42,7 @@ def zoom_blur_matrix(side: int, stop: float, step: float, device: torch.device) 
 
 @lru_cache(maxsize=64)
 def plain_zoom_loss(stop: float, step: float) -> np.ndarray:
-    """Which plain levels lose one when their copies are added up in single precision, divided again and truncated."""
+    """How much each level (256,) loses, 0 or 1, when copies of it are averaged in single precision and truncated."""
     levels = (np.arange(256) / 255.0).astype(np.float32)
     total = np.zeros_like(levels)
     factors = np.arange(1, stop, step)
@@ -61,7 +61,7 @@ def _sparse(matrix: scipy.sparse.spmatrix, dtype: torch.dtype, device: torch.dev
 
 
 def to_columns(images: Tensor, dtype: torch.dtype) -> Tensor:
-    """One row for each pixel, one column for each channel of each image: what a matrix over pixels multiplies."""
+    """Images as a matrix (pixels, images · channels), which a matrix over pixels can multiply."""
     return images.flatten(1, 2).permute(1, 0, 2).reshape(images.shape[1] * images.shape[2], -1).to(dtype)
 
 
@@ -138,3 +138,54 @@ def plasma_fractal(uniforms: Tensor, size: int, decay: float) -> Tensor:
         step, wobble = half, wobble / decay
     total -= total.amin((1, 2), keepdim=True)
     return total / total.amax((1, 2), keepdim=True)
+
+
+def affine_places(moved: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """Rows and columns (n, side, side) that the affine maps read which move three points by `moved` (n, 3, 2).
+
+    They are multiples of 1/32 pixel, as in OpenCV up to version 4, with which the published sets were made.
+    """
+    centre, arm = side // 2, side // 3
+    points = torch.tensor([(1, 1), (1, -1), (-1, -1)], dtype=torch.float64) * arm + centre
+    target = (points.to(moved.device).float() + moved.float()).double()  # (n, 3 points, 2)
+    basis = torch.linalg.inv(torch.cat((points, torch.ones(3, 1, dtype=torch.float64)), 1)).to(moved)
+    forward = sum(basis[:, k, None] * target[:, None, k] for k in range(3))  # (n, 3, 2): x, y, 1 to the new x, y
+    (a, d), (b, e), (c, f) = (row.unbind(-1) for row in forward.unbind(1))
+    scale = 1 / (a * e - b * d)
+    a, b, d, e = e * scale, -b * scale, -d * scale, a * scale
+    line = torch.arange(side, dtype=torch.float64, device=moved.device)
+
+    def places(along_x: Tensor, along_y: Tensor, start: Tensor) -> Tensor:
+        x = (along_x[:, None] * line * 1024).round()
+        y = ((along_y[:, None] * line + start[:, None]) * 1024).round()
+        return ((y[:, :, None] + x[:, None, :] + 16) / 32).floor() / 32
+
+    return places(d, e, -d * c - e * f), places(a, b, -a * c - b * f)
+
+
+def copied_from(steps: Tensor, side: int, reach: int) -> Tensor:
+    """Where each pixel comes from (n, pixels) when, from last to first, pixels copy a neighbour (right, down) = steps.
+
+    The published loop means to swap two pixels, but its two views share memory, so it copies one over the other.
+    """
+    line = torch.arange(side - reach, reach, -1, device=steps.device)
+    row, column = line[:, None] + steps[..., 1], line + steps[..., 0]
+    source = torch.arange(side * side, device=steps.device).view(side, side).repeat(len(steps), 1, 1)
+    source[:, reach + 1 : side - reach + 1, reach + 1 : side - reach + 1] = (row * side + column).flip(1, 2)
+    return source.flatten(1) if reach == 1 else _follow(source, reach)
+
+
+def _follow(source: Tensor, reach: int) -> Tensor:
+    """Follow chains of copies to their end, by doubling: a neighbour visited earlier has been replaced already.
+
+    With a reach of one there are none: steps lead back only, to pixels not visited yet.
+    """
+    side = source.shape[1]
+    row, column = source // side, source % side
+    visited = (row > reach) & (row <= side - reach) & (column > reach) & (column <= side - reach)
+    place = torch.arange(side * side, device=source.device).view(side, side)
+    target = torch.where(visited & (source > place), source, source + side * side).flatten(1)
+    ends = torch.arange(side * side, 2 * side * side, device=source.device).expand(len(source), -1)
+    while (target < side * side).any():
+        target = torch.cat((target, ends), 1).gather(1, target)
+    return target - side * side

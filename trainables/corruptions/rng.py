@@ -1,4 +1,4 @@
-"""Repeatable random draws: an own stream for every corrupted image, whatever batch and device it is in."""
+"""One random stream per image, independent of batch size."""
 
 import math
 import zlib
@@ -15,7 +15,7 @@ _MASK31 = 2**31 - 1
 
 
 def splitmix64(z: Tensor) -> Tensor:
-    """SplitMix64's finaliser, in place: neighbouring numbers become independent 64-bit patterns."""
+    """SplitMix64's finaliser, in place: consecutive integers become independent 64-bit patterns."""
     high = torch.empty_like(z)
     for shift, factor in ((30, -4658895280553007687), (27, -7723592293110705685), (31, None)):
         torch.bitwise_right_shift(z, shift, out=high)
@@ -34,19 +34,18 @@ def _scrambled(z: int) -> int:
 
 
 def image_keys(name: str, severity: int, seed: int, first_index: int, count: int, device: torch.device) -> Tensor:
-    """What fixes the random stream of each image: the corruption, its severity, the seed and the image's index."""
+    """The key of each image's random stream (count,): a hash of the corruption, severity, seed and image index."""
     key = _scrambled(_scrambled(_scrambled(seed) + zlib.crc32(name.encode())) + severity)
     indices = torch.arange(first_index, first_index + count, device=device)
     return splitmix64(indices.mul_(_STEP).add_(key))
 
 
 class ImageRng:
-    """The random numbers of one batch: an own stream for each of its `image_keys`."""
+    """The random numbers of one batch: a stream for each of its `image_keys`."""
 
-    def __init__(self, keys: Tensor, frost_dir: str | None = None) -> None:
+    def __init__(self, keys: Tensor) -> None:
         self._keys = keys[:, None]
         self._used = 0
-        self._frost_dir = frost_dir
 
     def _int31(self, shape: tuple[int, ...]) -> Tensor:
         count = math.prod(shape)
@@ -93,7 +92,7 @@ class ImageRng:
 
     def frost(self, side: int, scale: float) -> Tensor:
         """A random crop of one of the five frost pictures for each image, in levels."""
-        pictures = frost_at_scale(self._frost_dir, scale, side)
+        pictures = frost_at_scale(scale, side)
         which, place = self.integers(0, len(pictures), 1)[:, 0].tolist(), self.uniform(2).tolist()
         crops = torch.empty(len(place), side, side, 3, dtype=torch.uint8, device=self._keys.device)
         for crop, number, (down, right) in zip(crops, which, place, strict=True):
@@ -124,7 +123,7 @@ def poisson_table(full: int) -> tuple[Tensor, int]:
 
 
 def _alias_row(heights: list[float], bits: int) -> list[int]:
-    """Columns of height 1 on average, cut and stacked so that each holds its own outcome and at most one other."""
+    """One row of the table: columns of mean height 1, cut so that each holds its own outcome and at most one other."""
     entries = [(2**bits - 1) * len(heights) + outcome for outcome in range(len(heights))]
     low = [i for i, height in enumerate(heights) if height < 1]
     high = [i for i, height in enumerate(heights) if height >= 1]

@@ -12,7 +12,7 @@ from trainables.corruptions.filters import pad
 
 
 def splashes(drops: Tensor) -> Tensor:
-    """How strongly water (n, height, width) shines at each pixel, in [0, 1]: brightest beside the edges of a drop."""
+    """The brightness of water (n, height, width) at each pixel, in [0, 1]: highest beside the edges of a drop."""
     distance = chamfer_distance(canny(drops, 50, 150), limit=20)
     rings = equalize_hist(_mean3(distance).floor())
     relief = _correlate3(rings, ((-2, -1, 0), (-1, 1, 1), (0, 1, 2))).clamp_(0, 255)

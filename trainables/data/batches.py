@@ -1,7 +1,8 @@
 """Batches on the device: x float32 in [0, 1], NCHW with channels_last strides; y and index int64.
 
-`index` says which images of the part these are. Both kinds have the same two methods: `train(batch_size, seed)`
-shuffles, augments and drops the last incomplete batch (A12); `plain(batch_size)` gives everything, in order, as it is.
+`index` holds the positions of the images in their split. Both kinds of batches have the same two methods:
+`shuffled(batch_size, seed)` shuffles, augments and drops the last incomplete batch (A12 in docs/decisions.md);
+`sequential(batch_size)` yields all images in order, without augmentation.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,38 +14,42 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from trainables.data.images import AUGMENTS, Augment, Files, Images
-from trainables.data.loaders import read_picture
+from trainables.data.loaders import read_image
+from trainables.functional.batch import Batch
 
-Batch = tuple[Tensor, Tensor, Tensor]
+BLOCK_VALUES = 2**25  # pixels times channels of images in memory that are corrupted together
 
 
 def make_batches(
     part: Images | Files, device: torch.device | str, augment: str = "none", workers: int | None = None
 ) -> "ImageBatches | FileBatches":
-    """The batches of a part; `workers` are the processes that read picture files (0: this one does it itself).
+    """The batches of a split; `workers` processes read image files (0: this process reads them).
 
-    By default they are the threads given to this process less one, for that is its share of the machine; 8 at most.
+    The default is one worker fewer than this process has threads, at most 8.
     """
     if isinstance(part, Images):
         return ImageBatches(part, device, augment)
     return FileBatches(part, device, augment, min(8, torch.get_num_threads() - 1) if workers is None else workers)
 
 
-def as_pixels(part: Images | Files) -> tuple[np.ndarray, np.ndarray]:
-    """The pictures of a part as bytes (N, S, S, 3), large ones cut to 224 pixels, and their labels."""
+def pixel_blocks(part: Images | Files, device: torch.device | str = "cpu") -> Iterator[tuple[Tensor, Tensor]]:
+    """All images of a split as uint8 (n, S, S, 3), files cut to 224 pixels, and their labels; some at a time."""
     if isinstance(part, Images):
-        return part.pixels, part.labels
-    batches = make_batches(part, "cpu").plain(64)
-    cut = [(x.permute(0, 2, 3, 1) * 255).round().byte().numpy() for x, _, _ in batches]
-    return np.concatenate(cut), part.labels
+        size = max(1, BLOCK_VALUES // max(1, part.pixels[:1].size))
+        for start in range(0, len(part), size):
+            rows = slice(start, start + size)
+            yield torch.from_numpy(np.array(part.pixels[rows])), torch.from_numpy(part.labels[rows])
+        return
+    for x, y, _ in make_batches(part, device).sequential(64):
+        yield (x * 255).round().byte().permute(0, 2, 3, 1).contiguous(), y
 
 
 class ImageBatches:
-    """Small images: their bytes are on the device once, and a crop only decides where each of its rows starts.
+    """Batches of small images, whose bytes stay on the device.
 
-    Every image is stored with `pad` black pixels before each row and one black row at the end, so that whatever a crop
-    shows beyond the border is stored too; for flips there is a mirrored copy beside it. A batch is then one gather of
-    whole rows, three times as fast as one of pixels, for about twice the memory.
+    Each image is stored with `pad` black pixels before each row and one black row at the end, and for flips with a
+    mirrored copy. A crop is then a choice of row starts, and a batch is one gather of whole rows: three times as fast
+    as a gather of pixels, for about twice the memory.
     """
 
     def __init__(self, images: Images, device: torch.device | str, augment: str) -> None:
@@ -60,9 +65,9 @@ class ImageBatches:
         self.rows = store.view(-1).as_strided((starts, 3 * self.side), (3, 1))  # a row may start at any pixel
         self.labels = torch.from_numpy(images.labels).to(device)
         self.views = _views(self.side, how).to(device)
-        self.as_it_is = how.pad * (2 * how.pad + 1) + how.pad  # the view whose top and left offset are both `pad`
+        self.unshifted = how.pad * (2 * how.pad + 1) + how.pad  # the view whose top and left offset are both `pad`
 
-    def train(self, batch_size: int, seed: int) -> Iterator[Batch]:
+    def shuffled(self, batch_size: int, seed: int) -> Iterator[Batch]:
         count = len(self.labels)
         _check_batch_size(batch_size, count)
         rng = torch.Generator().manual_seed(seed)  # on the CPU: the same batches on every device, and no waiting for it
@@ -72,9 +77,9 @@ class ImageBatches:
             index = order[start : start + batch_size]
             yield self._show(index, view_of[start : start + batch_size]), self.labels[index], index
 
-    def plain(self, batch_size: int) -> Iterator[Batch]:
+    def sequential(self, batch_size: int) -> Iterator[Batch]:
         everything = torch.arange(len(self.labels), device=self.labels.device)
-        view_of = torch.full_like(everything, self.as_it_is)
+        view_of = torch.full_like(everything, self.unshifted)
         for start in range(0, len(everything), batch_size):
             rows = slice(start, start + batch_size)
             yield self._show(everything[rows], view_of[rows]), self.labels[rows], everything[rows]
@@ -87,7 +92,7 @@ class ImageBatches:
 
 
 def epoch_order(count: int, seed: int) -> Tensor:
-    """The order in which `train` shows `count` images for this seed, including those of the last incomplete batch."""
+    """The order (count,) in which `shuffled` visits the images for this seed, with the last incomplete batch."""
     return _order(count, torch.Generator().manual_seed(seed))
 
 
@@ -115,8 +120,11 @@ def _views(side: int, how: Augment) -> Tensor:
 
 
 class FileBatches:
-    """Picture files, read and cut to 224 pixels by a DataLoader; every picture has a seed of its own, so that the
-    batches of a seed do not depend on the number of workers."""
+    """Batches of image files, read and cut to 224 pixels by the workers of a DataLoader.
+
+    The augmentation of each image has a seed of its own, so the batches do not depend on the number of workers. The
+    workers live as long as this object; it yields one epoch at a time.
+    """
 
     def __init__(self, files: Files, device: torch.device | str, augment: str, workers: int) -> None:
         from torchvision.transforms import v2  # slow to import, and small images need none of it
@@ -129,43 +137,49 @@ class FileBatches:
         policy = [v2.AutoAugment(v2.AutoAugmentPolicy.IMAGENET)] if how.auto else []
         self.augmented = v2.Compose([*cut, *mirror, *policy, v2.PILToTensor()])
         self.centered = v2.Compose([*center, v2.PILToTensor()])
+        self.loaders: dict[tuple[bool, int], DataLoader[Batch]] = {}  # by (augmented, batch size)
 
-    def train(self, batch_size: int, seed: int) -> Iterator[Batch]:
+    def shuffled(self, batch_size: int, seed: int) -> Iterator[Batch]:
         count = len(self.files)
         _check_batch_size(batch_size, count)
         rng = torch.Generator().manual_seed(seed)
         order = _order(count, rng)
         seeds = torch.randint(2**62, (count,), generator=rng)
-        draws = list(zip(order.tolist(), seeds.tolist(), strict=True))
-        yield from self._load(_Pictures(self.files, self.augmented), draws, batch_size, drop_last=True)
+        yield from self._load(True, list(zip(order.tolist(), seeds.tolist(), strict=True)), batch_size)
 
-    def plain(self, batch_size: int) -> Iterator[Batch]:
-        draws = [(row, 0) for row in range(len(self.files))]
-        yield from self._load(_Pictures(self.files, self.centered), draws, batch_size, drop_last=False)
+    def sequential(self, batch_size: int) -> Iterator[Batch]:
+        yield from self._load(False, [(row, 0) for row in range(len(self.files))], batch_size)
 
-    def _load(
-        self, pictures: "_Pictures", draws: list[tuple[int, int]], batch_size: int, drop_last: bool
-    ) -> Iterator[Batch]:
-        loader: DataLoader[tuple[Tensor, Tensor, Tensor]] = DataLoader(
-            pictures,  # type: ignore[arg-type]
-            batch_size,
-            sampler=draws,
-            num_workers=self.workers,
-            drop_last=drop_last,
-            pin_memory=self.device.type == "cuda",
-            generator=torch.Generator(),  # the loader seeds its workers from it; the global one stays as it was
-        )
+    def _load(self, augmented: bool, draws: list[tuple[int, int]], batch_size: int) -> Iterator[Batch]:
+        """Batches of the images in `draws`: (row, seed of its augmentation)."""
+        key = augmented, batch_size
+        if key not in self.loaders:
+            self.loaders[key] = self._loader(augmented, batch_size)
+        loader = self.loaders[key]
+        loader.sampler[:] = draws  # type: ignore[index]
         try:
             for x, y, index in loader:
-                x = x.to(self.device, non_blocking=True)  # as bytes: a quarter of the way of floats
+                x = x.to(self.device, non_blocking=True)  # as bytes: a quarter of the transfer of floats
                 x = x.to(torch.float32, memory_format=torch.channels_last).div_(255)
                 yield x, y.to(self.device, non_blocking=True), index.to(self.device, non_blocking=True)
         except ValueError as error:  # a worker's error comes with its traceback; its last line says what is wrong
             raise ValueError(str(error).strip().splitlines()[-1].removeprefix("ValueError: ")) from error
 
+    def _loader(self, augmented: bool, batch_size: int) -> "DataLoader[Batch]":
+        return DataLoader(
+            _ImageFiles(self.files, self.augmented if augmented else self.centered),  # type: ignore[arg-type]
+            batch_size,
+            sampler=[],  # filled by each epoch
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            drop_last=augmented,
+            pin_memory=self.device.type == "cuda",
+            generator=torch.Generator(),  # the loader seeds its workers from it; the global one stays as it was
+        )
 
-class _Pictures:
-    """A map-style data set whose key is (row, seed of this picture's augmentation)."""
+
+class _ImageFiles:
+    """A map-style data set whose key is (row, seed of this image's augmentation)."""
 
     def __init__(self, files: Files, transform: Callable[[Any], Tensor]) -> None:
         self.files, self.transform = files, transform
@@ -175,10 +189,10 @@ class _Pictures:
 
     def __getitem__(self, draw: tuple[int, int]) -> tuple[Tensor, int, int]:
         row, seed = draw
-        picture = read_picture(self.files.paths[row])
+        image = read_image(self.files.path(row))
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # torch.manual_seed would reach for the GPUs as well
-            return self.transform(picture), int(self.files.labels[row]), row
+            return self.transform(image), int(self.files.labels[row]), row
 
 
 def _augment(name: str, known: list[str]) -> Augment:

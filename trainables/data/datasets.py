@@ -30,12 +30,12 @@ class Dataset:
 
 
 def _later(function: str, path: Path | None = None) -> Callable[[Path], RawData]:
-    """That function of `loaders`, a module imported when the data are wanted, on the given path or the data folder."""
+    """A loader by name, imported only when the data are wanted, for a path or else the data folder."""
 
     def load(root: Path) -> RawData:
-        from trainables.data import loaders
+        from trainables.data import loaders, npz_file
 
-        return getattr(loaders, function)(path or root)
+        return getattr(npz_file if function == "npz" else loaders, function)(path or root)
 
     return load
 
@@ -62,16 +62,16 @@ _MNIST = {**_SGD, "model": "resnet8", "epochs": 40, "batch_size": 128, "lr": 0.0
 # CEB paper: a wide ResNet and nothing else; Adam at 1e-3 and the small net are ours. Mirrored clothes are clothes.
 _FASHION = {**_SGD, "model": "resnet8", "epochs": 40, "batch_size": 128, "optimizer": "adam", "lr": 1e-3,
             "weight_decay": 0.0, "schedule": "cosine", "augment": "flip"}  # fmt: skip
-# Somebody's own small pictures. Their number is not known, so the net that a laptop can train, and the digits recipe
-# lengthened until 1,000 CIFAR-10 pictures were learnt by heart. Mirror images: right for things, wrong for writing.
+# Somebody's own small images. Their number is not known, so the net that a laptop can train, and the digits recipe
+# lengthened until 1,000 CIFAR-10 images were learnt by heart. Mirror images: right for things, wrong for writing.
 _OWN_SMALL = {**_DIGITS, "epochs": 35, "augment": "flip"}
 
 DATASETS: dict[str, Dataset] = {
     "digits": Dataset(
         "1,797 handwritten digits of scikit-learn, 8 px brought to 32; embedded, nothing to download",
         _DIGITS, _later("digits"), validation=200, corrupted=300),
-    "cifar10": Dataset("60,000 pictures of 10 classes, 32 px; downloaded", _CIFAR, _later("cifar10")),
-    "cifar100": Dataset("60,000 pictures of 100 classes, 32 px; downloaded", _CIFAR, _later("cifar100")),
+    "cifar10": Dataset("60,000 images of 10 classes, 32 px; downloaded", _CIFAR, _later("cifar10")),
+    "cifar100": Dataset("60,000 images of 100 classes, 32 px; downloaded", _CIFAR, _later("cifar100")),
     "svhn": Dataset(
         "99,289 house numbers (without the extra part), 32 px; downloaded",
         {**_CIFAR, "augment": "crop4"}, _later("svhn")),  # a mirrored digit is no digit
@@ -90,7 +90,7 @@ DATASETS: dict[str, Dataset] = {
         "CUB-200-2011: 11,788 birds of 200 species, 224 px; from a folder",
         _FINE_TUNE, _later("cub"), folder_only=True),
     "imagenet": Dataset(
-        "ILSVRC2012: 1.3 million pictures of 1,000 classes, 224 px; from a folder",
+        "ILSVRC2012: 1.3 million images of 1,000 classes, 224 px; from a folder",
         _IMAGENET, _later("imagenet"), folder_only=True),
     "imagenet100": Dataset(
         "100 classes of ILSVRC2012, 224 px; from a folder",
@@ -106,8 +106,8 @@ def dataset_entry(name: str) -> Dataset:
     if scheme == "folder" and path:
         from trainables.data import loaders
 
-        recipe = _OWN_SMALL if loaders.holds_small_pictures(Path(path)) else _FINE_TUNE
-        return Dataset(f"pictures of {path}", recipe, _later("folder", Path(path)))
+        recipe = _OWN_SMALL if loaders.holds_small_images(Path(path)) else _FINE_TUNE
+        return Dataset(f"images of {path}", recipe, _later("folder", Path(path)))
     if name not in DATASETS:
         raise ValueError(unknown("dataset", name, [*DATASETS, "folder:PATH", "npz:PATH"]))
     return DATASETS[name]
@@ -116,26 +116,21 @@ def dataset_entry(name: str) -> Dataset:
 # ---------------------------------------------------------------------------------------- from raw data to three parts
 
 
-def load_dataset(
-    name: str,
-    root: Path | None = None,
-    *,
-    validation: float | int | None = None,
-    split_seed: int = 0,
-    limit: int | None = None,
-) -> Splits:
-    """Train, validation and test of a named data set, `folder:PATH` or `npz:PATH`.
+SPLIT_SEED = 0  # every run has the same validation images
 
-    `root` is the data folder: by default $ENTPROP_DATA, else the user's cache. `validation` is a share of the training
-    images, a number of them, 0 for none, or None for the data set's own; the cut depends on `split_seed` alone.
-    `limit` keeps that many training images, every class in its share, and leaves validation and test as they are.
+
+def load_dataset(name: str, root: Path | None = None, *, limit: int | None = None) -> Splits:
+    """The training, validation and test images of a named data set, `folder:PATH` or `npz:PATH`.
+
+    `root` is the data folder: by default $ENTPROP_DATA, else the user's cache. `limit` keeps that many training images,
+    each class in its proportion, and leaves validation and test images as they are.
     """
     entry = dataset_entry(name)
     raw = entry.load(data_folder(root))
-    count = validation_count(entry.validation if validation is None else validation, len(raw.train), len(raw.classes))
-    train, held_out = cut_validation(raw, count, split_seed)
+    count = validation_count(entry.validation, len(raw.train), len(raw.classes))
+    train, held_out = cut_validation(raw, count, SPLIT_SEED)
     if limit is not None:
-        train = limited(train, limit, len(raw.classes), split_seed)
+        train = limited(train, limit, len(raw.classes), SPLIT_SEED)
     size, mean, std = 224, IMAGENET_MEAN, IMAGENET_STD
     if isinstance(train, Images):
         size, (mean, std) = train.pixels.shape[1], mean_and_std(train)

@@ -1,17 +1,20 @@
-"""What a data set is made of: images in memory or on disk, their splits and their normalisation."""
+"""The types of a data set: images in memory or on disk, raw data, splits, augmentations."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-SMALL = 64  # pictures up to this side live in memory as one uint8 array; larger ones are read from their files
+SMALL = 64  # images up to this side live in memory as one uint8 array; larger ones are read from their files
 Channels = tuple[float, ...]
-IMAGENET_MEAN: Channels = (0.485, 0.456, 0.406)  # of large pictures, as pre-trained nets expect
+IMAGENET_MEAN: Channels = (0.485, 0.456, 0.406)  # of large images, as pre-trained nets expect
 IMAGENET_STD: Channels = (0.229, 0.224, 0.225)
 
 
@@ -20,7 +23,7 @@ IMAGENET_STD: Channels = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """Small pictures, all in memory: pixels uint8 (N, S, S, 3), labels int64 (N,)."""
+    """Small images, all in memory: pixels uint8 (N, S, S, 3), labels int64 (N,)."""
 
     pixels: np.ndarray
     labels: np.ndarray
@@ -34,16 +37,28 @@ class Images:
 
 @dataclass(frozen=True, eq=False)
 class Files:
-    """Large pictures, read when needed: one path per label; any sizes, brought to 224 pixels by the batches."""
+    """Large images, read when needed: one path per label; any sizes, brought to 224 pixels by the batches.
 
-    paths: tuple[str, ...]
-    labels: np.ndarray
+    The paths are one array of bytes: workers that share it copy no page of it, as they would of a million strings.
+    """
+
+    paths: np.ndarray  # bytes (N,)
+    labels: np.ndarray  # int64 (N,)
+
+    @classmethod
+    def of(cls, paths: Sequence[str | Path], labels: Sequence[int] | np.ndarray) -> Files:
+        import numpy as np
+
+        return cls(np.array([os.fsencode(path) for path in paths]), np.asarray(labels, dtype=np.int64))
+
+    def path(self, row: int) -> str:
+        return os.fsdecode(self.paths[row])
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, rows: np.ndarray) -> Files:
-        return Files(tuple(self.paths[row] for row in rows), self.labels[rows])
+        return Files(self.paths[rows], self.labels[rows])
 
 
 Split = Images | Files
@@ -51,7 +66,7 @@ Split = Images | Files
 
 @dataclass(frozen=True, eq=False)
 class RawData:
-    """What a loader returns: the published training and test part, before the validation part is cut."""
+    """What a loader returns: the published training and test split, before validation images are held out."""
 
     train: Split
     test: Split
@@ -72,17 +87,17 @@ class Splits:
     mean: Channels
     std: Channels
     source: str
-    digest: str  # sha256 of all three parts: equal digests, equal pictures, labels and split
+    digest: str  # sha256 of the three splits: equal digests mean equal images, labels and split
 
 
 @dataclass(frozen=True)
 class Augment:
-    """What a training picture goes through: a random crop after `pad` black pixels on every side, a mirror image."""
+    """How training images are augmented: random crops after padding with `pad` black pixels, random flips."""
 
     pad: int = 0
     flip: bool = False
-    resized_crop: bool = False  # RandomResizedCrop to 224: for picture files alone
-    auto: bool = False  # AutoAugment with ImageNet's policy, for picture files too
+    resized_crop: bool = False  # RandomResizedCrop to 224; for image files only
+    auto: bool = False  # AutoAugment with ImageNet's policy; for image files only
 
 
 AUGMENTS: dict[str, Augment] = {

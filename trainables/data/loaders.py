@@ -1,10 +1,9 @@
-"""One function per data set: from its files on disk to raw train and test parts."""
+"""One function per data set: from its files on disk to its published training and test split."""
 
 import http.client
 import importlib.util
 import os
 import socket
-import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,16 +15,16 @@ from PIL import Image, UnidentifiedImageError
 from trainables.data.images import SMALL, Files, Images, RawData, Split
 from trainables.disk import cache_folder
 
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
 
 
 # ------------------------------------------------------------------------------------------------- nothing to download
 
 
 def digits(root: Path) -> RawData:
-    """scikit-learn's digits, 8 px brought to 32; of a fixed order the first 1,200 are for training, the rest for test.
+    """scikit-learn's digits upscaled from 8 to 32 pixels; in a fixed random order, the first 1,200 are for training.
 
-    In double precision, where every product of this upscaling is exact, so that all machines round to the same bytes.
+    In double precision every product of the upscaling is exact, so all machines round to the same bytes.
     """
     import torch
 
@@ -52,19 +51,16 @@ def _digits_file() -> Path:
 
 def cifar10(root: Path) -> RawData:
     """CIFAR-10, downloaded if it is not there."""
-    from torchvision.datasets import CIFAR10
-
-    return _cifar(CIFAR10, root)
+    return _cifar("CIFAR10", root)
 
 
 def cifar100(root: Path) -> RawData:
     """CIFAR-100, downloaded if it is not there."""
-    from torchvision.datasets import CIFAR100
-
-    return _cifar(CIFAR100, root)
+    return _cifar("CIFAR100", root)
 
 
-def _cifar(kind: Any, root: Path) -> RawData:
+def _cifar(name: str, root: Path) -> RawData:
+    kind = _torchvision(name)
     by_hand = f"put {kind.url} there and unpack it"
     train, test = (_fetched(kind, root, by_hand, train=train) for train in (True, False))
     source = f"{kind.__name__} of torchvision in {root}"
@@ -73,29 +69,25 @@ def _cifar(kind: Any, root: Path) -> RawData:
 
 def svhn(root: Path) -> RawData:
     """SVHN without its extra images, downloaded if it is not there."""
-    from torchvision.datasets import SVHN
-
-    by_hand = f"put {' and '.join(SVHN.split_list[split][0] for split in ('train', 'test'))} there"
-    raw = [_fetched(SVHN, root, by_hand, split=split) for split in ("train", "test")]
+    kind = _torchvision("SVHN")
+    by_hand = f"put {' and '.join(kind.split_list[split][0] for split in ('train', 'test'))} there"
+    raw = [_fetched(kind, root, by_hand, split=split) for split in ("train", "test")]
     train, test = (_images(part.data.transpose(0, 2, 3, 1), part.labels) for part in raw)  # it holds them as NCHW
     return RawData(train, test, tuple("0123456789"), f"SVHN of torchvision in {root}")
 
 
 def mnist(root: Path) -> RawData:
     """MNIST, downloaded if it is not there."""
-    from torchvision.datasets import MNIST
-
-    return _mnist(MNIST, root)
+    return _mnist("MNIST", root)
 
 
 def fashion_mnist(root: Path) -> RawData:
     """Fashion-MNIST, downloaded if it is not there."""
-    from torchvision.datasets import FashionMNIST
-
-    return _mnist(FashionMNIST, root)
+    return _mnist("FashionMNIST", root)
 
 
-def _mnist(kind: Any, root: Path) -> RawData:
+def _mnist(name: str, root: Path) -> RawData:
+    kind = _torchvision(name)
     files = ", ".join(file for file, _ in kind.resources)
     by_hand = f"put {files} of {kind.mirrors[0]} into {root / kind.__name__ / 'raw'} and gunzip them"
     raw = [_fetched(kind, root, by_hand, train=train) for train in (True, False)]
@@ -109,25 +101,29 @@ def _grey_to_32(grey: np.ndarray) -> np.ndarray:
 
 
 def pets(root: Path) -> RawData:
-    """The official split: list `trainval` (3,680 pictures) is for training, list `test` (3,669) for test."""
-    from torchvision.datasets import OxfordIIITPet
-
+    """The official split: list `trainval` (3,680 images) is for training, list `test` (3,669) for test."""
     base = root / "oxford-iiit-pet"
     by_hand = f"unpack images.tar.gz and annotations.tar.gz of https://www.robots.ox.ac.uk/~vgg/data/pets in {base}"
-    _fetched(OxfordIIITPet, root, by_hand)
+    _fetched(_torchvision("OxfordIIITPet"), root, by_hand)
     names: dict[int, str] = {}
     parts = []
     for split in ("trainval", "test"):
         rows = [line.split() for line in _lines(base / "annotations" / f"{split}.txt")]  # name_number, class, …
         labels = [int(row[1]) - 1 for row in rows]
         names.update((label, row[0].rsplit("_", 1)[0]) for row, label in zip(rows, labels, strict=True))
-        parts.append(_files([base / "images" / f"{row[0]}.jpg" for row in rows], labels))
+        parts.append(Files.of([base / "images" / f"{row[0]}.jpg" for row in rows], labels))
     classes = tuple(name for _, name in sorted(names.items()))
     return RawData(parts[0], parts[1], classes, f"Oxford-IIIT Pets in {base}")
 
 
+def _torchvision(name: str) -> Any:
+    from torchvision import datasets  # slow to import
+
+    return getattr(datasets, name)
+
+
 def _fetched(kind: Any, root: Path, by_hand: str, **which: Any) -> Any:
-    """That data set of torchvision, which downloads into `root` what is missing there and checks it."""
+    """A torchvision data set in `root`, checked; torchvision downloads what is missing."""
     if root != cache_folder() and not root.is_dir():
         raise FileNotFoundError(f"the data folder must exist, got {str(root)!r}")
     patience = socket.getdefaulttimeout()
@@ -160,15 +156,15 @@ def cars(root: Path) -> RawData:
     where = {"cars_train": "devkit/cars_train_annos.mat", "cars_test": "cars_test_annos_withlabels.mat"}
     _must_exist(
         "the makers no longer offer Stanford Cars: get a copy (Kaggle has some) with these files, "
-        f"or sort the pictures into class folders in {base / 'train'} and {base / 'test'}",
+        f"or sort the images into class folders in {base / 'train'} and {base / 'test'}",
         [base / file for file in ("devkit/cars_meta.mat", *where, *where.values())],
     )
     classes = loadmat(base / "devkit/cars_meta.mat", squeeze_me=True)["class_names"]
     parts = []
-    for pictures, annotations in where.items():
+    for images, annotations in where.items():
         rows = np.atleast_1d(loadmat(base / annotations, squeeze_me=True)["annotations"])
-        paths = [base / pictures / str(row["fname"]) for row in rows]
-        parts.append(_files(paths, [int(row["class"]) - 1 for row in rows]))
+        paths = [base / images / str(row["fname"]) for row in rows]
+        parts.append(Files.of(paths, [int(row["class"]) - 1 for row in rows]))
     return RawData(parts[0], parts[1], tuple(map(str, classes)), f"Stanford Cars in {base}")
 
 
@@ -182,7 +178,7 @@ def cub(root: Path) -> RawData:
     for flag in ("1", "0"):
         ids = [image for image in images if is_train[image] == flag]
         paths = [base / "images" / images[image] for image in ids]
-        parts.append(_files(paths, [int(labels[image]) - 1 for image in ids]))
+        parts.append(Files.of(paths, [int(labels[image]) - 1 for image in ids]))
     return RawData(parts[0], parts[1], tuple(classes.values()), f"CUB-200-2011 in {base}")
 
 
@@ -207,23 +203,23 @@ def imagenet100(root: Path) -> RawData:
 
 
 def folder(base: Path) -> RawData:
-    """train/ and test/ (or val/), each with one folder of pictures per class."""
+    """train/ and test/ (or val/), each with one folder of images per class."""
     train_base, test_base = _train_and_test(base)
     classes, train = class_folders(train_base)
     test_classes, test = class_folders(test_base)
     if classes != test_classes:
         odd = sorted(set(classes) ^ set(test_classes))[0]
         raise ValueError(f"{train_base} and {test_base} must hold the same classes, got {odd!r} in one of them only")
-    with _opened(train.paths[0]) as first:
+    with _opened(train.path(0)) as first:
         size = first.size
     return RawData(small_in_memory(train, size), small_in_memory(test, size), classes, f"folder {base.resolve()}")
 
 
-def holds_small_pictures(base: Path) -> bool:
-    """Whether `folder` keeps these pictures in memory, judged by the first; no if there is none to judge by."""
+def holds_small_images(base: Path) -> bool:
+    """Whether `folder` keeps these images in memory, judged by the first; no if there is none to judge by."""
     try:
         first_class = _folders_in(_train_and_test(base)[0])[0]
-        with _opened(_pictures_in(first_class)[0]) as first:
+        with _opened(_images_in(first_class)[0]) as first:
             return max(first.size) <= SMALL
     except (OSError, ValueError):
         return False
@@ -232,7 +228,7 @@ def holds_small_pictures(base: Path) -> bool:
 def _train_and_test(base: Path) -> tuple[Path, Path]:
     tests = [base / name for name in ("test", "val") if (base / name).is_dir()]
     if not (base / "train").is_dir() or not tests:
-        raise FileNotFoundError(f"{base} must hold train/ and test/ (or val/) with one folder of pictures per class")
+        raise FileNotFoundError(f"{base} must hold train/ and test/ (or val/) with one folder of images per class")
     if len(tests) > 1:  # silently leaving one out would surprise
         raise ValueError(
             f"{base} must hold either test/ or val/, got both; validation is cut from train/, so move val/ away"
@@ -241,15 +237,15 @@ def _train_and_test(base: Path) -> tuple[Path, Path]:
 
 
 def class_folders(base: Path) -> tuple[tuple[str, ...], Files]:
-    """The classes in alphabetical order and their pictures."""
+    """The classes in alphabetical order and their images."""
     paths: list[str] = []
     labels: list[int] = []
     folders = _folders_in(base)
     for label, class_folder in enumerate(folders):
-        pictures = _pictures_in(class_folder)
-        paths += pictures
-        labels += [label] * len(pictures)
-    return tuple(folder.name for folder in folders), _files(paths, labels)
+        images = _images_in(class_folder)
+        paths += images
+        labels += [label] * len(images)
+    return tuple(folder.name for folder in folders), Files.of(paths, labels)
 
 
 def _folders_in(base: Path) -> list[Path]:
@@ -259,42 +255,39 @@ def _folders_in(base: Path) -> list[Path]:
     return folders
 
 
-def _pictures_in(class_folder: Path) -> list[str]:
+def _images_in(class_folder: Path) -> list[str]:
     files = (os.path.join(base, name) for base, _, names in os.walk(class_folder) for name in names)
-    pictures = sorted(file for file in files if file.lower().endswith(PICTURES))
-    if not pictures:
-        raise ValueError(f"{class_folder} must hold pictures ({', '.join(PICTURES)}), got none")
-    return pictures
-
-
-def _files(paths: Sequence[str | Path], labels: Sequence[int]) -> Files:
-    return Files(tuple(map(str, paths)), np.array(labels, dtype=np.int64))
+    images = sorted(file for file in files if file.lower().endswith(IMAGE_SUFFIXES))
+    if not images:
+        raise ValueError(f"{class_folder} must hold images ({', '.join(IMAGE_SUFFIXES)}), got none")
+    return images
 
 
 def small_in_memory(files: Files, size: tuple[int, int]) -> Split:
-    """Small pictures as one array, large ones as they are; `size` is the width and height of the training part's."""
+    """Small images as one array, large ones as they are; `size` is the width and height of the training part's."""
     if max(size) > SMALL:
         return files
     if size[0] != size[1]:
-        raise ValueError(f"pictures of up to {SMALL} pixels must be square, got {size[0]}x{size[1]}: {files.paths[0]}")
+        raise ValueError(f"images of up to {SMALL} pixels must be square, got {size[0]}x{size[1]}: {files.path(0)}")
     pixels = np.empty((len(files), size[1], size[0], 3), dtype=np.uint8)
-    for row, path in enumerate(files.paths):
-        picture = read_picture(path)
-        if picture.size != size:
+    for row in range(len(files)):
+        path = files.path(row)
+        image = read_image(path)
+        if image.size != size:
             raise ValueError(
-                f"pictures of up to {SMALL} pixels must be equally large, got {size} and {picture.size}: {path}"
+                f"images of up to {SMALL} pixels must be equally large, got {size} and {image.size}: {path}"
             )
-        pixels[row] = np.asarray(picture)
+        pixels[row] = np.asarray(image)
     return Images(pixels, files.labels)
 
 
-def read_picture(path: str) -> Image.Image:
-    """The picture in RGB."""
-    with _opened(path) as picture:
+def read_image(path: str) -> Image.Image:
+    """The image in RGB."""
+    with _opened(path) as image:
         try:
-            return picture.convert("RGB")
+            return image.convert("RGB")
         except (OSError, ValueError, SyntaxError, EOFError) as error:  # PIL's answers to cut-off or garbled files
-            raise ValueError(f"{path} is not a readable picture: {error}") from error
+            raise ValueError(f"{path} is not a readable image: {error}") from error
 
 
 def _opened(path: str) -> Image.Image:
@@ -302,7 +295,7 @@ def _opened(path: str) -> Image.Image:
         return Image.open(path)
     except OSError as error:
         reason = "of no known format" if isinstance(error, UnidentifiedImageError) else error.strerror
-        raise ValueError(f"{path} is not a readable picture: {reason}") from error
+        raise ValueError(f"{path} is not a readable image: {reason}") from error
 
 
 def _must_exist(advice: str, paths: Sequence[Path]) -> None:
@@ -313,60 +306,3 @@ def _must_exist(advice: str, paths: Sequence[Path]) -> None:
 
 def _lines(file: Path) -> list[str]:
     return [line for line in file.read_text().splitlines() if line.strip()]
-
-
-# ------------------------------------------------------------------------------------------------------- from one npz
-
-
-def npz(file: Path) -> RawData:
-    """Arrays train_images, train_labels, test_images, test_labels and, optionally, classes."""
-    if not file.is_file():
-        raise FileNotFoundError(f"no such file: {file}")
-    if not zipfile.is_zipfile(file):
-        raise ValueError(f"{file} is not an npz file")
-    arrays = _arrays(file)
-    classes = _class_names(arrays, file)
-    parts = [_checked_part(arrays, part, len(classes), file) for part in ("train", "test")]
-    if parts[0].pixels.shape[1:] != parts[1].pixels.shape[1:]:
-        sizes = " and ".join(str(part.pixels.shape[1]) for part in parts)
-        raise ValueError(f"{file}: train_images and test_images must be equally large, got sides of {sizes}")
-    return RawData(parts[0], parts[1], classes, f"npz {file.resolve()}")
-
-
-def _arrays(file: Path) -> dict[str, np.ndarray]:
-    needed = ("train_images", "train_labels", "test_images", "test_labels")
-    try:
-        with np.load(file, allow_pickle=False) as archive:
-            missing = [name for name in needed if name not in archive]
-            if missing:
-                raise ValueError(f"must hold {', '.join(needed)}; {missing[0]} is missing")
-            return {name: archive[name] for name in (*needed, "classes") if name in archive}
-    except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise ValueError(f"{file}: {' '.join(str(error).split())}") from error
-
-
-def _class_names(arrays: dict[str, np.ndarray], file: Path) -> tuple[str, ...]:
-    """The names in `classes`, else the numbers up to the largest training label."""
-    if "classes" not in arrays:
-        labels = arrays["train_labels"]
-        count = int(labels.max()) + 1 if labels.size and labels.dtype.kind in "iu" else 1
-        return tuple(map(str, range(count)))
-    classes = arrays["classes"]
-    if classes.dtype.kind != "U" or classes.ndim != 1 or not classes.size:
-        raise ValueError(f"{file}: classes must be a list of strings, got {classes.dtype} of shape {classes.shape}")
-    return tuple(classes.tolist())
-
-
-def _checked_part(arrays: dict[str, np.ndarray], part: str, classes: int, file: Path) -> Images:
-    pixels, labels = arrays[f"{part}_images"], arrays[f"{part}_labels"]
-    shape = pixels.shape
-    if pixels.dtype != np.uint8 or len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3 or not pixels.size:
-        grey = "; repeat grey pictures to three channels" if len(shape) == 3 or shape[-1:] == (1,) else ""
-        raise ValueError(f"{file}: {part}_images must be uint8 of shape (N, S, S, 3), got {pixels.dtype} {shape}{grey}")
-    if labels.dtype.kind not in "iu" or labels.ndim != 1:
-        raise ValueError(f"{file}: {part}_labels must be integers of shape (N,), got {labels.dtype} {labels.shape}")
-    if len(labels) != len(pixels):
-        raise ValueError(f"{file}: {part} must have one label per image, got {len(labels)} for {len(pixels)}")
-    if labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(f"{file}: {part}_labels must be in [0, {classes - 1}], got {labels.min()} to {labels.max()}")
-    return Images(pixels, labels.astype(np.int64))

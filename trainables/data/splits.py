@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def validation_count(validation: float | int, images: int, classes: int) -> int:
-    """How many images to hold out; a share stops at 5,000 and is never below one image per class."""
+    """How many training images to hold out: a share gives at least one per class and at most 5,000."""
     if isinstance(validation, float):
-        if not 0 <= validation < 1:
-            raise ValueError(f"validation must be a share in [0, 1) or a whole number of images, got {validation}")
-        count = max(classes, min(5000, round(validation * images))) if validation else 0
+        if not 0 < validation < 1:
+            raise ValueError(f"validation must be a share in (0, 1) or a whole number of images, got {validation}")
+        count = max(classes, min(5000, round(validation * images)))
     else:
         count = validation
-    if count and not classes <= count <= images - classes:
+    if not classes <= count <= images - classes:
         raise ValueError(
             f"validation must take and leave at least one image per class, {classes}, got {count} of {images}"
         )
@@ -29,11 +29,9 @@ def validation_count(validation: float | int, images: int, classes: int) -> int:
 
 
 def cut_validation(raw: RawData, count: int, seed: int) -> tuple[Split, Split]:
-    """The training part without its validation images, and these."""
+    """The training images without those held out for validation, and the `count` held-out ones, drawn from the seed."""
     import numpy as np
 
-    if count == 0:
-        return raw.train, raw.train.take(np.arange(0))
     held_out = np.zeros(len(raw.train), dtype=bool)
     held_out[stratified(raw.train.labels, count, seed)] = True
     train = raw.train.take(np.flatnonzero(~held_out))
@@ -53,7 +51,7 @@ def limited(train: Split, limit: int, classes: int, seed: int) -> Split:
 
 
 def stratified(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Rows of `count` images, each class's share right to within one image, in rising order."""
+    """The sorted rows of `count` images, stratified: each class keeps its proportion to within one image."""
     import numpy as np
 
     exact = count * np.bincount(labels) / len(labels)
@@ -82,7 +80,7 @@ def mean_and_std(images: Images) -> tuple[Channels, Channels]:
 
 
 def digest_of(*parts: Split) -> str:
-    """sha256 over labels and pixels, or labels, sizes of the files and the last three steps of their paths."""
+    """sha256 of labels and pixels; of files, of labels, file sizes and the last three parts of each path."""
     import numpy as np
 
     digest = hashlib.sha256()
@@ -92,7 +90,11 @@ def digest_of(*parts: Split) -> str:
         if isinstance(part, Images):
             digest.update(np.ascontiguousarray(part.pixels).data)
         else:
-            digest.update("".join(f"{_tail(path)} {os.path.getsize(path)}\n" for path in part.paths).encode())
+            digest.update(
+                "".join(
+                    f"{_tail(path)} {os.path.getsize(path)}\n" for path in map(part.path, range(len(part)))
+                ).encode()
+            )
     return digest.hexdigest()
 
 

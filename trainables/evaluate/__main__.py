@@ -11,10 +11,10 @@ from trainables.training.state import resolve_device
 
 
 def show_progress(done: int, total: int, what: str) -> None:
-    """One live line while corrupted images are made."""
+    """One live line while corrupted images are measured."""
     if sys.stderr.isatty():
         end = "\n" if done == total else ""
-        print(f"\r\033[Kmaking corrupted images {done:,} of {total:,}: {what}", end=end, file=sys.stderr, flush=True)
+        print(f"\r\033[Kmeasuring corrupted images {done:,} of {total:,}: {what}", end=end, file=sys.stderr, flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:

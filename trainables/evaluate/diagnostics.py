@@ -14,7 +14,7 @@ import torch
 
 from trainables.attacks.robustness import residual_attack
 from trainables.attacks.spec import attack_name
-from trainables.data.batches import as_pixels, make_batches
+from trainables.data.batches import make_batches, pixel_blocks
 from trainables.data.images import Split
 from trainables.evaluate.report import Found, Tables
 from trainables.functional.batch import Batch
@@ -51,7 +51,7 @@ def _geometry(asked: Evaluation, trained: Trained, part: Split, source: str, tab
 
 def _surface(asked: Evaluation, trained: Trained, part: Split, source: str, tables: Tables) -> Iterator[Found]:
     net, numbers = _net(asked, trained), torch.tensor(asked.surface)
-    batches = make_batches(_chosen(part, asked.surface, "surface"), trained.state.device).plain(8)
+    batches = make_batches(_chosen(part, asked.surface, "surface"), trained.state.device).sequential(8)
     tables["surface"] = [
         point._asdict() for x, y, index in batches for point in surface_points(net, (x, y, numbers[index.cpu()]))
     ]
@@ -59,14 +59,15 @@ def _surface(asked: Evaluation, trained: Trained, part: Split, source: str, tabl
 
 
 def _cam(asked: Evaluation, trained: Trained, part: Split, source: str, tables: Tables) -> Iterator[Found]:
-    pixels, labels = as_pixels(_chosen(part, asked.cam, "cam"))
+    blocks = list(pixel_blocks(_chosen(part, asked.cam, "cam")))
+    pixels, labels = (torch.cat(column).numpy() for column in zip(*blocks, strict=True))
     found = activation_maps(_net(asked, trained), pixels, labels, list(asked.cam))
     tables["cam"] = {**found, "classes": np.array(trained.splits.classes)}
     yield from ()
 
 
 def _legacy(asked: Evaluation, trained: Trained, part: Split, source: str, tables: Tables) -> Iterator[Found]:
-    batches = make_batches(part, trained.state.device).plain(BATCH)
+    batches = make_batches(part, trained.state.device).sequential(BATCH)
     for row in measure_legacy(trained.state.net, batches, asked.norm):  # type: ignore[arg-type]
         yield row, len(part), f"{source}, measured as the mixture paper's code does"
 
@@ -74,7 +75,7 @@ def _legacy(asked: Evaluation, trained: Trained, part: Split, source: str, table
 def _frechet(asked: Evaluation, trained: Trained, part: Split, source: str, tables: Tables) -> Iterator[Found]:
     assert asked.fid is not None
     train = trained.splits.train
-    batches = make_batches(train, trained.state.device).train(min(FRECHET_BATCH, len(train)), seed=0)
+    batches = make_batches(train, trained.state.device).shuffled(min(FRECHET_BATCH, len(train)), seed=0)
     for name, images, value in measure_frechet(_net(asked, trained), batches, asked.fid):
         row = Measurement("fid", f"{name} (k={asked.fid.k:g}, n={asked.fid.n})", None, value)
         yield row, images, f"training images of {trained.splits.source}"
@@ -82,10 +83,10 @@ def _frechet(asked: Evaluation, trained: Trained, part: Split, source: str, tabl
 
 def _left_over(asked: Evaluation, trained: Trained, part: Split, source: str, tables: Tables) -> Iterator[Found]:
     assert asked.then is not None
-    net, batches = _net(asked, trained), _first(part, asked.attacked_images or len(part), trained)
+    net, count = _net(asked, trained), min(asked.attacked_images or len(part), len(part))
     for attack in asked.attacks:
-        left, fallen = residual_attack(net, batches, attack, asked.then)
-        name, count = attack_name(attack), sum(len(y) for _, y, _ in batches)
+        left, fallen = residual_attack(net, _first(part, count, trained), attack, asked.then)
+        name = attack_name(attack)
         yield Measurement("left", name, None, left), count, source
         yield Measurement("fallen", f"{name} then {attack_name(asked.then)}", None, fallen), left, source
 
@@ -113,10 +114,10 @@ def _net(asked: Evaluation, trained: Trained) -> DeployedNet:
     return DeployedNet(trained.state.net, asked.norm).to(trained.state.device)  # type: ignore[arg-type]
 
 
-def _first(part: Split, count: int, trained: Trained) -> list[Batch]:
+def _first(part: Split, count: int, trained: Trained) -> Iterator[Batch]:
     """The first images of a part, in batches."""
     first = part.take(np.arange(min(count, len(part))))
-    return list(make_batches(first, trained.state.device).plain(250))
+    return make_batches(first, trained.state.device).sequential(250)
 
 
 def _chosen(part: Split, rows: tuple[int, ...], flag: str) -> Split:

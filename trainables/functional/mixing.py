@@ -1,4 +1,7 @@
-"""Mixtures of two images of a batch, and the loss on their two labels."""
+"""Mixtures of two images of a batch, and the loss on their two labels.
+
+The generator `rng` is on the CPU, so that a seed gives the same mixtures on every device (A14 in docs/decisions.md).
+"""
 
 from typing import NamedTuple
 
@@ -10,7 +13,7 @@ from trainables.functional.batch import take
 
 
 class Mix(NamedTuple):
-    """Mixed images with the labels of both ingredients; `weight` is the share λ of the first."""
+    """Mixed images with the labels of both originals; `weight` is the share λ of the first."""
 
     x: Tensor
     y_a: Tensor
@@ -36,23 +39,23 @@ def _nll(log_p: Tensor, y: Tensor) -> Tensor:
 
 
 def unmixed(x: Tensor, y: Tensor, beta: float, rng: Generator) -> Mix:
-    """The images as they are: a mixture with itself, whose loss is plain cross-entropy."""
+    """No mixing: the loss is the cross-entropy of each image against its label."""
     return Mix(x, y, y, torch.ones((), device=x.device, dtype=x.dtype))
 
 
 def mixup(x: Tensor, y: Tensor, beta: float, rng: Generator) -> Mix:
     """x^m = λx + (1−λ)x_π with one λ ~ Beta(beta, beta) and one permutation π for the batch (A14)."""
     weight = _beta_sample(x, beta, rng)
-    partner = torch.randperm(len(y), generator=rng, device=x.device)
+    partner = _drawn(torch.randperm(len(y), generator=rng), x)
     return Mix(torch.lerp(take(x, partner), x, weight), y, y[partner], weight)
 
 
 def cutmix(x: Tensor, y: Tensor, beta: float, rng: Generator) -> Mix:
-    """A rectangle of the partner's image, sides √(1−λ) of the image's; λ becomes the share of the area that is kept."""
+    """Paste a rectangle of the partner image, √(1−λ) as long and wide; λ becomes the share of the area that is kept."""
     height, width = x.shape[2:]
     side = torch.sqrt(1 - _beta_sample(x, beta, rng))
-    partner = torch.randperm(len(y), generator=rng, device=x.device)
-    centre = torch.rand(2, generator=rng, device=x.device, dtype=x.dtype)
+    partner = _drawn(torch.randperm(len(y), generator=rng), x)
+    centre = _drawn(torch.rand(2, generator=rng, dtype=x.dtype), x)
     rows = _inside(height, centre[0], side)
     columns = _inside(width, centre[1], side)
     pasted = rows[:, None] & columns[None, :]
@@ -61,7 +64,7 @@ def cutmix(x: Tensor, y: Tensor, beta: float, rng: Generator) -> Mix:
 
 
 def _inside(length: int, centre: Tensor, side: Tensor) -> Tensor:
-    """Which of `length` pixels lie in an interval of `side`·length around `centre`·length, clipped to the image."""
+    """A mask (length,): the pixels in an interval of `side`·length around `centre`·length, clipped to the image."""
     half = (length * side / 2).floor()
     middle = (centre * length).floor()
     pixels = torch.arange(length, device=centre.device)
@@ -69,9 +72,14 @@ def _inside(length: int, centre: Tensor, side: Tensor) -> Tensor:
 
 
 def _beta_sample(x: Tensor, beta: float, rng: Generator) -> Tensor:
-    """One draw of Beta(beta, beta) on x's device, made of two gamma draws so that no host synchronisation is needed."""
-    gamma = torch._standard_gamma(torch.full((2,), beta, device=x.device, dtype=x.dtype), generator=rng)
-    return gamma[0] / gamma.sum()
+    """One draw of Beta(beta, beta), a scalar tensor on x's device, from two gamma draws."""
+    gamma = torch._standard_gamma(torch.full((2,), beta, dtype=x.dtype), generator=rng)
+    return _drawn(gamma[0] / gamma.sum(), x)
+
+
+def _drawn(values: Tensor, x: Tensor) -> Tensor:
+    """Numbers drawn on the CPU, moved to x's device without waiting for it."""
+    return values.to(x.device, non_blocking=True)
 
 
 MIXING = {"mixup": mixup, "cutmix": cutmix, "none": unmixed}

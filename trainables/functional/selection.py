@@ -1,4 +1,4 @@
-"""Which samples of a batch go to the auxiliary norm: scores of uncertainty and the choice by them.
+"""Which samples of a batch go to the auxiliary norms: scores of uncertainty and the selection by them.
 
 Every score is larger for a more uncertain sample.
 """
@@ -13,12 +13,12 @@ from trainables.functional.losses import cross_entropy, entropy, logit_margin
 
 
 def confidence(logits: Tensor, y: Tensor) -> Tensor:
-    """The largest probability, negated: an uncertain network has a small one."""
+    """The largest probability of each sample, negated: it is low where the network is uncertain."""
     return -F.softmax(logits, dim=1).amax(dim=1)
 
 
 def margin(logits: Tensor, y: Tensor) -> Tensor:
-    """max_{c≠y} p_c − p_y on probabilities, as the paper defines its logit margin (A24)."""
+    """max_{c≠y} p_c − p_y of the probabilities, as the paper defines its logit margin (A24)."""
     return logit_margin(F.softmax(logits, dim=1), y)
 
 
@@ -26,8 +26,12 @@ SCORES = {"entropy": entropy, "cross_entropy": cross_entropy, "confidence": conf
 
 
 def selected_count(share: float, batch: int) -> int:
-    """How many of `batch` samples a share means: the nearest whole number, at least one unless the share is 0 (A12)."""
-    return 0 if share == 0 else max(1, math.floor(share * batch + 0.5))
+    """How many of `batch` samples a share selects: the nearest whole number, at least one unless the share is 0.
+
+    A half is rounded up. Decimal shares have no exact float (.7 · 45 is 31.499…96), so float noise is rounded away
+    first (A12 in docs/decisions.md).
+    """
+    return 0 if share == 0 else max(1, math.floor(round(share * batch, 9) + 0.5))
 
 
 def top(scores: Tensor, count: int) -> Tensor:
@@ -35,6 +39,6 @@ def top(scores: Tensor, count: int) -> Tensor:
     return scores.topk(count, sorted=False).indices
 
 
-def random_subset(batch: int, count: int, rng: Generator) -> Tensor:
-    """`count` different indices below `batch`, each set equally likely."""
-    return torch.randperm(batch, generator=rng, device=rng.device)[:count]
+def random_subset(batch: int, count: int, rng: Generator, device: torch.device | str) -> Tensor:
+    """`count` different indices below `batch` on a device, each set equally likely; drawn on the CPU."""
+    return torch.randperm(batch, generator=rng)[:count].to(device, non_blocking=True)

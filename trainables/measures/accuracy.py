@@ -1,17 +1,17 @@
 """Measure a trained network: python -m trainables.evaluate RUN [--corruptions all|none|validation] [--attack PGD20-8]
 
 RUN is a folder that `python -m trainables --out RUN` made. Prints a table and writes RUN/evaluation-NORM.csv, a row per
-number. The corrupted images are made once and kept in the user's cache; digits take a few seconds, CIFAR's 750,000
-images about a minute on one core the first time. Measurements are generators of rows; the command line adds them up.
+number. The corrupted images are made while they are measured: about two seconds of one core for the digits, a minute
+for CIFAR's 750,000 images. Measurements are generators of rows; the command line adds them up.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
@@ -67,25 +67,29 @@ def measure_clean(net: nn.Module, batches: Iterable[Batch]) -> Iterator[Measurem
 
 
 def measure_corruptions(
-    net: nn.Module, sets: Mapping[tuple[str, int], np.ndarray], labels: np.ndarray, device: torch.device | str
+    net: nn.Module, blocks: Iterable[tuple[tuple[str, int], Tensor, Tensor]], device: torch.device | str
 ) -> Iterator[Measurement]:
-    """The accuracy on each corrupted set."""
-    for (corruption, severity), pixels in sets.items():
-        value = accuracy(net, plain_batches(pixels, labels, device))
+    """The accuracy on each corrupted set in percent; `blocks` are those of `CorruptedSets`, in any order."""
+    correct: dict[tuple[str, int], Tensor] = {}
+    images: Counter[tuple[str, int]] = Counter()
+    with evaluating(net):
+        for key, pixels, labels in blocks:
+            hits = [(net(x).argmax(dim=1) == y).sum() for x, y, _ in plain_batches(pixels, labels, device)]
+            correct[key] = sum(hits, correct.get(key, torch.zeros((), dtype=torch.int64, device=device)))
+            images[key] += len(labels)
+    for (corruption, severity), count in correct.items():
+        value = 100 * int(count) / images[corruption, severity]
         yield Measurement("corruption", corruption, severity, value)
 
 
-def measure_attacks(
-    net: nn.Module, batches: Iterable[Batch], attacks: list[Attack], source: nn.Module | None = None
-) -> Iterator[Measurement]:
-    """The accuracy under each attack; with a `source`, under what is made against that network."""
+def measure_attack(
+    net: nn.Module, batches: Iterable[Batch], attack: Attack, source: nn.Module | None = None
+) -> Measurement:
+    """The accuracy under an attack in percent; with a `source`, on examples crafted against that network."""
     from trainables.attacks.robustness import robust_accuracy as accuracy_under
 
-    kept = list(batches)
-    for attack in attacks:
-        yield Measurement(
-            "transfer" if source else "attack", attack_name(attack), None, accuracy_under(net, kept, attack, source)
-        )
+    kind = "transfer" if source else "attack"
+    return Measurement(kind, attack_name(attack), None, accuracy_under(net, batches, attack, source))
 
 
 def summarise(rows: Iterable[Measurement]) -> list[Measurement]:
@@ -104,13 +108,11 @@ def corruption_accuracies(rows: Iterable[Measurement]) -> dict[tuple[str, int], 
     return {(row.name, row.severity or 0): row.value for row in rows if row.measure == "corruption"}
 
 
-def plain_batches(
-    pixels: np.ndarray, labels: np.ndarray, device: torch.device | str, batch_size: int = 250
-) -> Iterator[Batch]:
-    """All images of an array, in order, in even batches; memory-mapped arrays are read a batch at a time."""
+def plain_batches(pixels: Tensor, labels: Tensor, device: torch.device | str, batch_size: int = 250) -> Iterator[Batch]:
+    """All uint8 images (n, side, side, 3) in order, in even batches of at most `batch_size`."""
     size = math.ceil(len(pixels) / max(1, math.ceil(len(pixels) / batch_size))) or 1
     for start in range(0, len(pixels), size):
         part = slice(start, start + size)
-        x = torch.from_numpy(np.array(pixels[part])).to(device).permute(0, 3, 1, 2).float().div_(255)
-        y = torch.from_numpy(labels[part]).to(device)
+        x = pixels[part].to(device).permute(0, 3, 1, 2).float().div_(255)
+        y = labels[part].to(device)
         yield x, y, torch.arange(start, start + len(y), device=y.device)

@@ -49,7 +49,7 @@ def measure_shift(
     wanted = torch.tensor(read_class_map(class_map, folders, classes), device=device)
     right = torch.zeros((), device=device)
     with evaluating(net):
-        for x, y, _ in make_batches(part, device).plain(250):
+        for x, y, _ in make_batches(part, device).sequential(250):
             right += right_among(net(x), wanted, y)
     yield Measurement("shift", data, None, 100 * float(right) / len(part)), len(part), data
 

@@ -44,7 +44,7 @@ def transformed(net: nn.Module, x: Tensor, y: Tensor, how: EntProp, rng: Generat
     """The images of one batch in each set: all of them, then as many of each kind as EntProp chooses."""
     mix = MIXING["mixup"](x, y, how.beta, rng)
     count = selected_count(how.k, len(y))
-    drawn = random_subset(len(y), count, rng)
+    drawn = random_subset(len(y), count, rng, x.device)
     chosen = top(SCORES[how.metric](net(mix.x), y), count)
     plain = MIXING["none"](x, y, how.beta, rng)
     return {
@@ -75,7 +75,7 @@ def measure_frechet(
     cut, rng = cut_before_pool(net), None
     with evaluating(net):
         for x, y, _ in batches:
-            rng = rng or torch.Generator(x.device).manual_seed(seed)
+            rng = rng or torch.Generator().manual_seed(seed)
             for name, images in transformed(net, x, y, how, rng).items():
                 kept.setdefault(name, []).append(features(cut, images).cpu().numpy())
     sets = {name: np.concatenate(parts) for name, parts in kept.items()}

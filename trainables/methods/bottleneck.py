@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Generator, Tensor, nn
 
+from trainables.functional.batch import generator_on
 from trainables.methods.base import NetworkParts, StepOutput, Task
 from trainables.models.pixel_net import PixelNet
 
@@ -121,4 +122,5 @@ def encode(net: PixelNet, x: Tensor, rng: Generator) -> Encoded:
 
 def draw_noise(encodings: Tensor, rng: Generator) -> Tensor:
     """The encoder's noise e ~ N(0, I)."""
-    return torch.randn(encodings.shape, generator=rng, device=encodings.device, dtype=encodings.dtype)
+    device = encodings.device
+    return torch.randn(encodings.shape, generator=generator_on(device, rng), device=device, dtype=encodings.dtype)

@@ -115,7 +115,7 @@ class EntProp:
         from trainables.functional.selection import SCORES, random_subset, top
 
         if self.selection == "random":
-            return random_subset(len(y), count, rng)
+            return random_subset(len(y), count, rng, y.device)
         return top(SCORES[self.metric](logits, y), count)
 
     def _sample_weights(self, logits: Tensor, chosen: Tensor) -> tuple[Tensor, float]:

@@ -78,7 +78,7 @@ class FastAdvProp:
 
         batch = len(mix.y_a)
         if self.selection == "random":
-            chosen = random_subset(batch, count, rng)
+            chosen = random_subset(batch, count, rng, mix.x.device)
         else:
             with torch.no_grad(), attack_statistics(net, "batch"):
                 chosen = top(SCORES[self.metric](net(mix.x), mix.y_a), count)

@@ -59,9 +59,10 @@ class TRADES:
         import torch
 
         from trainables.attacks import in_training, objectives
+        from trainables.functional.batch import generator_on
         from trainables.models.dual_norm import attack_statistics
 
         with attack_statistics(net, self.attack_bn), torch.no_grad():
             objective = objectives.divergence_objective(net(x))
-        noise = NOISE * torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
+        noise = NOISE * torch.randn(x.shape, generator=generator_on(x.device, rng), device=x.device, dtype=x.dtype)
         return in_training.attacked_in_training(net, x, objective, self, noise)

@@ -60,7 +60,7 @@ class Prepared(NamedTuple):
     training: Any
     images: int  # of the training part
     validation: Any
-    raw: Any  # the same few training images in every epoch, as they are
+    raw: list[Batch]  # the same few training images in every epoch, not augmented; read once
 
 
 def prepare(config: TrialConfig, splits: Splits, device: torch.device) -> Prepared:
@@ -71,14 +71,14 @@ def prepare(config: TrialConfig, splits: Splits, device: torch.device) -> Prepar
         make_batches(splits.train, device, config.augment),
         images,
         make_batches(splits.validation, device),
-        make_batches(splits.train.take(spread), device),
+        list(make_batches(splits.train.take(spread), device).sequential(RAW_IMAGES)),
     )
 
 
 def train_epoch(state: TrainState, data: Prepared, counter: PassCounter) -> Row:
     """One pass through the training images, then validation."""
     config, started = state.config, time.perf_counter()
-    rng = torch.Generator(state.device).manual_seed(derive_seed(config.seed, "method", state.epoch))
+    rng = torch.Generator().manual_seed(derive_seed(config.seed, "method", state.epoch))
     steps = data.images // config.batch_size
     parameters = list(state.net.parameters())
     groups = norm_groups(state.net) if config.norm_grad == "group_mean" else None
@@ -87,7 +87,7 @@ def train_epoch(state: TrainState, data: Prepared, counter: PassCounter) -> Row:
     state.net.train()
 
     for i, (x, y, _) in enumerate(
-        data.training.train(config.batch_size, derive_seed(config.seed, "order", state.epoch))
+        data.training.shuffled(config.batch_size, derive_seed(config.seed, "order", state.epoch))
     ):
         rate = learning_rate(config, state.epoch * steps + i, config.epochs * steps)
         for group in state.optimizer.param_groups:
@@ -113,8 +113,8 @@ def train_epoch(state: TrainState, data: Prepared, counter: PassCounter) -> Row:
     state.spent += config.method.cost
     trained = time.perf_counter() - started
     validated = {
-        "val_sa": accuracy(state.net, data.validation.plain(max(config.batch_size, 256))),
-        **raw_entropy(state.net, data.raw.plain(RAW_IMAGES)),
+        "val_sa": accuracy(state.net, data.validation.sequential(max(config.batch_size, 256))),
+        **raw_entropy(state.net, data.raw),
     }
     return {
         "epoch": state.epoch,

@@ -1,13 +1,5 @@
-"""The cache of corrupted sets: made once, shared, never read when damaged; and the published archives."""
+"""Corrupted sets: made while they are measured and kept while they are small, or read from the published archives."""
 
-import json
-import os
-import resource
-import signal
-import subprocess
-import sys
-import textwrap
-import time
 from pathlib import Path
 
 import numpy as np
@@ -17,280 +9,120 @@ import torch
 from trainables.corruptions import sets as module
 from trainables.corruptions.functions import REPORTED, corrupt
 from trainables.corruptions.sets import corrupted_sets, official_sets
-from trainables.disk import cache_folder
 
 TWO = {"types": ("contrast", "gaussian_noise"), "severities": (1, 5)}
 
 
 @pytest.fixture(autouse=True)
-def nothing_seen_yet():
-    module._seen_whole.clear()
+def nothing_kept_yet():
+    module._kept.clear()
 
 
 @pytest.fixture
 def images():
-    return np.random.RandomState(0).randint(0, 256, (7, 32, 32, 3)).astype(np.uint8)
+    return torch.from_numpy(np.random.RandomState(0).randint(0, 256, (7, 32, 32, 3)).astype(np.uint8))
 
 
-def files(folder, pattern="*"):
-    return sorted(path for path in Path(folder).rglob(pattern) if path.is_file())
+def blocks(images, size=7):
+    labels = torch.arange(len(images))
+    return zip(images.split(size), labels.split(size), strict=True)
+
+
+def sets_of(images, size=7, **options):
+    return corrupted_sets(blocks(images, size), len(images), images.shape[1], **{**TWO, **options})
+
+
+def arrays(sets):
+    """The pixels of every set, its blocks joined."""
+    found = {}
+    for key, pixels, _ in sets.blocks:
+        found.setdefault(key, []).append(pixels)
+    return {key: torch.cat(parts) for key, parts in found.items()}
 
 
 def refuse(*arguments, **options):
     raise AssertionError("made again")
 
 
-def test_sets_equal_the_corruptions_and_are_read_only_maps(images, tmp_path):
-    sets = corrupted_sets(images, cache_dir=tmp_path, seed=3, **TWO)
-    assert list(sets) == [("contrast", 1), ("contrast", 5), ("gaussian_noise", 1), ("gaussian_noise", 5)]
-    for (name, severity), array in sets.items():
-        assert isinstance(array, np.memmap)
-        assert not array.flags.writeable
-        assert np.array_equal(array, corrupt(torch.from_numpy(images), name, severity, seed=3).numpy())
-    assert sets.source == "made here with cifar-c constants, seed 3"
-    with pytest.raises(KeyError, match="no corrupted set"):
-        sets["fog", 1]
+@pytest.mark.parametrize("size", [7, 3])
+def test_sets_equal_the_corruptions_whatever_the_blocks(images, size):
+    sets = sets_of(images, size, seed=3)
+    assert (sets.count, sets.source) == (4, "made here with cifar-c constants, seed 3")
+    found = arrays(sets)
+    assert set(found) == {("contrast", 1), ("contrast", 5), ("gaussian_noise", 1), ("gaussian_noise", 5)}
+    for (name, severity), pixels in found.items():
+        assert torch.equal(pixels, corrupt(images, name, severity, seed=3))
 
 
-def test_sets_are_made_once(images, tmp_path, monkeypatch):
-    corrupted_sets(images, cache_dir=tmp_path, **TWO)
+def test_labels_go_with_their_images(images):
+    shown = [labels.tolist() for key, _, labels in sets_of(images, 4).blocks if key == ("contrast", 5)]
+    assert shown == [[0, 1, 2, 3], [4, 5, 6]]
+
+
+def test_a_process_makes_small_sets_once(images, monkeypatch):
+    first = arrays(sets_of(images))
     monkeypatch.setattr(module, "corrupt", refuse)
-    corrupted_sets(images, cache_dir=tmp_path, **TWO)
-    corrupted_sets(images.copy(), cache_dir=tmp_path, types=["contrast"], severities=[5])
-    for other in ({"seed": 1}, {"constants": "imagenet-c"}, {"images": images[:6]}, {"severities": [2]}):
-        arguments = {"images": images, "types": ["contrast"], "severities": [5]} | other
+    again = arrays(sets_of(images.clone()))
+    assert all(torch.equal(pixels, again[key]) for key, pixels in first.items())
+    for other in ({"seed": 1}, {"images": images[:6]}, {"severities": [2]}):
         with pytest.raises(AssertionError, match="made again"):
-            corrupted_sets(arguments.pop("images"), cache_dir=tmp_path, **arguments)
-    assert not files(tmp_path, "*.part")
+            arrays(sets_of(**{"images": images, **other}))
 
 
-def test_other_code_makes_other_sets(images, tmp_path, monkeypatch):
-    corrupted_sets(images, cache_dir=tmp_path, **TWO)
-    monkeypatch.setattr(module, "_code_checksum", lambda: "other")
-    monkeypatch.setattr(module, "corrupt", refuse)
-    with pytest.raises(AssertionError, match="made again"):
-        corrupted_sets(images, cache_dir=tmp_path, **TWO)
-
-
-def test_frost_is_named_and_kept_apart_by_its_pictures(images, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "frost_source", lambda folder: "picture A")
-    sets = corrupted_sets(images, cache_dir=tmp_path, types=["frost", "contrast"], severities=[1])
+def test_sets_are_kept_apart_by_their_frost(images, monkeypatch):
+    monkeypatch.setattr(module, "frost_source", lambda: "picture A")
+    sets = sets_of(images, types=["frost"])
     assert "frost from picture A" in sets.source
-    monkeypatch.setattr(module, "frost_source", lambda folder: "picture B")
+    arrays(sets)
+    monkeypatch.setattr(module, "frost_source", lambda: "picture B")
     monkeypatch.setattr(module, "corrupt", refuse)
-    corrupted_sets(images, cache_dir=tmp_path, types=["contrast"], severities=[1])
     with pytest.raises(AssertionError, match="made again"):
-        corrupted_sets(images, cache_dir=tmp_path, types=["frost"], severities=[1])
+        arrays(sets_of(images, types=["frost"]))
 
 
-def test_progress_counts_images_to_the_end(images, tmp_path):
-    told = []
-    corrupted_sets(
-        images, cache_dir=tmp_path, progress=lambda done, total, what: told.append((done, total, what)), **TWO
-    )
-    assert told[-1] == (28, 28, "gaussian_noise-5")
-    assert [done for done, _, _ in told] == sorted(done for done, _, _ in told)
-    told.clear()
-    corrupted_sets(images, cache_dir=tmp_path, progress=lambda *line: told.append(line), **TWO)
-    assert told == []
+def test_what_is_kept_is_bounded_by_bytes(images, monkeypatch):
+    size = images.numel()
+    monkeypatch.setattr(module, "KEPT_BYTES", 4 * size - 1)
+    arrays(sets_of(images))
+    assert not module._kept, "four sets do not fit, so that none is kept"
+    monkeypatch.setattr(module, "KEPT_BYTES", 4 * size)
+    arrays(sets_of(images))
+    arrays(sets_of(images, seed=1, severities=[1]))
+    assert sum(pixels.nbytes for pixels in module._kept.values()) == 4 * size
+    assert [identity[-2:] for identity in module._kept] == [
+        ("gaussian_noise", 1), ("gaussian_noise", 5), ("contrast", 1), ("gaussian_noise", 1)
+    ]  # fmt: skip
 
 
-def flip(path):
-    content = bytearray(path.read_bytes())
-    content[1000] ^= 1
-    path.write_bytes(content)
+def test_large_images_are_asked_for_block_by_block():
+    asked = []
 
+    def one_by_one():
+        for number in range(3):
+            asked.append(number)
+            yield torch.zeros(1, 32, 32, 3, dtype=torch.uint8), torch.tensor([number])
 
-def cut(path):
-    path.write_bytes(path.read_bytes()[:-1])
-
-
-@pytest.mark.parametrize("damage", [flip, cut, Path.unlink, lambda path: path.write_bytes(b"")])
-@pytest.mark.parametrize("pattern", ["contrast-5.npy", "contrast-5.json"])
-def test_a_damaged_entry_is_made_again(damage, pattern, images, tmp_path):
-    if (damage, pattern) == (flip, "contrast-5.json"):
-        pytest.skip("a note is shorter than that")
-    corrupted_sets(images, cache_dir=tmp_path, **TWO)
-    (path,) = files(tmp_path, pattern)
-    before = path.read_bytes()
-    damage(path)
-    module._seen_whole.clear()
-    sets = corrupted_sets(images, cache_dir=tmp_path, **TWO)
-    assert path.read_bytes() == before
-    assert np.array_equal(sets["contrast", 5], corrupt(torch.from_numpy(images), "contrast", 5).numpy())
-
-
-def test_an_entry_changed_since_it_was_seen_is_read_again(images, tmp_path):
-    corrupted_sets(images, cache_dir=tmp_path, **TWO)
-    (path,) = files(tmp_path, "contrast-5.npy")
-    before = path.read_bytes()
-    flip(path)
-    corrupted_sets(images, cache_dir=tmp_path, **TWO)
-    assert path.read_bytes() == before
-
-
-def test_whole_bytes_are_read_once_in_a_process(images, tmp_path, monkeypatch):
-    corrupted_sets(images, cache_dir=tmp_path, **TWO)
-    corrupted_sets(images, cache_dir=tmp_path, **TWO)
-    monkeypatch.setattr(module, "_file_checksum", refuse)
-    corrupted_sets(images, cache_dir=tmp_path, **TWO)
-
-
-# --- several processes ------------------------------------------------------------------------------------------------
-
-MAKER = """
-    import sys, time
-    import numpy as np, torch
-    torch.set_num_threads(1)
-    from trainables.corruptions import sets as module
-    images = np.random.RandomState(0).randint(0, 256, (7, 32, 32, 3)).astype(np.uint8)
-    folder, pause = sys.argv[1], float(sys.argv[2])
-    if pause:
-        blocks = module._blocks
-        def slowly(*arguments):
-            for block in blocks(*arguments):
-                print("writing", flush=True)
-                yield block
-                time.sleep(pause)
-        module._blocks = slowly
-    sets = module.corrupted_sets(images, types=("contrast", "gaussian_noise"), severities=(1, 5), cache_dir=folder)
-    print("done", sum(int(array.sum()) for array in sets.values()), flush=True)
-"""
-
-
-def maker(folder, pause):
-    command = [sys.executable, "-c", textwrap.dedent(MAKER), str(folder), str(pause)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(module.__file__).parents[2])
-
-
-def expected_sum(images):
-    return sum(
-        int(corrupt(torch.from_numpy(images), name, s).sum()) for name in TWO["types"] for s in TWO["severities"]
-    )
-
-
-def test_two_processes_share_the_making_and_one_may_be_killed(images, tmp_path):
-    first, second = maker(tmp_path, 60), maker(tmp_path, 0.05)
-    assert first.stdout.readline() == "writing\n"  # holds a lock, half-way through a file, for a minute
-    time.sleep(0.2)
-    first.send_signal(signal.SIGKILL)
-    output, _ = second.communicate(timeout=50)
-    first.communicate()
-    assert output.splitlines()[-1] == f"done {expected_sum(images)}"
-    assert not files(tmp_path, "*.part")
-    sets = corrupted_sets(images, cache_dir=tmp_path, **TWO)
-    assert sum(int(array.sum()) for array in sets.values()) == expected_sum(images)
-    assert len(files(tmp_path, "*.npy")) == 4
-
-
-def test_another_maker_takes_what_is_free_meanwhile(images, tmp_path):
-    first = maker(tmp_path, 60)
-    assert first.stdout.readline() == "writing\n"
-    told = []
-
-    class Enough(Exception):
-        pass
-
-    def progress(done, total, what):
-        told.append(what)
-        if what == "gaussian_noise-5" and done == 21:  # all but the one that is being made
-            raise Enough
-
-    with pytest.raises(Enough):
-        corrupted_sets(images, cache_dir=tmp_path, progress=progress, **TWO)
-    assert "contrast-1" not in told
-    assert len(files(tmp_path, "*.npy")) >= 2
-    first.kill()
-    first.communicate()
-
-
-# --- a full disk ------------------------------------------------------------------------------------------------------
-
-
-def test_too_little_space_is_said_before_anything_is_written(images, tmp_path, monkeypatch):
-    usage = module.shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: usage._replace(free=50_000))
-    with pytest.raises(
-        OSError, match=r"need 0\.1 MB in .*where 0\.1 MB can be had; free some or set ENTPROP_CACHE"
-    ) as caught:
-        corrupted_sets(images, cache_dir=tmp_path, **TWO)
-    assert "\n" not in str(caught.value)
-    assert files(tmp_path) == []
-
-
-def test_a_disk_that_fills_up_meanwhile_leaves_no_partial_file(images, tmp_path):
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
-    try:
-        with pytest.raises(OSError, match="the corrupted images need"):
-            corrupted_sets(images, cache_dir=tmp_path, **TWO)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert not files(tmp_path, "*.part") + files(tmp_path, "*.npy") + files(tmp_path, "*.json")
-    corrupted_sets(images, cache_dir=tmp_path, **TWO)
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = os.geteuid() == 0 and subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "none", folder], check=False
-    )
-    if not mounted or mounted.returncode:
-        pytest.skip("only root may mount a small disk")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
-
-
-@pytest.mark.parametrize("foreseen", [True, False])
-def test_a_full_disk_gives_one_clear_error(images, small_disk, monkeypatch, foreseen):
-    if not foreseen:
-        monkeypatch.setattr(module, "_require_space", lambda *arguments: None)
-    with pytest.raises(OSError, match=r"the corrupted images need .* MB in .*ENTPROP_CACHE"):
-        corrupted_sets(images, cache_dir=small_disk, **TWO)
-    assert not files(small_disk, "*.part")
-    for path in files(small_disk, "*.npy"):  # what was finished before is whole
-        assert json.loads(path.with_suffix(".json").read_text())["crc32"] == module._file_checksum(path)
-
-
-# --- places and words -------------------------------------------------------------------------------------------------
-
-
-def test_the_cache_lies_where_the_user_wants_it(monkeypatch, tmp_path, images):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    monkeypatch.delenv("ENTPROP_CACHE", raising=False)
-    if sys.platform.startswith("linux"):
-        assert cache_folder() == tmp_path / "xdg" / "entprop"
-    monkeypatch.setenv("ENTPROP_CACHE", str(tmp_path / "own"))
-    corrupted_sets(images, types=["contrast"], severities=[1])
-    assert len(files(tmp_path / "own" / "corrupted", "contrast-1.npy")) == 1
+    sets = corrupted_sets(one_by_one(), 3, 32, types=["contrast"], severities=[1, 2])
+    for count, (_, _, labels) in enumerate(sets.blocks, 1):
+        assert len(asked) == labels.item() + 1 == (count + 1) // 2
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"types": ["rain"]}, "unknown corruption 'rain'; known:"),
-        ({"types": []}, "types and severities must not be empty"),
         ({"severities": [0]}, "severity must be one of 1, 2, 3, 4, 5, got 0"),
-        (
-            {"images": np.zeros((2, 32, 32), np.uint8)},
-            r"images must be uint8 of the shape \(n, side, side, 3\), got uint8 \(2, 32, 32\)",
-        ),
-        ({"images": np.zeros((2, 32, 32, 3))}, "got float64"),
-        ({"images": np.zeros((0, 32, 32, 3), np.uint8)}, "images must be uint8"),
-        ({"constants": "cifar"}, "unknown constants 'cifar'"),
     ],
 )
-def test_bad_input_is_refused_in_one_line(change, message, images, tmp_path):
-    arguments = {"images": images, **TWO} | change
+def test_bad_input_is_refused_in_one_line(change, message, images):
     with pytest.raises(ValueError, match=message) as caught:
-        corrupted_sets(arguments.pop("images"), cache_dir=tmp_path, **arguments)
+        sets_of(images, **change)
     assert "\n" not in str(caught.value)
-    assert files(tmp_path) == []
 
 
 # --- published archives -----------------------------------------------------------------------------------------------
+
+LABELS = np.arange(10)
 
 
 @pytest.fixture
@@ -302,13 +134,14 @@ def archive(tmp_path):
     return tmp_path
 
 
-def test_published_archives_are_cut_into_severities(archive):
-    sets = official_sets(archive)
-    assert len(sets) == 75
-    assert np.array_equal(sets["fog", 2], np.load(archive / "fog.npy")[10:20])
-    assert isinstance(sets["fog", 2], np.memmap)
-    assert np.array_equal(sets.labels, np.arange(10))
-    assert str(archive) in sets.source
+@pytest.mark.parametrize("count", [10, 4])
+def test_published_archives_are_cut_into_severities(archive, count, monkeypatch):
+    monkeypatch.setattr(module, "ARCHIVE_BLOCK", 3)
+    sets = official_sets(archive, LABELS[:count])
+    assert (sets.count, sets.source) == (75, f"published archives, {archive}")
+    found = arrays(sets)
+    assert len(found) == 75
+    assert np.array_equal(found["fog", 2].numpy(), np.load(archive / "fog.npy")[10 : 10 + count])
 
 
 def objects(path):
@@ -331,10 +164,11 @@ def objects(path):
         ("fog", lambda path: path.write_bytes(path.read_bytes()[:500]), "must be a whole .npy file"),
         ("fog", lambda path: path.write_bytes(b""), "must be a whole .npy file"),
         ("labels", lambda path: np.save(path, np.arange(50)), "must hold the labels of the images five times"),
+        ("labels", lambda path: np.save(path, np.tile(np.arange(10)[::-1], 5)), "but its labels are others"),
     ],
 )
 def test_bad_archives_are_refused_in_one_line(name, damage, message, archive):
     damage(archive / f"{name}.npy")
     with pytest.raises(ValueError, match=message) as caught:
-        official_sets(archive)
+        official_sets(archive, LABELS)
     assert "\n" not in str(caught.value)

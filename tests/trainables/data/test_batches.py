@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from trainables.data.batches import FileBatches, ImageBatches, make_batches
+from trainables.data import batches as module
+from trainables.data.batches import FileBatches, ImageBatches, make_batches, pixel_blocks
 from trainables.data.images import AUGMENTS, Files, Images
 
 IN_MEMORY = [name for name, how in AUGMENTS.items() if not how.resized_crop]
@@ -28,7 +29,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
         coarse = random.randint(0, 256, (6, 8, 3)).astype(np.uint8)
         paths.append(str(folder / f"{number}.png"))
         Image.fromarray(coarse).resize((90 + number, 70), Image.Resampling.BILINEAR).save(paths[-1])
-    return Files(tuple(paths), np.arange(10))
+    return Files.of(paths, np.arange(10))
 
 
 def slow_view(image: np.ndarray, pad: int, number: int) -> np.ndarray:
@@ -51,7 +52,7 @@ def test_crop_and_flip_equal_a_slow_loop_with_the_same_draws(images, augment):
     rng = torch.Generator().manual_seed(3)
     order, numbers = torch.randperm(50, generator=rng), torch.randint(views, (50,), generator=rng)
     seen = 0
-    for x, y, index in ImageBatches(images, "cpu", augment).train(8, seed=3):
+    for x, y, index in ImageBatches(images, "cpu", augment).shuffled(8, seed=3):
         assert index.tolist() == order[seen : seen + 8].tolist()
         assert y.tolist() == images.labels[index].tolist()
         for row, (image, number) in enumerate(zip(index, numbers[seen : seen + 8], strict=True)):
@@ -64,10 +65,10 @@ def test_crop_and_flip_equal_a_slow_loop_with_the_same_draws(images, augment):
 def test_every_crop_and_its_mirror_image_can_be_drawn():
     centre_dot = np.zeros((400, 9, 9, 3), dtype=np.uint8)
     centre_dot[:, 4, 3] = 255
-    (x, _, _), *_ = ImageBatches(Images(centre_dot, np.zeros(400, dtype=np.int64)), "cpu", "crop").train(400, seed=0)
+    (x, _, _), *_ = ImageBatches(Images(centre_dot, np.zeros(400, dtype=np.int64)), "cpu", "crop").shuffled(400, seed=0)
     places = {tuple(place) for place in x[:, 0].nonzero()[:, 1:].tolist()}
     assert places == {(row, column) for row in range(2, 7) for column in range(1, 6)}
-    (x, _, _), *_ = ImageBatches(Images(centre_dot, np.zeros(400, dtype=np.int64)), "cpu", "flip").train(400, seed=0)
+    (x, _, _), *_ = ImageBatches(Images(centre_dot, np.zeros(400, dtype=np.int64)), "cpu", "flip").shuffled(400, seed=0)
     dots = x[:, 0].nonzero()[:, 2]
     assert set(dots.tolist()) == {3, 5}
     assert 150 < (dots == 3).sum() < 250
@@ -84,7 +85,7 @@ def check_layout(x: Tensor, y: Tensor, index: Tensor) -> None:
 @pytest.mark.parametrize("augment", IN_MEMORY)
 def test_an_epoch_shows_no_image_twice_and_drops_the_incomplete_batch(images, augment):
     shown = []
-    for x, y, index in make_batches(images, "cpu", augment).train(8, seed=0):
+    for x, y, index in make_batches(images, "cpu", augment).shuffled(8, seed=0):
         check_layout(x, y, index)
         assert x.shape == (8, 3, 12, 12)
         shown += index.tolist()
@@ -93,7 +94,7 @@ def test_an_epoch_shows_no_image_twice_and_drops_the_incomplete_batch(images, au
 
 def test_the_same_seed_gives_the_same_batches_and_another_does_not(images):
     def epoch(seed: int) -> Tensor:
-        return torch.cat([x for x, _, _ in make_batches(images, "cpu", "crop4_flip").train(8, seed)])
+        return torch.cat([x for x, _, _ in make_batches(images, "cpu", "crop4_flip").shuffled(8, seed)])
 
     state = torch.random.get_rng_state()
     assert torch.equal(epoch(1), epoch(1))
@@ -103,13 +104,13 @@ def test_the_same_seed_gives_the_same_batches_and_another_does_not(images):
 
 def test_two_epochs_can_be_read_at_the_same_time(images):
     batches = make_batches(images, "cpu", "crop")
-    for (first, _, _), (second, _, _) in zip(batches.train(8, 0), batches.train(8, 0), strict=True):
+    for (first, _, _), (second, _, _) in zip(batches.shuffled(8, 0), batches.shuffled(8, 0), strict=True):
         assert torch.equal(first, second)
 
 
 @pytest.mark.parametrize("augment", IN_MEMORY)
-def test_plain_batches_hold_everything_in_order_as_it_is(images, augment):
-    batches = list(make_batches(images, "cpu", augment).plain(16))
+def test_sequential_batches_hold_everything_in_order_as_it_is(images, augment):
+    batches = list(make_batches(images, "cpu", augment).sequential(16))
     assert [len(x) for x, _, _ in batches] == [16, 16, 16, 2]
     for batch in batches:
         check_layout(*batch)
@@ -121,29 +122,29 @@ def test_plain_batches_hold_everything_in_order_as_it_is(images, augment):
 
 def test_changing_a_batch_leaves_the_images_alone(images):
     batches = make_batches(images, "cpu", "none")
-    for x, _, _ in batches.plain(50):
+    for x, _, _ in batches.sequential(50):
         x.zero_()
-    assert next(iter(batches.plain(50)))[0].max() == 1
+    assert next(iter(batches.sequential(50)))[0].max() == 1
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("augment", IN_MEMORY)
 def test_batches_are_the_same_on_a_gpu(images, augment):
     here, there = make_batches(images, "cpu", augment), make_batches(images, "cuda", augment)
-    for ours, theirs in zip(here.train(8, 0), there.train(8, 0), strict=True):
+    for ours, theirs in zip(here.shuffled(8, 0), there.shuffled(8, 0), strict=True):
         assert all(torch.equal(one, two.cpu()) for one, two in zip(ours, theirs, strict=True))
-    for ours, theirs in zip(here.plain(16), there.plain(16), strict=True):
+    for ours, theirs in zip(here.sequential(16), there.sequential(16), strict=True):
         assert all(torch.equal(one, two.cpu()) for one, two in zip(ours, theirs, strict=True))
 
 
-def test_an_empty_part_has_no_plain_batches(images):
-    assert list(make_batches(images.take(np.arange(0)), "cpu").plain(8)) == []
+def test_an_empty_part_has_no_sequential_batches(images):
+    assert list(make_batches(images.take(np.arange(0)), "cpu").sequential(8)) == []
 
 
 @pytest.mark.parametrize("batch_size", [0, 51])
 def test_a_batch_size_that_does_not_fit_is_refused(images, batch_size):
     with pytest.raises(ValueError, match=rf"batch_size must be in \[1, 50\].*, got {batch_size}"):
-        next(make_batches(images, "cpu").train(batch_size, seed=0))
+        next(make_batches(images, "cpu").shuffled(batch_size, seed=0))
 
 
 def test_an_augmentation_of_the_other_kind_is_refused(images, files):
@@ -159,7 +160,7 @@ def test_an_augmentation_of_the_other_kind_is_refused(images, files):
 
 
 def whole_epoch(files: Files, workers: int, seed: int, augment: str = "resized_crop_flip") -> list[Tensor]:
-    batches = list(make_batches(files, "cpu", augment, workers).train(4, seed))
+    batches = list(make_batches(files, "cpu", augment, workers).shuffled(4, seed))
     for batch in batches:
         check_layout(*batch)
     return [torch.cat(column) for column in zip(*batches, strict=True)]
@@ -182,26 +183,26 @@ def test_an_epoch_of_files_shows_no_picture_twice_and_drops_the_incomplete_batch
 
 
 def test_each_picture_is_cut_anew(files):
-    one = Files(files.paths[:1] * 8, files.labels[:8])
+    one = Files(files.paths[:1].repeat(8), files.labels[:8])
     x, _, _ = whole_epoch(one, 0, 0)
     assert len({tuple(picture.flatten()[::999].tolist()) for picture in x}) == 8
 
 
 def test_autoaugment_draws_a_policy_for_each_picture_by_its_seed(files):
-    one = Files(files.paths[:1] * 8, files.labels[:8])
+    one = Files(files.paths[:1].repeat(8), files.labels[:8])
     first, again = (whole_epoch(one, workers, 5, "auto_crop_flip")[0] for workers in (0, 2))
     assert torch.equal(first, again)
     cut = whole_epoch(one, 0, 5)[0]  # the same cut and mirror image, without a policy
     assert not all(torch.equal(x, y) for x, y in zip(first, cut, strict=True))
 
 
-def test_plain_batches_of_files_are_centre_crops_in_order(files):
-    batches = list(make_batches(files, "cpu", "resized_crop_flip", workers=0).plain(4))
+def test_sequential_batches_of_files_are_centre_crops_in_order(files):
+    batches = list(make_batches(files, "cpu", "resized_crop_flip", workers=0).sequential(4))
     assert [len(x) for x, _, _ in batches] == [4, 4, 2]
     x, _, index = (torch.cat(column) for column in zip(*batches, strict=True))
     assert index.tolist() == list(range(10))
-    for row, path in enumerate(files.paths):
-        with Image.open(path) as picture:
+    for row in range(len(files)):
+        with Image.open(files.path(row)) as picture:
             width = int(256 * picture.width / picture.height)
             large = picture.resize((width, 256), Image.Resampling.BILINEAR)
         left = round((width - 224) / 2)
@@ -210,7 +211,7 @@ def test_plain_batches_of_files_are_centre_crops_in_order(files):
 
 
 def test_flips_alone_are_centre_crops_or_their_mirror_images(files):
-    plain = torch.cat([x for x, _, _ in make_batches(files, "cpu", "none", workers=0).plain(10)])
+    plain = torch.cat([x for x, _, _ in make_batches(files, "cpu", "none", workers=0).sequential(10)])
     x, _, index = whole_epoch(files, 0, 5, "flip")
     straight = [torch.equal(picture, plain[row]) for picture, row in zip(x, index, strict=True)]
     mirrored = [torch.equal(picture.flip(2), plain[row]) for picture, row in zip(x, index, strict=True)]
@@ -222,8 +223,49 @@ def test_flips_alone_are_centre_crops_or_their_mirror_images(files):
 @pytest.mark.parametrize("spoil", [lambda file: file.write_bytes(file.read_bytes()[:300]), lambda file: file.unlink()])
 def test_an_unreadable_picture_is_named_in_one_line(tmp_path, files, workers, spoil):
     file = tmp_path / "copy.png"
-    file.write_bytes(Path(files.paths[0]).read_bytes())
+    file.write_bytes(Path(files.path(0)).read_bytes())
     spoil(file)
-    batches = FileBatches(Files((files.paths[1], str(file)), files.labels[:2]), "cpu", "none", workers)
-    with pytest.raises(ValueError, match=rf"^{file} is not a readable picture: [^\n]+$"):
-        list(batches.plain(2))
+    batches = FileBatches(Files.of((files.path(1), file), files.labels[:2]), "cpu", "none", workers)
+    with pytest.raises(ValueError, match=rf"^{file} is not a readable image: [^\n]+$"):
+        list(batches.sequential(2))
+
+
+def test_the_workers_of_an_epoch_serve_the_next_one(files):
+    batches = FileBatches(files, "cpu", "resized_crop_flip", workers=2)
+    epochs, processes = [], []
+    for seed in (1, 2, 1):
+        epochs.append(torch.cat([x for x, _, _ in batches.shuffled(4, seed)]))
+        (loader,) = batches.loaders.values()
+        processes.append([worker.pid for worker in loader._iterator._workers])
+    assert processes[0] == processes[1] == processes[2]
+    assert torch.equal(epochs[0], epochs[2])
+    assert not torch.equal(epochs[0], epochs[1])
+    assert torch.equal(epochs[1], whole_epoch(files, 0, 2)[0])
+
+
+def test_an_epoch_that_was_left_early_does_not_disturb_the_next_one(files):
+    batches = FileBatches(files, "cpu", "resized_crop_flip", workers=1)
+    next(batches.shuffled(2, 7))
+    found = torch.cat([x for x, _, _ in batches.shuffled(4, 1)])
+    assert torch.equal(found, whole_epoch(files, 0, 1)[0])
+
+
+def test_paths_are_one_array_of_bytes_whatever_their_letters(tmp_path):
+    names = ["a.png", "grüße/ß.png", "x" * 100 + ".png"]
+    files = Files.of([tmp_path / name for name in names], [0, 1, 2])
+    assert (files.paths.dtype.kind, files.paths.shape) == ("S", (3,))
+    assert [files.path(row) for row in range(3)] == [str(tmp_path / name) for name in names]
+    assert files.take(np.array([2, 0])).path(1) == str(tmp_path / "a.png")
+
+
+def test_pixel_blocks_hold_everything_in_order_some_at_a_time(images, files, monkeypatch):
+    monkeypatch.setattr(module, "BLOCK_VALUES", 20 * 12 * 12 * 3)
+    pixels, labels = zip(*pixel_blocks(images), strict=True)
+    assert [len(part) for part in pixels] == [20, 20, 10]
+    assert np.array_equal(torch.cat(pixels).numpy(), images.pixels)
+    assert torch.cat(labels).tolist() == images.labels.tolist()
+    ((pixels, labels),) = pixel_blocks(files)
+    x = torch.cat([x for x, _, _ in make_batches(files, "cpu", workers=0).sequential(10)])
+    assert (pixels.dtype, pixels.shape) == (torch.uint8, (10, 224, 224, 3))
+    assert torch.equal(pixels.permute(0, 3, 1, 2) / 255, x)
+    assert labels.tolist() == files.labels.tolist()

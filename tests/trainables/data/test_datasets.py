@@ -17,7 +17,7 @@ from trainables.config import TrialConfig, with_recipe
 from trainables.data import loaders
 from trainables.data.datasets import DATASETS, dataset_entry, load_dataset
 from trainables.data.images import AUGMENTS, Images
-from trainables.data.splits import stratified
+from trainables.data.splits import cut_validation, stratified, validation_count
 from trainables.methods import METHODS
 
 # ----------------------------------------------------------------------------------------------------- the registry
@@ -117,17 +117,18 @@ def keys(part: Images) -> list[bytes]:
 
 def test_train_validation_and_test_share_no_image_and_lose_none(tmp_path):
     file = write_npz(tmp_path / "a.npz")
-    splits = load_dataset(f"npz:{file}", validation=0.3)
-    parts = [keys(part) for part in (splits.train, splits.validation, splits.test)]
+    raw = dataset_entry(f"npz:{file}").load(tmp_path)
+    parts = [keys(part) for part in (*cut_validation(raw, 6, seed=0), raw.test)]
     assert [len(part) for part in parts] == [14, 6, 6]
     assert len(set().union(*parts)) == 26
 
 
-def test_the_cut_depends_on_the_split_seed_alone_and_leaves_the_test_part_alone():
-    first, again, other = (load_dataset("digits", split_seed=seed) for seed in (0, 0, 1))
-    assert first.digest == again.digest != other.digest
-    assert keys(first.validation) != keys(other.validation)
-    assert keys(first.test) == keys(other.test)
+def test_the_cut_depends_on_its_seed_alone():
+    raw = DATASETS["digits"].load(Path())
+    first, again, other = (cut_validation(raw, 200, seed) for seed in (0, 0, 1))
+    assert keys(first[0]) == keys(again[0])
+    assert keys(first[1]) == keys(again[1]) == keys(load_dataset("digits").validation)
+    assert keys(first[1]) != keys(other[1])
 
 
 def test_a_limit_thins_the_training_images_evenly_and_nothing_else():
@@ -140,14 +141,7 @@ def test_a_limit_thins_the_training_images_evenly_and_nothing_else():
     assert (np.abs(np.bincount(few.train.labels) - share) < 1).all()
 
 
-def test_no_validation_leaves_all_images_for_training():
-    splits = load_dataset("digits", validation=0)
-    assert (len(splits.train), len(splits.validation)) == (1200, 0)
-
-
 def test_a_share_stops_at_5000_images_and_at_one_image_per_class():
-    from trainables.data.splits import validation_count
-
     assert validation_count(0.1, 50_000, 10) == 5000
     assert validation_count(0.1, 60_000, 10) == 5000
     assert validation_count(0.1, 73_257, 10) == 5000
@@ -156,19 +150,27 @@ def test_a_share_stops_at_5000_images_and_at_one_image_per_class():
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("validation", "message"),
     [
-        ({"validation": 5}, "at least one image per class, 10, got 5 of 1200"),
-        ({"validation": 1195}, "at least one image per class, 10, got 1195 of 1200"),
-        ({"validation": -1}, "got -1 of 1200"),
-        ({"validation": 1.5}, r"validation must be a share in \[0, 1\) or a whole number of images, got 1.5"),
-        ({"limit": 5}, r"limited to 10 \(one per class\) to 1000, got 5"),
-        ({"limit": 1001}, "got 1001"),
+        (5, "at least one image per class, 10, got 5 of 1200"),
+        (0, "got 0 of 1200"),
+        (1195, "at least one image per class, 10, got 1195 of 1200"),
+        (-1, "got -1 of 1200"),
+        (1.5, r"validation must be a share in \(0, 1\) or a whole number of images, got 1.5"),
     ],
 )
-def test_a_cut_that_cannot_be_made_says_why(options, message):
+def test_a_cut_that_cannot_be_made_says_why(validation, message):
     with pytest.raises(ValueError, match=message) as caught:
-        load_dataset("digits", **options)
+        validation_count(validation, 1200, 10)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("limit", "message"), [(5, r"limited to 10 \(one per class\) to 1000, got 5"), (1001, "got 1001")]
+)
+def test_a_limit_that_cannot_be_kept_says_why(limit, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        load_dataset("digits", limit=limit)
     assert "\n" not in str(caught.value)
 
 

@@ -39,7 +39,7 @@ def test_an_npz_without_class_names_numbers_them(tmp_path):
     [
         ({"test_labels": None}, "test_labels is missing"),
         ({"train_images": pictures(20).astype(np.float32)}, "train_images must be uint8 .* got float32"),
-        ({"train_images": pictures(20)[..., 0]}, r"got uint8 \(20, 8, 8\); repeat grey pictures to three channels"),
+        ({"train_images": pictures(20)[..., 0]}, r"got uint8 \(20, 8, 8\); repeat grey images to three channels"),
         ({"train_images": pictures(20)[..., :1]}, r"got uint8 \(20, 8, 8, 1\); repeat grey"),
         ({"train_images": pictures(20).transpose(0, 3, 1, 2)}, r"\(N, S, S, 3\), got uint8 \(20, 3, 8, 8\)$"),
         ({"train_images": pictures(20)[:, :6]}, r"got uint8 \(20, 6, 8, 3\)"),
@@ -102,7 +102,7 @@ def test_large_pictures_of_a_folder_stay_files(tmp_path):
     splits = load_dataset(f"folder:{write_folder(tmp_path, side=70, test='val')}")
     assert isinstance(splits.train, Files)
     assert splits.size == 224
-    assert splits.test.paths[0] == str(tmp_path / "val" / "ant" / "0.png")
+    assert splits.test.path(0) == str(tmp_path / "val" / "ant" / "0.png")
 
 
 def test_the_recipe_of_a_folder_depends_on_the_size_of_its_pictures(tmp_path):
@@ -150,12 +150,12 @@ def cut_off(base: Path) -> None:
         (lambda base: remove(base / "train" / "ant"), "same classes, got 'ant' in one of them only"),
         (lambda base: write_picture(base / "test" / "cat" / "0.png"), "same classes, got 'cat'"),
         (lambda base: [remove(base / "train" / name) for name in ("ant", "bee")], "one folder per class, got none"),
-        (lambda base: [remove(base / "train" / "ant"), (base / "train" / "ant").mkdir()], "ant must hold pictures"),
+        (lambda base: [remove(base / "train" / "ant"), (base / "train" / "ant").mkdir()], "ant must hold images"),
         (lambda base: write_picture(base / "test" / "ant" / "3.png", (9, 9)), r"equally large.*\(9, 9\): .*3\.png"),
         (lambda base: write_picture(base / "train" / "ant" / "0.png", (8, 9)), r"must be square, got 8x9: .*0\.png"),
-        (spoil("train/ant/0.png"), r"0\.png is not a readable picture"),
-        (spoil("test/bee/5.png"), r"5\.png is not a readable picture"),
-        (cut_off, r"0\.png is not a readable picture"),
+        (spoil("train/ant/0.png"), r"0\.png is not a readable image"),
+        (spoil("test/bee/5.png"), r"5\.png is not a readable image"),
+        (cut_off, r"0\.png is not a readable image"),
     ],
 )
 def test_a_wrong_folder_is_refused_in_one_line(tmp_path, change, message):
@@ -177,10 +177,10 @@ def test_cub_is_read_from_its_lists(tmp_path):
     (base / "image_class_labels.txt").write_text("".join(f"{i + 1} {label}\n" for i, _, label, _ in rows))
     (base / "train_test_split.txt").write_text("".join(f"{i + 1} {train}\n" for i, _, _, train in rows))
     (base / "classes.txt").write_text("1 001.Bird\n2 002.Bird\n")
-    splits = load_dataset("cub", tmp_path, validation=2)
+    splits = load_dataset("cub", tmp_path)
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [6, 2, 4]
     assert splits.classes == ("001.Bird", "002.Bird")
-    assert splits.test.paths[1] == str(base / "images" / "002.Bird" / "b9.jpg")
+    assert splits.test.path(1) == str(base / "images" / "002.Bird" / "b9.jpg")
     assert splits.test.labels.tolist() == [0, 1, 0, 1]
 
 
@@ -199,10 +199,10 @@ def test_cars_are_read_from_the_devkit(tmp_path):
             rows[0, number] = (1, number % 2 + 1, f"{number}.jpg")
             write_picture(base / f"cars_{split}" / f"{number}.jpg")
         savemat(base / file, {"annotations": rows})
-    splits = load_dataset("cars", tmp_path, validation=2)
+    splits = load_dataset("cars", tmp_path)
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [4, 2, 3]
     assert splits.classes == ("Audi", "Fiat")
-    assert splits.test.paths[2] == str(base / "cars_test" / "2.jpg")
+    assert splits.test.path(2) == str(base / "cars_test" / "2.jpg")
     assert splits.test.labels.tolist() == [0, 1, 0]
 
 
@@ -288,7 +288,7 @@ def test_cifar_is_read_from_its_batches(tmp_path, monkeypatch, name, kind, key):
     (base / meta["filename"]).write_bytes(pickle.dumps({meta["key"]: classes}))
     monkeypatch.setattr(of_torchvision, "meta", {**meta, "md5": md5(base / meta["filename"])})
 
-    splits = load_dataset(name, tmp_path, validation=2)
+    splits = load_dataset(name, tmp_path)
     assert (splits.size, splits.classes) == (32, ("cat", "dog"))
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [6, 2, 4]
     assert np.array_equal(splits.test.pixels, images[8:])
@@ -307,7 +307,7 @@ def test_svhn_is_read_from_its_mat_files_and_its_class_10_is_the_digit_0(tmp_pat
         savemat(file, {"X": images.transpose(1, 2, 3, 0), "y": np.arange(40).reshape(-1, 1) % 10 + 1})
         files[split] = ["http://nowhere", file.name, md5(file)]
     monkeypatch.setattr(SVHN, "split_list", files)
-    splits = load_dataset("svhn", tmp_path, validation=10)
+    splits = load_dataset("svhn", tmp_path)
     assert np.array_equal(splits.test.pixels, images)
     assert splits.test.labels[:10].tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]
 
@@ -322,7 +322,7 @@ def test_mnist_is_read_from_its_idx_files_and_brought_to_32_pixels(tmp_path, nam
         (base / f"{part}-labels-idx1-ubyte").write_bytes(
             struct.pack(">2i", 2049, 40) + (np.arange(40) % 10).astype(np.uint8).tobytes()
         )
-    splits = load_dataset(name, tmp_path, validation=10)
+    splits = load_dataset(name, tmp_path)
     assert splits.test.pixels.shape == (40, 32, 32, 3)
     assert (splits.test.pixels[:, 2:-2, 2:-2] == grey[..., None]).all()
     assert splits.test.pixels[:, :2].max() == splits.test.pixels[:, :, -2:].max() == 0
@@ -339,8 +339,8 @@ def test_pets_keep_the_official_split(tmp_path):
         (base / "annotations" / f"{split}.txt").write_text("".join(lines))
         for name, _, number in rows:
             write_picture(base / "images" / f"{name}_{split}{number}.jpg")
-    splits = load_dataset("pets", tmp_path, validation=2)
+    splits = load_dataset("pets", tmp_path)
     assert splits.classes == ("Abyssinian", "great_pyrenees")
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [6, 2, 4]
-    assert splits.test.paths[1] == str(base / "images" / "great_pyrenees_test1.jpg")
+    assert splits.test.path(1) == str(base / "images" / "great_pyrenees_test1.jpg")
     assert splits.test.labels.tolist() == [0, 1, 0, 1]

@@ -26,11 +26,6 @@ def run(tmp_path_factory):
     return base / "entprop"
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("ENTPROP_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-
-
 def rows_of(run, norm="main"):
     with open(run / f"evaluation-{norm}.csv", newline="") as file:
         return list(csv.DictReader(file))

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from trainables.functional.batch import generator_on
 from trainables.functional.mixing import cutmix, mixup, unmixed
 
 
@@ -78,3 +79,27 @@ def test_unmixed_images_have_their_own_labels_only():
     logits = torch.randn(6, 6, dtype=torch.float64)
     assert mix.x is x
     assert torch.allclose(mix.losses(logits), mix.first_losses(logits))
+
+
+@pytest.mark.parametrize("mix", [mixup, cutmix])
+def test_a_mixture_on_another_device_takes_the_same_draws_from_a_cpu_generator(mix):
+    """The device "meta" holds no values, but a generator of the CPU must serve it and end in the same state."""
+    (x, y), here, there = images(), torch.Generator().manual_seed(0), torch.Generator().manual_seed(0)
+    mix(x, y, 1.0, here)
+    assert mix(x.to("meta"), y.to("meta"), 1.0, there).x.device.type == "meta"
+    assert torch.equal(here.get_state(), there.get_state())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("mix", [mixup, cutmix])
+def test_a_seed_gives_the_same_mixture_on_a_gpu(mix):
+    x, y = images()
+    here = mix(x, y, 1.0, torch.Generator().manual_seed(0))
+    there = mix(x.cuda(), y.cuda(), 1.0, torch.Generator().manual_seed(0))
+    assert torch.equal(here.y_b, there.y_b.cpu())
+    assert here.weight.item() == pytest.approx(there.weight.item())
+
+
+def test_noise_comes_from_the_generator_itself_where_it_is_on_the_device():
+    rng = torch.Generator()
+    assert generator_on(torch.device("cpu"), rng) is rng

@@ -159,7 +159,7 @@ def test_a_bottleneck_learns_the_digits_and_keeps_less_the_lower_rho_is():
         state = TrainState(config, splits)
         rows = list(train(config, splits, state))
         assert rows[-1]["val_sa"] > 70
-        batches = make_batches(splits.validation, "cpu").plain(200)
+        batches = make_batches(splits.validation, "cpu").sequential(200)
         rates.append(rate(state.net, batches, torch.Generator().manual_seed(0)))
     assert rates[1] < rates[0]
 

@@ -198,7 +198,7 @@ def test_the_auxiliary_pass_leaves_the_main_statistics_alone(method):
     if isinstance(method, EntProp):
         alone(mixing.mixup(x, y, 1.0, rng).x)
     elif isinstance(method, FastAdvProp):
-        chosen = selection.random_subset(BATCH, 4, rng)
+        chosen = selection.random_subset(BATCH, 4, rng, "cpu")
         kept = torch.ones(BATCH, dtype=torch.bool)
         kept[chosen] = False
         alone(x[kept])
@@ -272,7 +272,7 @@ def test_random_selection_is_uniform():
     counts = torch.zeros(10)
     draws = 4000
     for _ in range(draws):
-        subset = selection.random_subset(10, 3, rng)
+        subset = selection.random_subset(10, 3, rng, "cpu")
         assert len(set(subset.tolist())) == 3
         counts[subset] += 1
     expected = draws * 3 / 10

@@ -10,7 +10,7 @@ from trainables.config import TrialConfig, with_recipe
 from trainables.methods import METHODS
 from trainables.methods.entprop import EntProp
 from trainables.methods.vanilla import Vanilla
-from trainables.training.loop import Diverged, learning_rate, load_splits, train
+from trainables.training.loop import Diverged, learning_rate, load_splits, prepare, train
 from trainables.training.state import TrainState, derive_seed, read_checkpoint
 
 TIMES = {"seconds", "images_per_s"}
@@ -217,3 +217,11 @@ def test_seeds_of_different_purposes_differ():
     }
     assert len(seeds) == 50
     assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_the_raw_training_images_are_read_once_and_spread_over_all(splits):
+    data = prepare(with_recipe(Vanilla(), **SHORT), splits, torch.device("cpu"))
+    ((first, _, _),), ((again, _, _),) = data.raw, data.raw
+    assert first is again, "the same batch in every epoch"
+    rows = np.arange(128) * 160 // 128
+    assert torch.equal(first, torch.from_numpy(splits.train.pixels[rows]).permute(0, 3, 1, 2) / 255)

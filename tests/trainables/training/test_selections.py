@@ -37,7 +37,7 @@ def timeless(rows):
 
 def test_the_order_of_an_epoch_is_that_of_its_batches():
     part = load_splits(config()).train
-    shown = torch.cat([index for _, _, index in make_batches(part, "cpu").train(20, seed=5)])
+    shown = torch.cat([index for _, _, index in make_batches(part, "cpu").shuffled(20, seed=5)])
     assert shown.tolist() == epoch_order(len(part), 5)[: len(shown)].tolist()
 
 

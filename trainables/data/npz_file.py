@@ -1,0 +1,63 @@
+"""A data set of one's own in one .npz file: its arrays, checked."""
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from trainables.data.images import Images, RawData
+
+
+def npz(file: Path) -> RawData:
+    """Arrays train_images, train_labels, test_images, test_labels and, optionally, classes."""
+    if not file.is_file():
+        raise FileNotFoundError(f"no such file: {file}")
+    if not zipfile.is_zipfile(file):
+        raise ValueError(f"{file} is not an npz file")
+    arrays = _arrays(file)
+    classes = _class_names(arrays, file)
+    parts = [_checked_part(arrays, part, len(classes), file) for part in ("train", "test")]
+    if parts[0].pixels.shape[1:] != parts[1].pixels.shape[1:]:
+        sizes = " and ".join(str(part.pixels.shape[1]) for part in parts)
+        raise ValueError(f"{file}: train_images and test_images must be equally large, got sides of {sizes}")
+    return RawData(parts[0], parts[1], classes, f"npz {file.resolve()}")
+
+
+def _arrays(file: Path) -> dict[str, np.ndarray]:
+    needed = ("train_images", "train_labels", "test_images", "test_labels")
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            missing = [name for name in needed if name not in archive]
+            if missing:
+                raise ValueError(f"must hold {', '.join(needed)}; {missing[0]} is missing")
+            return {name: archive[name] for name in (*needed, "classes") if name in archive}
+    except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise ValueError(f"{file}: {' '.join(str(error).split())}") from error
+
+
+def _class_names(arrays: dict[str, np.ndarray], file: Path) -> tuple[str, ...]:
+    """The names in `classes`, else the numbers up to the largest training label."""
+    if "classes" not in arrays:
+        labels = arrays["train_labels"]
+        count = int(labels.max()) + 1 if labels.size and labels.dtype.kind in "iu" else 1
+        return tuple(map(str, range(count)))
+    classes = arrays["classes"]
+    if classes.dtype.kind != "U" or classes.ndim != 1 or not classes.size:
+        raise ValueError(f"{file}: classes must be a list of strings, got {classes.dtype} of shape {classes.shape}")
+    return tuple(classes.tolist())
+
+
+def _checked_part(arrays: dict[str, np.ndarray], part: str, classes: int, file: Path) -> Images:
+    pixels, labels = arrays[f"{part}_images"], arrays[f"{part}_labels"]
+    shape = pixels.shape
+    if pixels.dtype != np.uint8 or len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3 or not pixels.size:
+        grey = "; repeat grey images to three channels" if len(shape) == 3 or shape[-1:] == (1,) else ""
+        raise ValueError(f"{file}: {part}_images must be uint8 of shape (N, S, S, 3), got {pixels.dtype} {shape}{grey}")
+    if labels.dtype.kind not in "iu" or labels.ndim != 1:
+        raise ValueError(f"{file}: {part}_labels must be integers of shape (N,), got {labels.dtype} {labels.shape}")
+    if len(labels) != len(pixels):
+        raise ValueError(f"{file}: {part} must have one label per image, got {len(labels)} for {len(pixels)}")
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(f"{file}: {part}_labels must be in [0, {classes - 1}], got {labels.min()} to {labels.max()}")
+    return Images(pixels, labels.astype(np.int64))
