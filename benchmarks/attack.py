@@ -92,7 +92,7 @@ def digits_case() -> tuple[nn.Module, Tensor, Tensor]:
     config = with_recipe(Vanilla(), "digits")
     splits = load_splits(config)
     state = TrainState(config, splits)
-    for _ in train(config, splits, state):
+    for _ in train(state, splits):
         pass
     x, y, _ = next(iter(make_batches(splits.test, "cpu").sequential(DIGITS)))
     return state.net.eval(), x, y

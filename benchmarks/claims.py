@@ -120,7 +120,7 @@ def trained(name, seed, asked):
     config = with_recipe(make_method(method, values), asked.data, seed=seed, **given)
     splits = load_splits(config)
     state = TrainState(config, splits)
-    last = list(train(config, splits, state))[-1]
+    last = list(train(state, splits))[-1]
     return DeployedNet(state.net), config, splits, last
 
 

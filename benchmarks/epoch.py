@@ -31,7 +31,7 @@ def measure(method: Method, splits, device: str, chosen: dict) -> dict:
     """Train one method and keep what its epochs cost."""
     config = with_recipe(method, **chosen)
     state = TrainState(config, splits, device)
-    rows = list(train(config, splits, state))
+    rows = list(train(state, splits))
     seconds = [row["images"] / row["images_per_s"] for row in rows[1:]]
     return {
         "method": label(method),

@@ -84,7 +84,7 @@ def accuracies():
     config = with_recipe(EntProp(), "digits")
     splits = load_splits(config)
     state = TrainState(config, splits)
-    list(train(config, splits, state))
+    list(train(state, splits))
     test = splits.test.take(np.arange(dataset_entry("digits").corrupted or len(splits.test)))
     found = {}
     for precision in ("fp32", "bf16"):

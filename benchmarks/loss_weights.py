@@ -65,7 +65,7 @@ def measure(job):
     started = time.process_time()
     splits = load_splits(config)
     state = TrainState(config, splits)
-    last = list(train(config, splits, state))[-1]
+    last = list(train(state, splits))[-1]
     net = DeployedNet(state.net)
     rows = list(measure_clean(net, make_batches(splits.test, "cpu").sequential(500)))
     few = splits.test.take(np.arange(corrupted_images or dataset_entry(data).corrupted or len(splits.test)))

@@ -33,7 +33,7 @@ def measure(name, seed):
     config = with_recipe(make_method(name, {}), "digits", seed=seed)
     splits = load_splits(config)
     state = TrainState(config, splits)
-    rows = list(train(config, splits, state))
+    rows = list(train(state, splits))
     test = make_batches(splits.test, "cpu")
     return {
         "method": name,

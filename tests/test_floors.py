@@ -106,10 +106,12 @@ FLOORS = {
     ],
     "search_spaces": [{"spaces"}, {"cheapest"}],
     "study": [
+        {"errors"},
         {"files", "papers"},
         {"config"},
         {"workers"},
-        {"confirm", "ray_tune", "search"},
+        {"confirm", "search"},
+        {"ray_tune"},
         {"display"},
         {"driver"},
         {"run"},
@@ -151,7 +153,7 @@ def room(name):
 
 
 def circles(imports):
-    """The modules in circles, and those that import them: modules without imports go until every module left has one."""
+    """The modules in circles, and their importers: modules without imports go until every one left has some."""
     left = dict(imports)
     while leaves := {name for name, targets in left.items() if not targets & left.keys()}:
         left = {name: targets for name, targets in left.items() if name not in leaves}
@@ -195,12 +197,6 @@ def test_rooms_and_files_have_a_size_that_a_reader_can_hold():
     files = [path for folder in folders for path in folder.glob("*.py")]
     long = [path.name for path in files if len(path.read_text(encoding="utf-8").splitlines()) > 350]
     assert long == []
-
-
-def test_only_ray_tune_knows_ray_and_only_sampling_knows_optuna():
-    named = {(path, name) for path, name in imports_of("study") if name in {"ray", "optuna"}}
-    assert {path for path, name in named if name == "ray" and not path.startswith("study/ray_tune/")} == set()
-    assert {path for path, name in named if name == "optuna"} == {"study/search/sampling.py"}
 
 
 def test_training_core_imports_only_what_the_floor_environment_has():
@@ -248,7 +244,8 @@ def test_in_a_study_ray_and_optuna_each_have_one_home(package, home):
     assert {path for path in files if not path.startswith(home)} == set()
 
 
-def test_ray_settings_are_made_by_a_call_and_not_by_an_import():
+def test_ray_settings_are_made_by_a_call_and_not_by_an_import(monkeypatch):
+    monkeypatch.delenv("TUNE_GLOBAL_CHECKPOINT_S", raising=False)  # other tests of this process may have made them
     code = "import os, study.ray_tune.tuner as t; print('TUNE_GLOBAL_CHECKPOINT_S' in os.environ)"
     assert run_python(code) == "False"
     assert run_python("from study.ray_tune.settings import configure as c; c();" + code) == "True"

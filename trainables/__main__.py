@@ -1,7 +1,7 @@
 """Train one configuration, without Ray: python -m trainables --method entprop --k 0.2 --n 1 --dataset digits
 
 Digits take a few seconds on a laptop. `--list` shows the methods, data sets and networks. With `--out FOLDER` the rows
-and a checkpoint are kept there after every epoch, and the same command goes on from where the folder stopped.
+and a checkpoint are kept there after every epoch, and the same command resumes after the last one.
 """
 
 import argparse
@@ -15,8 +15,7 @@ from trainables.data.datasets import DATASETS
 from trainables.methods import METHODS
 from trainables.models.registry import MODELS
 from trainables.options import OneLineParser, Option, add_flag, add_flags, options_of, read_flags
-
-Row = dict[str, Any]
+from trainables.training import Row
 
 
 def build_parser() -> OneLineParser:
@@ -29,7 +28,9 @@ def build_parser() -> OneLineParser:
     )
     parser.add_argument("--list", action="store_true", help="list methods, data sets and networks, and stop")
     parser.add_argument("--method", default="entprop", metavar="M", help="training method (default entprop)")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="keep rows and checkpoint here, or go on from them")
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="keep rows and checkpoint here; resume if there are any"
+    )
     parser.add_argument("--selections", action="store_true", help="with --out, keep which images each epoch selected")
     parser.add_argument("--data-root", type=Path, metavar="FOLDER", help="where data sets lie or are downloaded to")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps; auto takes the fastest there is")
@@ -53,7 +54,7 @@ def method_options() -> dict[str, dict[str, Option]]:
 def print_list() -> None:
     """One line for each method, data set and network."""
     own_data = {
-        "folder:PATH": "your own pictures: train/CLASS/*.png and test/CLASS/*.png",
+        "folder:PATH": "your own images: train/CLASS/*.png and test/CLASS/*.png",
         "npz:PATH": "your own arrays: train_images, train_labels, test_images, test_labels[, classes]",
     }
     lists = {
@@ -125,7 +126,6 @@ def run(arguments: argparse.Namespace, config: TrialConfig) -> list[Row]:
     state = (folder and folder.state) or TrainState(config, splits, device)
     if recorder:
         recorder.load(arguments.out, state.epoch)
-        state.config = recorder.config
     rows = list(folder.rows) if folder else []
     if folder:
         folder.begin(config, splits)
@@ -135,10 +135,10 @@ def run(arguments: argparse.Namespace, config: TrialConfig) -> list[Row]:
             print(f"going on after epoch {state.epoch} of {folder.path}")  # type: ignore[union-attr]
 
     progress = Progress(config)
-    training = train(config, splits, state)
-    for row in recorder.watch(training) if recorder else training:
+    for row in train(state, splits, selections=recorder is not None):
         rows.append(row)
-        if recorder:
+        if recorder and state.selected is not None:
+            recorder.add(state.selected)
             recorder.save(arguments.out)
         if folder:
             folder.add(row, state)

@@ -27,8 +27,8 @@ def option(
     """A dataclass field with a help text and limits.
 
     The choices of a field of type `Literal["a", "b"]` are its annotation; `one_of` is for names that a registry holds.
-    `above` is an exclusive lower limit, `read` turns the text of a flag into the value, and a `switch` is a flag
-    without a value that has no `--no-` form.
+    `above` is an exclusive lower limit, and the limits of a tuple hold for each of its numbers. `read` turns the text
+    of a flag into the value, and a `switch` is a flag without a value that has no `--no-` form.
     """
     limits = {"one_of": one_of, "low": low, "high": high, "above": above}
     return dataclasses.field(
@@ -104,14 +104,17 @@ def _check(each: Option, value: Any) -> None:
         raise ValueError(f"{each.name} must be a word, got {value!r}")
     if each.choices and value not in each.choices:
         raise ValueError(unknown(each.name, value, each.choices))
-    if int in each.types or float in each.types:
-        _check_number(each, value)
+    bounds = _bounds(each)
+    if tuple in each.types and each.of in (int, float) and bounds:
+        many = "numbers" if each.of is float else "whole numbers"
+        for part in value:
+            _check_number(each, part, each.of is float, f"{each.name} must be {many}{bounds}, got {part!r}")
+    elif int in each.types or float in each.types:
+        one = "a number" if float in each.types else "a whole number"
+        _check_number(each, value, float in each.types, f"{each.name} must be {one}{bounds}, got {value!r}")
 
 
-def _check_number(each: Option, value: Any) -> None:
-    fractions = float in each.types
-    kind = "a number" if fractions else "a whole number"
-    must = f"{each.name} must be {kind}{_bounds(each)}, got {value!r}"
+def _check_number(each: Option, value: Any, fractions: bool, must: str) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float) if fractions else int):
         raise ValueError(must)
     too_low = (each.low is not None and value < each.low) or (each.above is not None and value <= each.above)

@@ -25,6 +25,7 @@ from study.config.study_config import Study
 from trainables.config import TrialConfig
 from trainables.data.images import Splits
 from trainables.training.loop import train
+from trainables.training.state import TrainState
 
 SECONDS = 5.0  # that each number of trials is tried for
 STEPS = 50  # of an epoch, so that epochs begin and end about as rarely as real ones
@@ -135,7 +136,7 @@ def probe(device: str, seconds: float, barrier: Any, pipe: Connection) -> None:
     config, splits = pipe.recv()
     try:
         torch.set_num_threads(1)
-        epochs = train(dataclasses.replace(config, epochs=10**6), splits, device=device)
+        epochs = train(TrainState(dataclasses.replace(config, epochs=10**6), splits, device), splits)
         next(epochs)
         barrier.wait(START_S)
         began, done = time.perf_counter(), 0

@@ -18,8 +18,9 @@ from trainables.config import TrialConfig
 from trainables.data.images import Splits
 from trainables.evaluate.measure import measure
 from trainables.evaluate.options import Evaluation, read_evaluation
-from trainables.evaluate.report import Tables, write_csv, write_tables
+from trainables.evaluate.report import write_csv, write_tables
 from trainables.measures.accuracy import Measurement
+from trainables.models.deploy import Norm
 from trainables.training.loop import Diverged, train
 from trainables.training.run_folder import Damaged, RunFolder, Trained
 from trainables.training.selections import Recorder
@@ -58,8 +59,7 @@ class Worker:
         self.folder.begin(self.config, self.splits)
         # The last row is returned again: the driver may have been killed before writing it.
         self.again = self.folder.rows[-1:]
-        epochs = train(self.config, self.splits, self.state, self.device)
-        self.epochs = self.recorder.watch(epochs) if self.recorder else epochs
+        self.epochs = train(self.state, self.splits, selections=self.recorder is not None)
 
     def _read(self, job: Job) -> None:
         """Read the state that an earlier process left, and the images that it had selected if the job asks for them."""
@@ -70,7 +70,6 @@ class Worker:
         self.recorder = Recorder(self.config, len(splits.train)) if wanted else None
         if self.recorder:
             self.recorder.load(path, self.state.epoch)
-            self.state.config = self.recorder.config
 
     def step(self) -> Row:
         """The row of the next epoch. A failure is a row too, so that the process can take the next job."""
@@ -90,7 +89,8 @@ class Worker:
             row = self.again.pop()
         else:
             row = next(self.epochs)
-            if self.recorder:
+            if self.recorder and self.state.selected is not None:
+                self.recorder.add(self.state.selected)
                 self.recorder.save(self.place.path)
             self.folder.add(row, self.state)
             self.place.send()
@@ -116,8 +116,8 @@ class Worker:
         return {**summary, "measured": rows}
 
     def keep(self, rows: Iterable[Row]) -> None:
-        """Write the measurements into the run's folder, as `python -m trainables.evaluate` does, for figures."""
-        source, norms = f"test images of {self.splits.source}", dict[str, list[tuple[Measurement, int, str]]]()
+        """Write what was measured into the run's folder too, as `python -m trainables.evaluate` does, for figures."""
+        source, norms = f"test images of {self.splits.source}", dict[Norm, list[tuple[Measurement, int, str]]]()
         for row in rows:
             found = Measurement(row["measure"], row["name"], row.get("severity"), row["value"])
             norms.setdefault(row["norm"], []).append((found, row["images"], source))
@@ -138,12 +138,12 @@ class Worker:
         return [row for row in rows if row["norm"] != "main" or row["measure"] not in CLEAN]
 
     def evaluated(self, asked: Evaluation) -> list[Row]:
-        """The rows of an evaluation as plain values; tables for figures go into the run's folder."""
-        trained, tables = Trained(self.config, self.splits, self.state), Tables()
-        found = measure(asked, trained, lambda done, total, what: None, tables)
-        rows = [{**row._asdict(), "norm": asked.norm, "images": images} for row, images, _ in found]
-        self.place.send(path.name for path in write_tables(asked, tables))
-        return rows + self._counts(tables.get("selections", ()))
+        """The rows of an evaluation, as plain values; what a figure is drawn from goes into the run's folder."""
+        trained = Trained(self.config, self.splits, self.state.net, self.state.epoch)
+        found = measure(asked, trained, lambda done, total, what: None)
+        rows = [{**row._asdict(), "norm": asked.norm, "images": images} for row, images, _ in found.rows]
+        self.place.send(path.name for path in write_tables(asked, found.tables))
+        return rows + self._counts(found.tables.get("selections", ()))
 
     def _counts(self, histogram: Iterable[Row]) -> list[Row]:
         """A row for each number of times: how many images were selected so often."""

@@ -112,7 +112,7 @@ def test_a_run_is_whole_on_a_full_disk_and_goes_on(small_disk, note):
     folder = RunFolder(path, config, splits)
     folder.begin(config, splits)
     state = TrainState(config, splits)
-    epochs = train(config, splits, state)
+    epochs = train(state, splits)
     folder.add(next(epochs), state)
     row = next(epochs)
     size = (path / "checkpoint.pt").stat().st_size

@@ -31,7 +31,7 @@ def trained():
     config = with_recipe(Vanilla(), "digits", seed=0)
     splits = load_splits(config)
     state = TrainState(config, splits)
-    for _ in train(config, splits, state):
+    for _ in train(state, splits):
         pass
     x, y, _ = next(iter(make_batches(splits.test, "cpu").sequential(IMAGES)))
     # torchattacks takes views of gradients that channels_last does not allow

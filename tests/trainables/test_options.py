@@ -151,7 +151,7 @@ def test_a_folder_that_exists_is_never_the_default_and_never_taken():
 
 def test_a_study_that_exists_is_pointed_out(tmp_path):
     folder = stored(tmp_path).out
-    with pytest.raises(ValueError, match="go on with it: --resume"):
+    with pytest.raises(ValueError, match="resume it: --resume"):
         make_study(budget="4N", out=folder)
 
 

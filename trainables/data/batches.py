@@ -91,11 +91,6 @@ class ImageBatches:
         return pixels.permute(0, 3, 1, 2).float().div_(255)
 
 
-def epoch_order(count: int, seed: int) -> Tensor:
-    """The order (count,) in which `shuffled` visits the images for this seed, with the last incomplete batch."""
-    return _order(count, torch.Generator().manual_seed(seed))
-
-
 def _order(count: int, rng: torch.Generator) -> Tensor:
     return torch.randperm(count, generator=rng)  # the first draw, before those of crops and flips
 

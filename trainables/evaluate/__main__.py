@@ -5,7 +5,7 @@ import sys
 
 from trainables.evaluate.measure import measure
 from trainables.evaluate.options import build_parser, read_evaluation
-from trainables.evaluate.report import Tables, render, write_files
+from trainables.evaluate.report import render, write_csv, write_tables
 from trainables.training.run_folder import read_run
 from trainables.training.state import resolve_device
 
@@ -24,9 +24,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         asked = read_evaluation(values)
         trained = read_run(asked.run, asked.data_root, resolve_device(asked.device))
-        tables: Tables = {}
-        rows = list(measure(asked, trained, show_progress, tables))
-        written = write_files(asked, rows, tables)
+        found = measure(asked, trained, show_progress)
+        table = asked.file("evaluation", "csv")
+        write_csv(table, asked.norm, found.rows)
+        written = [table, *write_tables(asked, found.tables)]
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -34,8 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
         print("\ninterrupted; nothing was written", file=sys.stderr)
         return 130
     method = json.dumps(trained.config.as_dict()["method"]).strip("{}").replace('"', "")
-    print(f"{asked.run}: {method}; epoch {trained.state.epoch}; {asked.norm} norms\n")
-    print(render(rows))
+    print(f"{asked.run}: {method}; epoch {trained.epoch}; {asked.norm} norms\n")
+    print(render(found.rows))
     print(f"written: {', '.join(str(path) for path in written)}")
     return 0
 

@@ -1,69 +1,60 @@
-"""The command of `python -m trainables.evaluate`: from a run's folder to a table and the files of figures."""
+"""From a trained network to every number of its evaluation and the tables of its figures."""
 
 import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from trainables.corruptions.functions import REPORTED, VALIDATION
 from trainables.corruptions.sets import CorruptedSets, corrupted_sets, official_sets
 from trainables.corruptions.severities import ALEXNET_ERRORS, SEVERITIES
-from trainables.data.batches import make_batches, pixel_blocks
+from trainables.data.batches import pixel_blocks
 from trainables.data.datasets import dataset_entry
 from trainables.data.images import Split
 from trainables.evaluate.diagnostics import diagnose
 from trainables.evaluate.options import Evaluation
-from trainables.evaluate.report import Tables
+from trainables.evaluate.report import Found, Source
 from trainables.measures import accuracy
 from trainables.measures.accuracy import Measurement, rate
 from trainables.measures.distribution_shift import measure_shift
 from trainables.measures.metrics import corruption_errors, mean_corruption_error
 from trainables.methods.bottleneck import Bottleneck
 from trainables.models.deploy import DeployedNet
-from trainables.training.run_folder import Trained, read_state
+from trainables.training.run_folder import Trained, read_transferred
 
-VALIDATION_SEVERITIES = (1, 3, 5)  # what the search looks at: enough to rank, a fifth of the work
+VALIDATION_SEVERITIES = (1, 3, 5)  # for the search: enough to rank, at a fifth of the work
 
 
-def measure(
-    asked: Evaluation, trained: Trained, progress: Any, tables: Tables | None = None
-) -> Iterator[tuple[Measurement, int, str]]:
-    """Every number that was asked for, with the images it stands on and where they come from.
+def measure(asked: Evaluation, trained: Trained, progress: Any) -> Found:
+    """Every number that was asked for, with the images behind it and their source, and the tables of the figures."""
+    config, splits, device = trained.config, trained.splits, trained.device
+    net = DeployedNet(trained.net, asked.norm, bf16=asked.precision == "bf16").to(device)
+    on_validation = asked.corruptions == "validation"
+    part, kind = (splits.validation, "validation") if on_validation else (splits.test, "test")
+    images = Source(part, f"{kind} images of {splits.source}")
 
-    What figures are drawn from, more than a number, is put into `tables`.
-    """
-    config, splits, state = trained
-    net = DeployedNet(state.net, asked.norm, bf16=asked.precision == "bf16").to(state.device)  # type: ignore[arg-type]
-    part = splits.validation if asked.corruptions == "validation" else splits.test
-    source = f"{'validation' if part is splits.validation else 'test'} images of {splits.source}"
-    rows = list(accuracy.measure_clean(net, make_batches(part, state.device).sequential(500)))
-    if isinstance(state.net.head, Bottleneck):
-        nats = rate(
-            state.net, make_batches(part, state.device).sequential(500), torch.Generator(state.device).manual_seed(0)
-        )
-        rows.append(Measurement("rate", "", None, nats))
-    yield from ((row, len(part), source) for row in rows)
-
+    clean = list(accuracy.measure_clean(net, images.batches(device, 500)))
+    if isinstance(trained.net.head, Bottleneck):
+        rng = torch.Generator(device).manual_seed(0)
+        clean.append(Measurement("rate", "", None, rate(trained.net, images.batches(device, 500), rng)))
+    rows = [(row, len(part), images.name) for row in clean]
     if asked.corruptions != "none":
-        few = _first_images(part, asked.corrupted_images or dataset_entry(config.dataset).corrupted)
-        sets = find_sets(asked, few, splits.size, state.device)
-        corrupted = list(accuracy.measure_corruptions(net, _reported(sets, len(few), progress), state.device))
-        summary = accuracy.summarise([*rows, *corrupted])
+        few = images.first(asked.corrupted_images or dataset_entry(config.dataset).corrupted).part
+        sets = find_sets(asked, few, splits.size, device)
+        corrupted = list(accuracy.measure_corruptions(net, _reported(sets, len(few), progress), device))
+        summary = accuracy.summarise([*clean, *corrupted])
         summary += corruption_error(asked, accuracy.corruption_accuracies(corrupted))
-        yield from ((row, len(few), sets.source) for row in [*corrupted, *summary])
-    if asked.attacks:
-        yield from ((row, count, source) for row, count in under_attack(asked, trained, part))
+        rows += [(row, len(few), sets.source) for row in (*corrupted, *summary)]
+    if asked.attack:
+        attacked = images.first(asked.attacked_images)
+        rows += [(row, len(attacked.part), images.name) for row in under_attack(asked, trained, attacked)]
     if asked.shift:
-        yield from measure_shift(net, asked.shift, asked.class_map, splits.classes, splits.size, state.device)
-    yield from diagnose(asked, trained, part, source, {} if tables is None else tables)
-
-
-def _first_images(part: Split, limit: int | None) -> Split:
-    return part if limit is None else part.take(np.arange(min(limit, len(part))))
+        rows += measure_shift(net, asked.shift, asked.class_map, splits.classes, splits.size, device)
+    more = diagnose(asked, trained, images)
+    return Found([*rows, *more.rows], more.tables)
 
 
 def find_sets(asked: Evaluation, part: Split, side: int, device: torch.device) -> CorruptedSets:
@@ -78,7 +69,7 @@ def find_sets(asked: Evaluation, part: Split, side: int, device: torch.device) -
 
 
 def _reported(sets: CorruptedSets, images: int, progress: Any) -> Iterator[tuple[tuple[str, int], Tensor, Tensor]]:
-    """The blocks of these sets; `progress` is told how many of all their images have been measured."""
+    """The blocks of these sets; `progress` gets the number of images measured so far, of all."""
     done, total = 0, images * sets.count
     for (name, severity), pixels, labels in sets.blocks:
         yield (name, severity), pixels, labels
@@ -87,7 +78,7 @@ def _reported(sets: CorruptedSets, images: int, progress: Any) -> Iterator[tuple
 
 
 def corruption_error(asked: Evaluation, accuracies: Any) -> list[Measurement]:
-    """mCE against AlexNet on ImageNet-C or against another run's errors, where a normaliser is named."""
+    """mCE in percent, over AlexNet's errors on ImageNet-C or over another run's; nothing without a normaliser."""
     if asked.normaliser is None:
         return []
     if asked.normaliser == "alexnet":
@@ -98,7 +89,7 @@ def corruption_error(asked: Evaluation, accuracies: Any) -> list[Measurement]:
 
 
 def read_accuracies(path: Path) -> dict[tuple[str, int], float]:
-    """The corrupted sets of an earlier evaluation."""
+    """The accuracy in percent on each corrupted set of an earlier evaluation."""
     if not path.is_file():
         raise ValueError(f"{path} must be there; write it with python -m trainables.evaluate {path.parent}")
     with open(path, newline="") as file:
@@ -106,16 +97,12 @@ def read_accuracies(path: Path) -> dict[tuple[str, int], float]:
     return {(row["name"], int(row["severity"])): float(row["value"]) for row in rows}
 
 
-def under_attack(asked: Evaluation, trained: Trained, part: Any) -> Iterator[tuple[Measurement, int]]:
-    """Accuracy under each attack, through the norms that were asked for."""
-    attacked = _first_images(part, asked.attacked_images)
-    device = trained.state.device
-    net: nn.Module = DeployedNet(trained.state.net, asked.norm).to(device)  # type: ignore[arg-type]
-    source = None
+def under_attack(asked: Evaluation, trained: Trained, images: Source) -> Iterator[Measurement]:
+    """Accuracy under each attack in percent, through the norms that were asked for."""
+    device, source = trained.device, None
+    net = DeployedNet(trained.net, asked.norm).to(device)
     if asked.transfer_from:
-        other = read_state(asked.transfer_from, trained.splits, str(device))
-        source = DeployedNet(other.net).to(device)
-    batches = make_batches(attacked, device)
+        source = DeployedNet(read_transferred(asked.transfer_from, trained.splits, str(device)).net).to(device)
     for attack in asked.attacks:
-        row = accuracy.measure_attack(net, batches.sequential(250), attack, source)
-        yield row._replace(measure=f"{asked.curve}_curve") if asked.curve else row, len(attacked)
+        row = accuracy.measure_attack(net, images.batches(device), attack, source)
+        yield row._replace(measure=f"{asked.curve}_curve") if asked.curve else row

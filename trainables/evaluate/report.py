@@ -1,19 +1,50 @@
-"""How the evaluator prints what it measured."""
+"""What an evaluation finds, and how it is printed and written."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
+from trainables.data.batches import make_batches
+from trainables.data.images import Split
 from trainables.disk import replacing, write_atomically
 from trainables.evaluate.options import Evaluation
+from trainables.functional.batch import Batch
 from trainables.measures import accuracy
 from trainables.measures.accuracy import Measurement
 from trainables.measures.metrics import by_corruption, by_severity
+
+Row = tuple[Measurement, int, str]  # a number, the count of images behind it, their source
+Tables = dict[str, Any]  # name of a file -> its rows, each a dictionary, or its arrays by name
+
+
+class Found(NamedTuple):
+    """What was measured: numbers, and the tables that figures are drawn from."""
+
+    rows: list[Row]
+    tables: Tables
+
+
+class Source(NamedTuple):
+    """The images that are measured, and what they are called."""
+
+    part: Split
+    name: str
+
+    def first(self, count: int | None) -> Source:
+        """The first so many of them; all without a count."""
+        return self if count is None else self._replace(part=self.part.take(np.arange(min(count, len(self.part)))))
+
+    def batches(self, device: torch.device, size: int = 250) -> Iterator[Batch]:
+        """One pass through them, in order and without augmentation."""
+        return make_batches(self.part, device).sequential(size)
+
 
 FIRST = {"sa": " %", "ra": " %", "h": "", "ece": " %", "entropy": " nats", "rate": " nats"}  # of the first line
 # how the numbers of one line are printed
@@ -24,8 +55,8 @@ UNITS = {
 }
 
 
-def render(rows: list[tuple[Measurement, int, str]]) -> str:
-    """The table that is printed."""
+def render(rows: list[Row]) -> str:
+    """The table that is printed, as one text."""
     values = {row.measure: row.value for row, _, _ in rows if row.measure in FIRST}
     names = {"ece": "ECE", "entropy": "entropy", "rate": "rate"}
     lines = ["   ".join(f"{names.get(m, m.upper())} {value:.2f}{FIRST[m]}" for m, value in values.items())]
@@ -56,12 +87,8 @@ def corruption_lines(accuracies: dict[tuple[str, int], float]) -> list[str]:
     return [*lines, f"{'mean':20}" + "".join(f"{means[severity]:7.1f}" for severity in severities) + f"{overall:7.1f}"]
 
 
-Found = tuple[Measurement, int, str]  # a number, the images it stands on, where those come from
-Tables = dict[str, Any]  # name of a file -> its rows, each a dictionary, or its arrays by name
-
-
 def table_file(content: Any) -> tuple[str, bytes]:
-    """How a table is written: the ending of its file's name, and its bytes."""
+    """The ending of a table's file name and the bytes of the file."""
     if isinstance(content, dict):
         binary = io.BytesIO()
         np.savez_compressed(binary, **content)
@@ -76,8 +103,8 @@ def table_file(content: Any) -> tuple[str, bytes]:
 COLUMNS = ("norm", "measure", "name", "severity", "value", "images", "source")
 
 
-def write_csv(path: Path, norm: str, rows: list[tuple[Measurement, int, str]]) -> None:
-    """A row per number."""
+def write_csv(path: Path, norm: str, rows: list[Row]) -> None:
+    """Write a CSV with a row per number."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -86,15 +113,8 @@ def write_csv(path: Path, norm: str, rows: list[tuple[Measurement, int, str]]) -
     write_atomically(path, text.getvalue())
 
 
-def write_files(asked: Evaluation, rows: list[tuple[Measurement, int, str]], tables: Tables) -> list[Path]:
-    """The table of numbers, and a file for each figure that was asked for."""
-    path = asked.file("evaluation", "csv")
-    write_csv(path, asked.norm, rows)
-    return [path, *write_tables(asked, tables)]
-
-
 def write_tables(asked: Evaluation, tables: Tables) -> list[Path]:
-    """A file for each figure that was asked for."""
+    """Write a file for each figure that was asked for; their paths."""
     written = []
     for kind, content in tables.items():
         ending, data = table_file(content)

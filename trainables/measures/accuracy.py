@@ -15,6 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor, nn
 
+from trainables.attacks import robustness
 from trainables.attacks.spec import Attack, attack_name
 from trainables.functional.batch import Batch
 from trainables.measures.metrics import calibration_error, h_score, mean_entropy, robust_accuracy, top1_accuracy
@@ -24,7 +25,7 @@ from trainables.models.pixel_net import PixelNet
 
 
 def rate(net: PixelNet, batches: Iterable[Batch], rng: Generator) -> float:
-    """E[ln p(z|x) − ln q(z)] over images in nats, an upper bound of what the encoding tells of them."""
+    """E[ln p(z|x) − ln q(z)] over images in nats: an upper bound on what encodings tell about images."""
     head, ratios = head_of(net), []
     with evaluating(net):
         for x, _, _ in batches:
@@ -86,10 +87,8 @@ def measure_attack(
     net: nn.Module, batches: Iterable[Batch], attack: Attack, source: nn.Module | None = None
 ) -> Measurement:
     """The accuracy under an attack in percent; with a `source`, on examples crafted against that network."""
-    from trainables.attacks.robustness import robust_accuracy as accuracy_under
-
     kind = "transfer" if source else "attack"
-    return Measurement(kind, attack_name(attack), None, accuracy_under(net, batches, attack, source))
+    return Measurement(kind, attack_name(attack), None, robustness.robust_accuracy(net, batches, attack, source))
 
 
 def summarise(rows: Iterable[Measurement]) -> list[Measurement]:

@@ -46,7 +46,7 @@ def _grouped(pairs: Iterable[tuple]) -> dict:
 def mean_corruption_error(accuracies: Accuracies, normaliser: Mapping[str, float]) -> float:
     """mCE in percent: each corruption's error over the normaliser's, then the mean over corruptions.
 
-    The normaliser is ALEXNET_ERRORS of trainables/alexnet.py, or the errors of our own vanilla run by
+    The normaliser is ALEXNET_ERRORS of trainables/corruptions/severities.py, or the errors of our own vanilla run by
     `corruption_errors`; say which beside it.
     """
     errors = corruption_errors(accuracies)

@@ -16,20 +16,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Model:
-    """One network of the list: what it is and how it is built from (classes, image size, norms, pretrained)."""
+    """One network of the list: what it is and how it is built from (classes, image size, norms, pretrained).
+
+    With `download=False`, a pretrained network is built without its weights, for those of a checkpoint.
+    """
 
     description: str
-    build: Callable[[int, int, bool, bool], nn.Module]
+    build: Callable[..., nn.Module]
     norms: bool = True  # whether it has norm layers at all
 
 
-def _torchvision_resnet(name: str, classes: int, size: int, norms: bool, pretrained: bool) -> nn.Module:
+def _torchvision_resnet(
+    name: str, classes: int, size: int, norms: bool, pretrained: bool, download: bool = True
+) -> nn.Module:
     import torchvision
     from torch import nn
 
     without = {} if norms else {"norm_layer": lambda channels: nn.Identity()}
     net = torchvision.models.get_model(name, **without)
-    if pretrained:
+    if pretrained and download:
         _load_imagenet_weights(net, name)
     if size <= SMALL and not pretrained:  # the CIFAR stem (A20)
         net.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
@@ -56,14 +61,14 @@ def _load_imagenet_weights(net: nn.Module, name: str) -> None:
         raise ValueError(f"norms must be true for pretrained weights of {name}, which hold them") from error
 
 
-def _vit(classes: int, size: int, norms: bool, pretrained: bool) -> nn.Module:
+def _vit(classes: int, size: int, norms: bool, pretrained: bool, download: bool = True) -> nn.Module:
     import torchvision
     from torch import nn
 
     if not norms:
         raise ValueError("vit_b_16 cannot be built without norms; choose a residual net for norms false")
     net = torchvision.models.vit_b_16()
-    if pretrained:
+    if pretrained and download:
         _load_imagenet_weights(net, "vit_b_16")
     net.heads = nn.Linear(net.hidden_dim, classes)
     if size == 224:
@@ -72,7 +77,7 @@ def _vit(classes: int, size: int, norms: bool, pretrained: bool) -> nn.Module:
     return nn.Sequential(nn.Upsample(size=(224, 224), mode="bilinear", align_corners=False), net)
 
 
-def _mnist_cnn(classes: int, size: int, norms: bool, pretrained: bool) -> nn.Module:
+def _mnist_cnn(classes: int, size: int, norms: bool, pretrained: bool, download: bool = True) -> nn.Module:
     from trainables.models.resnets import FourLayerCNN
 
     if pretrained:
@@ -83,7 +88,7 @@ def _mnist_cnn(classes: int, size: int, norms: bool, pretrained: bool) -> nn.Mod
 
 
 def _scratch_only(
-    kind: str, settings: dict[str, Any], classes: int, size: int, norms: bool, pretrained: bool
+    kind: str, settings: dict[str, Any], classes: int, size: int, norms: bool, pretrained: bool, download: bool = True
 ) -> nn.Module:
     from trainables.models import resnets
 
@@ -97,11 +102,11 @@ def _scratch_only(
     return resnets.PreActResNet(block, classes=classes, norms=norms, **settings)
 
 
-def _preact(kind: str, depths: tuple[int, ...]) -> Callable[[int, int, bool, bool], nn.Module]:
+def _preact(kind: str, depths: tuple[int, ...]) -> Callable[..., nn.Module]:
     return partial(_scratch_only, kind, {"depths": depths, "widths": (64, 128, 256, 512), "stem": 64})
 
 
-def _wide(depth: int, factor: int) -> Callable[[int, int, bool, bool], nn.Module]:
+def _wide(depth: int, factor: int) -> Callable[..., nn.Module]:
     blocks = (depth - 4) // 6
     widths = tuple(factor * width for width in (16, 32, 64))
     return partial(_scratch_only, "basic", {"depths": (blocks,) * 3, "widths": widths, "stem": 16})

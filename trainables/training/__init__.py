@@ -1,1 +1,5 @@
-"""The training loop, its state and the folder of a run."""
+"""Training: the loop, its state, the folder of a run."""
+
+from typing import Any
+
+Row = dict[str, Any]  # an epoch's numbers by column name

@@ -1,4 +1,7 @@
-"""The training loop: one generator that yields a row after every epoch, for every method."""
+"""The training loop: one generator that yields a row after every epoch, for every method.
+
+A-numbers: docs/decisions.md
+"""
 
 import contextlib
 import math
@@ -6,7 +9,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,138 +18,135 @@ from torch import Tensor, nn
 from trainables.config import TrialConfig
 from trainables.data.batches import make_batches
 from trainables.data.datasets import load_dataset
-from trainables.data.images import Splits
+from trainables.data.images import Split, Splits
 from trainables.functional.batch import Batch
 from trainables.functional.losses import entropy
 from trainables.measures.accuracy import accuracy
-from trainables.methods import StepOutput
+from trainables.methods import StepOutput, method_name
 from trainables.models.dual_norm import norm_groups
 from trainables.models.modes import evaluating
 from trainables.models.pixel_net import PixelNet
+from trainables.training import Row
 from trainables.training.passes import PassCounter
 from trainables.training.state import TrainState, derive_seed
 
-Row = dict[str, Any]
-
-RAW_IMAGES = 128  # of the training images: enough for a mean, and no more than some percent of an epoch of 1,000
+RAW_IMAGES = 128  # training images of `entropy_raw`: enough for a mean, at a few percent of an epoch of 1,000
+CHECK_EVERY = 200  # steps between checks for NaN, each of which makes the host wait for the device
+MUST_SELECT = "method must send chosen samples to auxiliary norms to have its selections kept"
 
 
 class Diverged(ArithmeticError):
     """The loss turned to NaN or infinity."""
 
 
-def train(config: TrialConfig, splits: Splits, state: TrainState | None = None, device: str = "cpu") -> Iterator[Row]:
-    """Train to the last epoch and yield a row after each; a caller that stops asking stops the training.
+def train(state: TrainState, splits: Splits, *, selections: bool = False) -> Iterator[Row]:
+    """Train to the last epoch and yield a row after each; to stop early, stop iterating.
 
-    With a `state` it goes on after that state's last epoch, and the rows are those of an unbroken run to the last bit
-    (on a CPU): every random choice is drawn from the seed, its purpose and the epoch, never from what came before.
+    Training continues after the epochs that `state` has behind it, and on a CPU the rows equal those of an unbroken
+    run bit for bit: every random choice is drawn from the seed, its purpose and the epoch, never from what came before.
+    With `selections`, `state.selected` holds after each epoch the training images that the method selected in it.
     """
-    state = state or TrainState(config, splits, device)
+    config = state.config
     check_batch_size(config, splits)
-    data = prepare(config, splits, state.device)
+    training = make_batches(splits.train, state.device, config.augment)
+    validation = make_batches(splits.validation, state.device)
+    raw = list(make_batches(evenly_spaced(splits.train, RAW_IMAGES), state.device).sequential(RAW_IMAGES))
+    images = len(splits.train) // config.batch_size * config.batch_size
     counter = PassCounter(state.net)
     try:
         while state.epoch < config.epochs:
+            started = time.perf_counter()
             with deterministic_if(config.deterministic):
-                row = train_epoch(state, data, counter)
-            yield row
+                counter.reset()
+                metrics = train_epoch(state, training, images // config.batch_size, selections)
+                passes = {
+                    "measured_cost": counter.work / images,
+                    "images": images,
+                    "forward_passes": counter.forward,
+                    "full_passes": counter.full,
+                    "input_passes": counter.input_only,
+                }
+                trained = time.perf_counter() - started
+                validated = {
+                    "val_sa": accuracy(state.net, validation.sequential(max(config.batch_size, 256))),
+                    **raw_entropy(state.net, raw),
+                }
+            yield {
+                "epoch": state.epoch,
+                "spent": state.spent,
+                "lr": state.optimizer.param_groups[0]["lr"],
+                **metrics,
+                **validated,
+                "cost": config.method.cost,
+                **passes,
+                "images_per_s": images / trained,
+                "seconds": time.perf_counter() - started,
+            }
     finally:
         counter.remove()
 
 
-class Prepared(NamedTuple):
-    """The images of a training on their device."""
-
-    training: Any
-    images: int  # of the training part
-    validation: Any
-    raw: list[Batch]  # the same few training images in every epoch, not augmented; read once
-
-
-def prepare(config: TrialConfig, splits: Splits, device: torch.device) -> Prepared:
-    """The parts that an epoch goes through."""
-    images = len(splits.train)
-    spread = np.arange(min(RAW_IMAGES, images)) * images // min(RAW_IMAGES, images)  # a folder lies class by class
-    return Prepared(
-        make_batches(splits.train, device, config.augment),
-        images,
-        make_batches(splits.validation, device),
-        list(make_batches(splits.train.take(spread), device).sequential(RAW_IMAGES)),
-    )
-
-
-def train_epoch(state: TrainState, data: Prepared, counter: PassCounter) -> Row:
-    """One pass through the training images, then validation."""
-    config, started = state.config, time.perf_counter()
+def train_epoch(state: TrainState, training: Any, steps: int, selections: bool) -> Row:
+    """Take the steps of one epoch; the means over them."""
+    config, net, optimizer = state.config, state.net, state.optimizer
     rng = torch.Generator().manual_seed(derive_seed(config.seed, "method", state.epoch))
-    steps = data.images // config.batch_size
-    parameters = list(state.net.parameters())
-    groups = norm_groups(state.net) if config.norm_grad == "group_mean" else None
-    metrics = EpochMetrics()
-    counter.reset()
-    state.net.train()
-
-    for i, (x, y, _) in enumerate(
-        data.training.shuffled(config.batch_size, derive_seed(config.seed, "order", state.epoch))
-    ):
-        rate = learning_rate(config, state.epoch * steps + i, config.epochs * steps)
-        for group in state.optimizer.param_groups:
+    batches = training.shuffled(config.batch_size, derive_seed(config.seed, "order", state.epoch))
+    groups = norm_groups(net) if config.norm_grad == "group_mean" else None
+    metrics = EpochMetrics(selections)
+    net.train()
+    for i, (x, y, index) in enumerate(batches, start=1):
+        rate = learning_rate(config, state.epoch * steps + i - 1, config.epochs * steps)
+        for group in optimizer.param_groups:
             group["lr"] = rate
-        step = config.method.accumulate(state.net, x, y, rng)
+        step = config.method.accumulate(net, x, y, rng)
+        if selections and step.selected is None and step.aux is not None:
+            raise ValueError(f"{MUST_SELECT}, got {method_name(config.method)}, which sends all")
         if groups is not None:
             scale_norm_gradients(*groups, step)
-        state.optimizer.step()
-        for parameter in parameters:
-            parameter.grad = None
-        metrics.add(step)
-
-    drawn = steps * config.batch_size
-    passes = {
-        "measured_cost": counter.work / drawn,
-        "images": drawn,
-        "forward_passes": counter.forward,
-        "full_passes": counter.full,
-        "input_passes": counter.input_only,
-    }
-    check_finite(state, metrics.losses)
+        optimizer.step()
+        optimizer.zero_grad()
+        metrics.add(step, index)
+        if i % CHECK_EVERY == 0 or i == steps:
+            check_finite(state, metrics.losses, steps)
     state.epoch += 1
     state.spent += config.method.cost
-    trained = time.perf_counter() - started
-    validated = {
-        "val_sa": accuracy(state.net, data.validation.sequential(max(config.batch_size, 256))),
-        **raw_entropy(state.net, data.raw),
-    }
-    return {
-        "epoch": state.epoch,
-        "spent": state.spent,
-        "lr": rate,
-        **metrics.means(),
-        **validated,
-        "cost": config.method.cost,
-        **passes,
-        "images_per_s": drawn / trained,
-        "seconds": time.perf_counter() - started,
-    }
+    state.selected = metrics.selected_images()
+    return metrics.means()
+
+
+def evenly_spaced(part: Split, count: int) -> Split:
+    """That many images of a part, or all if it has fewer; evenly spaced, since a folder is sorted by class."""
+    count = min(count, len(part))
+    return part.take(np.arange(count) * len(part) // count)
 
 
 class EpochMetrics:
-    """Sums over an epoch's steps, kept on the device so that no step waits for the host."""
+    """Values of an epoch's steps, kept on the device so that no step waits for the host."""
 
-    def __init__(self) -> None:
+    def __init__(self, selections: bool) -> None:
+        self.selected: list[Tensor] | None = [] if selections else None
         self.losses: list[Tensor] = []
         self.right: list[Tensor] = []
         self.entropies: dict[str, list[Tensor]] = {"main": [], "aux": []}
         self.seen = 0
 
-    def add(self, step: StepOutput) -> None:
+    def add(self, step: StepOutput, index: Tensor) -> None:
+        """Keep one step, whose batch holds the training images `index`."""
         self.losses.append(step.loss)
         self.right.append((step.main.argmax(dim=1) == step.targets).sum())
         self.seen += len(step.targets)
         for norm, logits in (("main", step.main), ("aux", step.aux)):
             if logits is not None:
                 self.entropies[norm].append(entropy(logits, step.targets))
+        if self.selected is not None and step.selected is not None:
+            self.selected.append(index[step.selected])
+
+    def selected_images(self) -> Tensor | None:
+        """The numbers of the selected training images, on the CPU; None unless they were asked for."""
+        return None if self.selected is None else torch.cat(self.selected or [torch.empty(0).long()]).cpu()
 
     def means(self) -> Row:
+        """Mean loss, training accuracy in percent, and mean and deviation of the entropies in nats."""
         row: Row = {
             "loss": float(torch.stack(self.losses).mean()),
             "train_accuracy": 100 * int(torch.stack(self.right).sum()) / self.seen,
@@ -159,20 +159,20 @@ class EpochMetrics:
 
 
 def raw_entropy(net: PixelNet, batches: Iterable[Batch]) -> Row:
-    """Entropy of predictions of images as they are, neither shifted nor mixed, through the main norms (A29)."""
+    """Mean and deviation of the predictions' entropy on unaugmented images through the main norms, in nats (A29)."""
     with evaluating(net):
         values = torch.cat([entropy(net(x), y) for x, y, _ in batches])
     return {"entropy_raw": float(values.mean()), "entropy_raw_sd": float(values.std())}
 
 
-def check_finite(state: TrainState, losses: list[Tensor]) -> None:
-    """Raise if a loss of the epoch, or a weight after it, is not a number, with where it was and at which rate."""
-    config, steps = state.config, len(losses)
-    weights = torch.stack(torch._foreach_norm(list(state.net.parameters()))).sum()
+@torch.no_grad()
+def check_finite(state: TrainState, losses: list[Tensor], steps: int) -> None:
+    """Raise Diverged if a loss of this epoch of `steps` steps, or a weight after the latest, is NaN or infinite."""
+    weights = nn.utils.get_total_norm(list(state.net.parameters()))
     finite = torch.isfinite(torch.stack([*losses, weights])).tolist()
     if all(finite):
         return
-    step = min(finite.index(False), steps - 1)
+    config, step = state.config, min(finite.index(False), len(losses) - 1)
     rate = learning_rate(config, state.epoch * steps + step, config.epochs * steps)
     raise Diverged(
         f"the loss is no longer finite at step {step + 1} of epoch {state.epoch + 1} "
@@ -181,10 +181,10 @@ def check_finite(state: TrainState, losses: list[Tensor]) -> None:
 
 
 def scale_norm_gradients(main: list[nn.Parameter], aux: list[nn.Parameter], step: StepOutput) -> None:
-    """Turn the gradient of each set of norms into a mean over the samples that reached it (A10).
+    """Make the gradient of each norm set a mean over the samples that reached it (A10).
 
-    The other parameters saw every sample; without this, a norm set that saw a fifth of them would learn at a fifth
-    of the rate.
+    All other parameters see every sample; without this, a norm set that sees a fifth of them learns at a fifth of the
+    rate.
     """
     for parameters, weight in ((main, step.main_weight), (aux, step.aux_weight)):
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
@@ -193,7 +193,7 @@ def scale_norm_gradients(main: list[nn.Parameter], aux: list[nn.Parameter], step
 
 
 def learning_rate(config: TrialConfig, step: int, steps: int) -> float:
-    """The rate of one step: linear warm-up, then the schedule over what is left."""
+    """The learning rate of one of `steps` steps: linear warm-up, then the schedule over the remaining ones."""
     warm = config.warmup * steps
     if step < warm:
         return config.lr * (step + 1) / math.ceil(warm)
@@ -206,7 +206,7 @@ def learning_rate(config: TrialConfig, step: int, steps: int) -> float:
 
 
 def check_batch_size(config: TrialConfig, splits: Splits) -> None:
-    """A step needs a whole batch."""
+    """Raise ValueError if the training images do not fill one batch."""
     if config.batch_size > len(splits.train):
         images = f"{len(splits.train)} training images of {config.dataset}"
         raise ValueError(f"batch_size must be at most the {images}, got {config.batch_size}")

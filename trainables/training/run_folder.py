@@ -9,14 +9,19 @@ the epoch that was running.
 import csv
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import torch
 
 from trainables.config import TrialConfig, differences
 from trainables.data.images import Splits
 from trainables.disk import remove_unfinished, replace_by_link, write_atomically
-from trainables.training.loop import Row, load_splits
-from trainables.training.state import TrainState, read_checkpoint
+from trainables.models.pixel_net import PixelNet
+from trainables.training import Row
+from trainables.training.loop import load_splits
+from trainables.training.state import TrainState, load_network, naming_damage, read_checkpoint
 
 
 class Damaged(ValueError):
@@ -116,28 +121,42 @@ def _cell(text: str) -> Any:
 
 
 class Trained(NamedTuple):
-    """A run read back: what it was trained on, and its network."""
+    """A trained network, with the configuration and the data that it was trained on."""
 
     config: TrialConfig
     splits: Splits
-    state: TrainState
+    net: PixelNet
+    epoch: int
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self.net.scale.device
 
 
 def read_run(folder: Path, data_root: Path | None, device: str) -> Trained:
     """The network of a run's folder with the data that it was trained on."""
-    checkpoint = checkpoint_of(folder)
-    config = TrialConfig.from_dict(read_checkpoint(checkpoint)["config"])
-    splits = load_splits(config, data_root)
-    return Trained(config, splits, TrainState.load(checkpoint, splits, device))
+    return _read(folder, device, lambda config: load_splits(config, data_root))
 
 
-def read_state(folder: Path, splits: Splits, device: str) -> TrainState:
-    """The network of a run's folder that is to see these images."""
+def read_transferred(folder: Path, splits: Splits, device: str) -> Trained:
+    """The network of a run's folder, to be shown these images; ValueError if it was trained on another data set."""
+
+    def same(config: TrialConfig) -> Splits:
+        if config.dataset != splits.name:
+            raise ValueError(f"{folder} must be a run on {splits.name}, got one on {config.dataset}")
+        return splits
+
+    return _read(folder, device, same)
+
+
+def _read(folder: Path, device: str, splits_of: Callable[[TrialConfig], Splits]) -> Trained:
     checkpoint = checkpoint_of(folder)
-    dataset = read_checkpoint(checkpoint)["config"]["dataset"]
-    if dataset != splits.name:
-        raise ValueError(f"{folder} must be a run on {splits.name}, got one on {dataset}")
-    return TrainState.load(checkpoint, splits, device)
+    content = read_checkpoint(checkpoint)
+    with naming_damage(checkpoint):
+        epoch, config = int(content["epoch"]), TrialConfig.from_dict(content["config"])
+    splits = splits_of(config)
+    return Trained(config, splits, load_network(checkpoint, content, splits, device)[1], epoch)
 
 
 def checkpoint_of(folder: Path) -> Path:

@@ -1,55 +1,33 @@
-"""Which training images a method sends to its auxiliary norms, epoch by epoch: figure 6 of the EntProp paper.
+"""Which training images a method sends to its auxiliary norms, epoch by epoch: figure 6 of the EntProp paper."""
 
-The recorder stands between the loop and the method: it hands a step on as it is and keeps what the step says it
-selected, on the device, so that no step waits for it. Which images a batch holds follows from the seed alone, so the
-loop need not say.
-"""
-
-import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from torch import Generator, Tensor
+from torch import Tensor
 
 from trainables.config import TrialConfig
-from trainables.data.batches import epoch_order
 from trainables.disk import replacing
-from trainables.methods import Method, StepOutput, method_name
-from trainables.models.pixel_net import PixelNet
-from trainables.training.loop import Row
+from trainables.methods import method_name
+from trainables.training.loop import MUST_SELECT
 from trainables.training.run_folder import Damaged
-from trainables.training.state import derive_seed
 
 FILE = "selected.npy"
-MUST = "method must send chosen samples to auxiliary norms to have its selections kept"
 
 
 class Recorder:
-    """Keeps one bit per epoch and training image: whether the auxiliary norms saw it.
-
-    `config` is the configuration to train: equal to the one that was given, but its method tells the recorder.
-    """
+    """Keeps one bit per epoch and training image: whether the method selected it."""
 
     def __init__(self, config: TrialConfig, images: int) -> None:
         if not config.method.dual:
-            raise ValueError(f"{MUST}, got {method_name(config.method)}")
-        self.images, self.batch_size, self.seed = images, config.batch_size, config.seed
-        self.steps: list[Tensor | None] = []  # of the epoch that runs
+            raise ValueError(f"{MUST_SELECT}, got {method_name(config.method)}")
+        self.images = images
         self.epochs = np.zeros((0, images), dtype=bool)
-        self.config = dataclasses.replace(config, method=_told(config.method, self.steps))
 
-    def watch(self, rows: Iterator[Row]) -> Iterator[Row]:
-        """The rows of a training, each handed on when its epoch has been recorded."""
-        for row in rows:
-            order = epoch_order(self.images, derive_seed(self.seed, "order", row["epoch"] - 1))
-            selected = np.zeros((1, self.images), dtype=bool)
-            for place, chosen in enumerate(self.steps):
-                if chosen is not None:
-                    selected[0, order[place * self.batch_size + chosen.cpu()].numpy()] = True
-            self.steps.clear()
-            self.epochs = np.concatenate([self.epochs, selected])
-            yield row
+    def add(self, selected: Tensor) -> None:
+        """Record an epoch by the numbers of its selected images."""
+        epoch = np.zeros((1, self.images), dtype=bool)
+        epoch[0, selected.numpy()] = True
+        self.epochs = np.concatenate([self.epochs, epoch])
 
     def save(self, folder: Path) -> None:
         """Write the record in one piece."""
@@ -57,7 +35,7 @@ class Recorder:
             np.save(file, np.packbits(self.epochs, axis=1))
 
     def load(self, folder: Path, epoch: int) -> None:
-        """Go on with the record of a folder whose checkpoint stands after that epoch."""
+        """Continue the record of a folder whose checkpoint was written after that epoch."""
         if epoch:
             self.epochs = read_selected(folder, self.images)[:epoch]
         if len(self.epochs) < epoch:
@@ -65,21 +43,6 @@ class Recorder:
                 f"selections must be kept from the first epoch on, got {folder / FILE} with {len(self.epochs)} of "
                 f"{epoch} epochs; choose another folder"
             )
-
-
-def _told(method: Method, steps: list[Tensor | None]) -> Method:
-    """A copy of a method that is equal to it and notes which samples each of its steps selected."""
-    copy = dataclasses.replace(method)  # type: ignore[type-var]
-
-    def accumulate(net: PixelNet, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
-        step = method.accumulate(net, x, y, rng)
-        if step.selected is None and step.aux is not None:
-            raise ValueError(f"{MUST}, got {method_name(method)}, which sends all")
-        steps.append(step.selected)
-        return step
-
-    object.__setattr__(copy, "accumulate", accumulate)  # it is frozen, and must stay of its own class
-    return copy
 
 
 def read_selected(folder: Path, images: int) -> np.ndarray:

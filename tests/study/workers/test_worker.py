@@ -155,6 +155,23 @@ def test_a_job_whose_folder_was_damaged_is_trained_anew_with_the_same_numbers(tm
     assert [plain(row) for row in after] == [plain(row) for row in whole]
 
 
+def test_memory_that_runs_out_on_going_on_costs_no_checkpoint(tmp_path, splits, monkeypatch):
+    whole = rows_of(Worker(splits), job_in(tmp_path / "a"))
+    rows_of(Worker(splits), job_in(tmp_path / "b"), count=2)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "b").iterdir()}
+
+    def full(*args, **options):
+        raise torch.OutOfMemoryError("tried to allocate 9 GiB")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.nn.Module, "to", full)
+        (row,) = rows_of(Worker(splits), job_in(tmp_path / "b"))
+    assert row["error"].startswith("out of memory: OutOfMemoryError: tried to allocate 9 GiB")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "b").iterdir()} == before
+    after = rows_of(Worker(splits), job_in(tmp_path / "b"))
+    assert [plain(row) for row in after] == [plain(row) for row in whole[1:]]
+
+
 @pytest.mark.parametrize("when", ["begin", "add"])
 def test_a_full_disk_is_no_failure_of_the_job(tmp_path, splits, monkeypatch, when):
     def full(*args):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import weakref
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 
 from trainables.__main__ import main as train_main
 from trainables.corruptions.functions import REPORTED
+from trainables.data.batches import ImageBatches
 from trainables.data.datasets import load_dataset
 from trainables.evaluate.__main__ import main
 from trainables.measures.distribution_shift import read_class_map, right_among
@@ -88,6 +90,23 @@ def test_attacks_curves_and_transfer(run):
     assert len([row for row in rows_of(run) if row["measure"] == "attack"]) == 2
     assert main([*base, "--attack", "PGD5-8:restarts=1", "--transfer-from", str(run.parent / "vanilla")]) == 0
     assert [row["measure"] for row in rows_of(run)][-1] == "transfer"
+
+
+def test_attacks_and_diagnostics_hold_no_more_than_two_batches_at_once(run, monkeypatch):
+    alive, most, sequential = weakref.WeakSet(), [], ImageBatches.sequential
+
+    def counted(self, size):
+        for x, y, index in sequential(self, 10):
+            alive.add(x)
+            most.append(len(alive))
+            yield x, y, index
+            del x
+
+    monkeypatch.setattr(ImageBatches, "sequential", counted)
+    flags = ["--attack", "FGSM4,FGSM8", "--attacked-images", "60", "--then", "RS2-8", "--geometry", "60"]
+    assert main([str(run), "--corruptions", "none", *flags]) == 0
+    assert len(most) > 4 * 6
+    assert max(most) == 2
 
 
 def test_mce_needs_a_named_normaliser(run, capsys):

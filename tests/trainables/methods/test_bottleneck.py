@@ -157,7 +157,7 @@ def test_a_bottleneck_learns_the_digits_and_keeps_less_the_lower_rho_is():
         config = with_recipe(CEB(rho=rho, dim=32), epochs=6)
         splits = load_splits(config)
         state = TrainState(config, splits)
-        rows = list(train(config, splits, state))
+        rows = list(train(state, splits))
         assert rows[-1]["val_sa"] > 70
         batches = make_batches(splits.validation, "cpu").sequential(200)
         rates.append(rate(state.net, batches, torch.Generator().manual_seed(0)))

@@ -64,13 +64,13 @@ class Ran:
     def attack(self) -> dict:
         return {name: getattr(self.method, name) for name in ("n", "epsilon", "alpha", "attack_bn")}
 
-    def agrees(self, expected: reference.Outcome) -> None:
+    def agrees(self, expected: reference.Outcome, relative: float = RELATIVE) -> None:
         gradients, loss = expected
         assert float(self.step.loss) == pytest.approx(loss, rel=RELATIVE)
         for name, parameter in self.net.named_parameters():
             wanted = gradients[plain(name)]
             got = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-            assert torch.allclose(got, wanted, RELATIVE, ABSOLUTE), (self.method, name)
+            assert torch.allclose(got, wanted, relative, ABSOLUTE), (self.method, name)
         for name, buffer in self.net.named_buffers():
             wanted = self.network.statistics[plain(name)]
             assert torch.allclose(buffer.double(), wanted.double(), RELATIVE, ABSOLUTE), (self.method, name)
@@ -143,7 +143,8 @@ def test_trades_equals_the_slow_algorithm():
 def test_adp_equals_the_slow_algorithm():
     for settings in choices(entropy_weight=[0.0, 2.0], diversity_weight=[0.0, 0.5]):
         ran = Ran("adp", **settings)
-        ran.agrees(reference.adp(ran.network, X, LABELS, **settings))
+        # the log-determinant of nearly parallel predictions amplifies rounding, which differs between processors
+        ran.agrees(reference.adp(ran.network, X, LABELS, **settings), relative=1e-7)
         probabilities = [member(4 * X - 2).softmax(1) for member in ran.net.eval().body.members]
         assert torch.allclose(ran.net(X).softmax(1), sum(probabilities) / 3)
 

@@ -10,7 +10,8 @@ from trainables.config import TrialConfig, with_recipe
 from trainables.methods import METHODS
 from trainables.methods.entprop import EntProp
 from trainables.methods.vanilla import Vanilla
-from trainables.training.loop import Diverged, learning_rate, load_splits, prepare, train
+from trainables.training import loop
+from trainables.training.loop import Diverged, learning_rate, load_splits, train
 from trainables.training.state import TrainState, derive_seed, read_checkpoint
 
 TIMES = {"seconds", "images_per_s"}
@@ -28,7 +29,7 @@ def values(rows):
 
 def run(config, splits, state=None):
     state = state or TrainState(config, splits)
-    return values(train(config, splits, state)), state
+    return values(train(state, splits)), state
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -39,7 +40,7 @@ def test_going_on_from_a_checkpoint_equals_never_having_stopped(name, optimizer,
     unbroken, end = run(config, splits)
 
     state = TrainState(config, splits)
-    training = train(config, splits, state)
+    training = train(state, splits)
     first = values([next(training)])
     state.save(tmp_path / "checkpoint.pt")
     training.close()
@@ -53,7 +54,7 @@ def test_going_on_from_a_checkpoint_equals_never_having_stopped(name, optimizer,
 def test_other_random_numbers_in_between_change_nothing(splits):
     config = with_recipe(EntProp(), **SHORT)
     rows = []
-    for row in train(config, splits):
+    for row in train(TrainState(config, splits), splits):
         rows.append(row)
         torch.rand(7)
         torch.manual_seed(99)
@@ -105,6 +106,20 @@ def test_a_diverging_loss_names_step_epoch_and_rate(splits):
     config = with_recipe(Vanilla(), **{**SHORT, "lr": 1e9})
     with pytest.raises(Diverged, match=r"at step \d+ of epoch 1 with a learning rate of \S+; try a lower one"):
         run(config, splits)
+
+
+def test_a_loss_that_is_nan_is_noticed_within_200_steps(splits, monkeypatch):
+    steps, accumulate = [], Vanilla.accumulate
+
+    def spoilt(self, net, x, y, rng):
+        steps.append(accumulate(self, net, x, y, rng))
+        return steps[-1]._replace(loss=steps[-1].loss * (math.nan if len(steps) == 3 else 1))
+
+    monkeypatch.setattr(Vanilla, "accumulate", spoilt)
+    monkeypatch.setattr(loop, "CHECK_EVERY", 4)
+    with pytest.raises(Diverged, match=r"at step 3 of epoch 1 with a learning rate of \S+; try a lower one"):
+        run(with_recipe(Vanilla(), **SHORT), splits)
+    assert len(steps) == 4  # of the 8 of an epoch
 
 
 def test_deterministic_mode_gives_the_same_rows_and_is_left_again(splits):
@@ -219,9 +234,16 @@ def test_seeds_of_different_purposes_differ():
     assert all(0 <= seed < 2**63 for seed in seeds)
 
 
-def test_the_raw_training_images_are_read_once_and_spread_over_all(splits):
-    data = prepare(with_recipe(Vanilla(), **SHORT), splits, torch.device("cpu"))
-    ((first, _, _),), ((again, _, _),) = data.raw, data.raw
+def test_the_raw_training_images_are_read_once_and_spread_over_all(splits, monkeypatch):
+    seen, raw_entropy = [], loop.raw_entropy
+
+    def spy(net, batches):
+        seen.extend(x for x, _, _ in batches)
+        return raw_entropy(net, batches)
+
+    monkeypatch.setattr(loop, "raw_entropy", spy)
+    list(train(TrainState(with_recipe(Vanilla(), **SHORT), splits), splits))
+    first, again = seen
     assert first is again, "the same batch in every epoch"
     rows = np.arange(128) * 160 // 128
     assert torch.equal(first, torch.from_numpy(splits.train.pixels[rows]).permute(0, 3, 1, 2) / 255)

@@ -6,8 +6,10 @@ import torch
 from trainables.config import with_recipe
 from trainables.disk import replacing
 from trainables.methods.vanilla import Vanilla
+from trainables.models import registry
+from trainables.training import state as state_module
 from trainables.training.loop import load_splits
-from trainables.training.run_folder import Damaged, RunFolder
+from trainables.training.run_folder import Damaged, RunFolder, read_run
 from trainables.training.state import TrainState
 
 
@@ -109,3 +111,65 @@ def test_two_processes_that_write_the_same_file_do_not_disturb_each_other(tmp_pa
         first.write(b"first")
     assert path.read_bytes() == b"first"  # the last to end; neither was cut short
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+NO_MEMORY = {
+    "of the GPU": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB"),
+    "a failed device": torch.AcceleratorError("CUDA error: an illegal memory access was encountered"),
+    "of the CPU": RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+    "of Python": MemoryError(),
+}
+WHERE = {
+    "reading the file": (torch, "load"),
+    "building the network": (state_module, "build_network"),
+    "moving it to the device": (torch.nn.Module, "to"),
+    "loading the weights": (torch.nn.Module, "load_state_dict"),
+    "loading the optimiser": (torch.optim.Optimizer, "load_state_dict"),
+}
+
+
+@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize("what", NO_MEMORY)
+def test_memory_that_runs_out_is_not_taken_for_a_damaged_checkpoint(run, where, what, monkeypatch):
+    folder, state, splits = run
+    keep(folder, state, 1, 80.0)
+    before = {path.name: path.read_bytes() for path in folder.path.iterdir()}
+
+    def full(*args, **options):
+        raise NO_MEMORY[what]
+
+    monkeypatch.setattr(*WHERE[where], full)
+    with pytest.raises(type(NO_MEMORY[what])) as raised:
+        RunFolder(folder.path, state.config, splits)
+    assert raised.value is NO_MEMORY[what]
+    monkeypatch.undo()
+    assert {path.name: path.read_bytes() for path in folder.path.iterdir()} == before
+    assert RunFolder(folder.path, state.config, splits).state.epoch == 1
+
+
+def test_a_fine_tuned_run_is_resumed_and_evaluated_without_its_imagenet_weights(tmp_path, monkeypatch):
+    """Also at 32 pixels, where a pretrained network keeps the stem of ImageNet."""
+    config = with_recipe(Vanilla(), "digits", train_images=64, model="resnet18", pretrained=True)
+    splits = load_splits(config)
+    downloads = []
+    monkeypatch.setattr(registry, "_load_imagenet_weights", lambda net, name: downloads.append(name))
+    folder = RunFolder(tmp_path / "run", config, splits)
+    folder.begin(config, splits)
+    keep(folder, TrainState(config, splits), 1, 80.0)
+    assert downloads == ["resnet18"]
+    resumed = RunFolder(folder.path, config, splits).state
+    trained = read_run(folder.path, None, "cpu")
+    assert downloads == ["resnet18"]
+    assert (trained.config, trained.epoch, trained.splits.digest) == (config, 1, splits.digest)
+    for name, value in resumed.net.state_dict().items():
+        assert torch.equal(value, trained.net.state_dict()[name])
+
+
+def test_a_network_is_read_once_and_without_an_optimiser(run, monkeypatch):
+    folder, state, _ = run
+    keep(folder, state, 1, 80.0)
+    reads, load = [], torch.load
+    monkeypatch.setattr(torch, "load", lambda *args, **options: reads.append(args) or load(*args, **options))
+    monkeypatch.setattr(state_module, "build_optimizer", None)
+    read_run(folder.path, None, "cpu")
+    assert len(reads) == 1

@@ -6,7 +6,6 @@ import torch
 
 from trainables.__main__ import main as train_main
 from trainables.config import with_recipe
-from trainables.data.batches import epoch_order, make_batches
 from trainables.methods.entprop import EntProp
 from trainables.methods.mixprop import MixProp
 from trainables.methods.vanilla import Vanilla
@@ -25,9 +24,9 @@ def config(method=METHOD, epochs=2):
 def record(config):
     """Train under a recorder and return it."""
     splits = load_splits(config)
-    recorder = Recorder(config, len(splits.train))
-    for _ in recorder.watch(train(recorder.config, splits, TrainState(recorder.config, splits))):
-        pass
+    recorder, state = Recorder(config, len(splits.train)), TrainState(config, splits)
+    for _ in train(state, splits, selections=True):
+        recorder.add(state.selected)
     return recorder
 
 
@@ -35,48 +34,30 @@ def timeless(rows):
     return [{name: value for name, value in row.items() if name not in ("seconds", "images_per_s")} for row in rows]
 
 
-def test_the_order_of_an_epoch_is_that_of_its_batches():
-    part = load_splits(config()).train
-    shown = torch.cat([index for _, _, index in make_batches(part, "cpu").shuffled(20, seed=5)])
-    assert shown.tolist() == epoch_order(len(part), 5)[: len(shown)].tolist()
+def test_recording_changes_neither_rows_nor_weights():
+    splits = load_splits(config())
+    alone, recorded = TrainState(config(), splits), TrainState(config(), splits)
+    assert timeless(train(recorded, splits, selections=True)) == timeless(train(alone, splits))
+    assert alone.selected is None
+    for ours, theirs in zip(alone.net.state_dict().values(), recorded.net.state_dict().values(), strict=True):
+        assert torch.equal(ours, theirs)
 
 
-def test_recording_changes_neither_rows_nor_weights_nor_the_configuration():
-    plain = config()
-    splits = load_splits(plain)
-    alone = TrainState(plain, splits)
-    expected = timeless(train(plain, splits, alone))
-    recorder = Recorder(plain, len(splits.train))
-    assert recorder.config == plain
-    assert recorder.config.as_dict() == plain.as_dict()
-    state = TrainState(recorder.config, splits)
-    assert timeless(recorder.watch(train(recorder.config, splits, state))) == expected
-    assert all(
-        torch.equal(a, b) for a, b in zip(alone.net.state_dict().values(), state.net.state_dict().values(), strict=True)
-    )
+def test_the_record_names_the_images_that_were_selected(monkeypatch):
+    """The images that each step selects, collected while it runs, are those that the record names."""
+    seen, accumulate = [], EntProp.accumulate
 
-
-def test_the_record_names_the_images_that_were_selected():
-    """The pictures that a step selected, looked at while it runs, are those that the record names."""
-    recorded = config(epochs=2)
-    splits = load_splits(recorded)
-    recorder = Recorder(recorded, len(splits.train))
-    seen, inner = [], recorder.config.method.accumulate
-
-    def spy(net, x, y, rng):
-        step = inner(net, x, y, rng)
-        seen.append({picture.numpy().tobytes() for picture in (x[step.selected] * 255).round().byte()})
+    def spy(self, net, x, y, rng):
+        step = accumulate(self, net, x, y, rng)
+        seen.append({image.numpy().tobytes() for image in (x[step.selected] * 255).round().byte()})
         return step
 
-    object.__setattr__(recorder.config.method, "accumulate", spy)
-    state = TrainState(recorder.config, splits)
-    for _ in recorder.watch(train(recorder.config, splits, state)):
-        pass
+    monkeypatch.setattr(EntProp, "accumulate", spy)
+    recorder, pixels = record(config(epochs=2)), load_splits(config()).train.pixels
     assert recorder.epochs.shape == (2, 110)
     assert recorder.epochs.sum(axis=1).tolist() == [30, 30]  # 5 steps of 20 images, 6 of them selected
     for epoch, steps in zip(recorder.epochs, (seen[:5], seen[5:]), strict=True):
-        named = splits.train.pixels[epoch].transpose(0, 3, 1, 2)
-        assert {picture.tobytes() for picture in named} == set().union(*steps)
+        assert {image.tobytes() for image in pixels[epoch].transpose(0, 3, 1, 2)} == set().union(*steps)
 
 
 def test_nothing_is_selected_with_k_0():
