@@ -108,13 +108,13 @@ def run_name(config: TrialConfig, seed: int) -> str:
     return f"confirm-{config_id(config)}-{seed}"
 
 
-def check_pictures(study: Study, chosen: Iterable[Candidate]) -> None:
-    """ValueError unless the other pictures that a table measures are there."""
+def check_images(study: Study, chosen: Iterable[Candidate]) -> None:
+    """ValueError unless the other images that a table measures are there."""
     for path in {shift_folder(study, each) for one in chosen for each in one.measures if "shift" in each}:
         if not path.is_dir():
-            raise ValueError(f"table {study.table} needs a folder of pictures for each class in {path}, got none")
+            raise ValueError(f"table {study.table} needs a folder of images for each class in {path}, got none")
 
 
 def shift_folder(study: Study, measure: Row) -> Path:
-    """Where other pictures of the same classes lie: beside the data sets."""
+    """Where other images of the same classes lie: beside the data sets."""
     return data_folder(Path(study.data_root) if study.data_root else None) / measure["shift"].removeprefix("folder:")

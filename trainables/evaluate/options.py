@@ -64,7 +64,7 @@ CURVES: dict[str, Callable[[Attack, Sequence[float], Sequence[float]], list[Atta
 }
 
 
-FRECHET_OPTIONS = ("k", "n", "epsilon", "alpha", "eps_rule", "metric", "beta")  # the others change no picture of it
+FRECHET_OPTIONS = ("k", "n", "epsilon", "alpha", "eps_rule", "metric", "beta")  # the others change none of its images
 
 
 def read_entprop(text: str) -> EntProp:

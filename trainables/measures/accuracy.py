@@ -1,9 +1,4 @@
-"""Measure a trained network: python -m trainables.evaluate RUN [--corruptions all|none|validation] [--attack PGD20-8]
-
-RUN is a folder that `python -m trainables --out RUN` made. Prints a table and writes RUN/evaluation-NORM.csv, a row per
-number. The corrupted images are made while they are measured: about two seconds of one core for the digits, a minute
-for CIFAR's 750,000 images. Measurements are generators of rows; the command line adds them up.
-"""
+"""Accuracy, calibration and entropy of a network on clean, corrupted and attacked images, as rows of `Measurement`."""
 
 from __future__ import annotations
 

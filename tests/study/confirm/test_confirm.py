@@ -6,7 +6,7 @@ import pytest
 
 from study.config.make_study import make_study
 from study.config.study_config import Study
-from study.confirm.chosen import check_pictures, choose, choose_table, fresh_seeds
+from study.confirm.chosen import check_images, choose, choose_table, fresh_seeds
 from study.confirm.confirm import Confirm, measured_files
 from study.files.configs import config_row
 from study.files.results import Results
@@ -169,11 +169,11 @@ def test_what_is_measured_goes_into_the_table_of_its_kind():
 def test_other_pictures_must_be_there_before_anything_is_trained(tmp_path):
     study = make_study(table="entprop/3", data_root=str(tmp_path), out=str(tmp_path / "s"))
     chosen = choose_table(study)
-    with pytest.raises(ValueError, match="table entprop/3 needs a folder of pictures for each class in"):
-        check_pictures(study, chosen)
+    with pytest.raises(ValueError, match="table entprop/3 needs a folder of images for each class in"):
+        check_images(study, chosen)
     for name in ("imagenet-a", "imagenet-r", "stylized-imagenet"):
         (tmp_path / name).mkdir()
-    check_pictures(study, chosen)
+    check_images(study, chosen)
     job = Confirm(study, chosen, Results(tmp_path / "s"), Silent()).next()
     assert job.measures[0] == {"shift": f"folder:{tmp_path}/imagenet-a"}
 
