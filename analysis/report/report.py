@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.comparisons.answer import Answer, answer, between, interval_text, totals
-from analysis.comparisons.settings import Setting, records, settings
+from analysis.comparisons.settings import records, settings
 from analysis.figures.registry import FIGURES, draw_all, save_all
 from analysis.inputs.studies import StudyFrames, circumstances, missing, protocol_differences
 from analysis.report import html
@@ -15,6 +15,7 @@ from analysis.tables.long_tables import BESIDE
 from analysis.tables.registry import TABLES
 from analysis.tables.writers import write_table
 from study.config.budget import format_cost
+from study.confirm.comparisons import Setting
 from study.display.rows import first_line, setting
 from study.display.summary import confirmed_table
 from study.files.ranking import best, spent
@@ -121,7 +122,7 @@ def _role(name: str, found: Setting) -> tuple[Cell, ...]:
     measured = found.row["measured_cost"]
     numbers = [interval_text(mean).split(" (")[0] for measure in ("sa", "ra", "h") if (mean := found.interval(measure))]
     work = "–" if measured is None else format_cost(round(measured, 3))
-    texts = [name, found.name, format_cost(round(found.row["cost"], 3)), work, *numbers]
+    texts = [name, setting(found.row), format_cost(round(found.row["cost"], 3)), work, *numbers]
     return tuple(Cell(text) for text in texts)
 
 

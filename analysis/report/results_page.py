@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.comparisons.claims import FAILS, HOLDS, OPEN, Judged, judge
-from analysis.comparisons.intervals import Interval
+from analysis.comparisons.claims import FAILS, HOLDS, OPEN, JudgedClaim, judge_claims
 from analysis.comparisons.settings import settings
 from analysis.figures.registry import draw
 from analysis.figures.style import data_name, svg_text
 from analysis.inputs.studies import StudyFrames, read_folder, read_studies
 from study.config.budget import format_cost
+from study.confirm.comparisons import Interval
 from study.display.summary import confirmed_table, verdict
 from study.files.results import Results
 from study.papers import COMPUTED, GRIDS, demo_twins, size
@@ -47,9 +47,9 @@ images by heart; they are no evidence about training at the papers' size.
 `python study/run.py --table ID` runs any table at its printed size."""
 JUDGED = """\
 Differences in points of H, or of accuracy where a claim is about PGD-20 (here within 8/255, on 100 test images); ours
-paired by seed, mean ± half of the 95 % interval. A claim holds if the interval lies above 0, fails if it lies below,
-and is open if it holds 0. Each interval is for its own claim: of twenty with nothing in them, one would seem to hold
-or fail by chance."""
+paired by seed, mean ± half of the 95 % confidence interval, which is not corrected. A claim holds if the first setting
+is significantly higher, and fails if it is significantly lower: paired t test over common seeds, p below 0.05 after
+Holm's correction over all claims judged here. Otherwise it is open."""
 ELSEWHERE = """\
 The claims of the CEB, mixture and uncertainty papers are about attacks: `benchmarks/results/claims-digits.md`.
 What the open choices of EntProp change: `docs/decisions.md`."""
@@ -95,7 +95,7 @@ def stored(folder: Path) -> list[Path]:
 
 def page(paths: Sequence[Path]) -> str:
     """The whole page."""
-    judged = judge(read_studies(paths, mix=True).done)
+    judged = judge_claims(read_studies(paths, mix=True).done)
     each = [read_folder(path) for path in paths]
     parts = [
         INTRODUCTION, "## Studies that are kept", _studies(each), "## What the EntProp paper says, and our runs",
@@ -120,16 +120,16 @@ def _studies(folders: Iterable[StudyFrames]) -> str:
 # -------------------------------------------------------------------------------------------------------- claims
 
 
-def _counts(judged: Sequence[Judged]) -> str:
-    verdicts = [each.verdict for each in judged if each.difference is not None]
+def _counts(judged: Sequence[JudgedClaim]) -> str:
+    verdicts = [each.verdict for each in judged if each.judged is not None]
     words = ((HOLDS, "hold"), (OPEN, "are open"), (FAILS, "fail"))
     return f"Of {len(verdicts)} judged here, {', '.join(f'{verdicts.count(name)} {word}' for name, word in words)}."
 
 
-def _claims(judged: Sequence[Judged]) -> str:
+def _claims(judged: Sequence[JudgedClaim]) -> str:
     rows = []
     for each in judged:
-        found, place = each.difference, each.place
+        found, place = each.judged and each.judged.difference, each.place
         lost = "lost" if GRIDS[each.claim.table].lost else "–"
         where = "–" if place is None else f"{data_name(place[0])}, {place[1]}, {place[3]} epochs"
         seeds = f"{found.seeds}" if found else "–"

@@ -11,19 +11,11 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.comparisons.settings import (
-    ATTACK,
-    Protocol,
-    Setting,
-    by_place,
-    method_key,
-    method_of_setting,
-    plain,
-    settings,
-)
+from analysis.comparisons.settings import ATTACK, settings
 from analysis.inputs.published import Published, path_of, published
 from analysis.tables.long_tables import also, further_reasons, images_of
 from analysis.tables.rows import COLUMNS, FLAG, PRINTED, against, as_frame, measured, protocol
+from study.confirm.comparisons import Protocol, Setting, baseline, by_place, method_key, method_of_setting
 from study.papers import GRIDS
 from study.papers.expand import cells_at
 
@@ -96,9 +88,9 @@ def _group(
     methods = {method_key(method_of_setting(each)): each for each in ours}
     grid = cells_at(table, ours[0].place if ours else place)
     found = {cell.label: methods.get(method_key(cell.config.method)) for cell in grid}
-    attack = _calibrated(plain(ours, "vanilla"), printed)
+    attack = _calibrated(baseline(ours, "vanilla"), printed)
     measure = attack if measure_of(table) == "pgd20" else "h"
-    tests = against([each for each in found.values() if each], measure) if measure else {}
+    tests = against(ours, measure) if measure else {}
     reference = next((getattr(row, measure_of(table)) for row in printed if "Vanilla" in row.label), None)
     lines = []
     for cell in grid:

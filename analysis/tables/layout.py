@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from analysis.comparisons.intervals import ALPHA, LEAST_PAIRS
 from analysis.comparisons.settings import records
 from analysis.inputs.published import NAMES, pages
 from analysis.tables.long_tables import BESIDE
 from analysis.tables.registry import TABLES, title
 from analysis.tables.rows import FLAG
+from study.confirm.comparisons import ALPHA, LEAST_PAIRS
 from study.papers.listing import PAPERS
 
 NONE = "–"

@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.comparisons.intervals import ALPHA
-from analysis.comparisons.settings import Comparison, Setting, compare, counted, plain
+from analysis.comparisons.settings import counted
 from analysis.inputs.published import NAMES
 from analysis.inputs.studies import changed_options
+from study.confirm.comparisons import HIGHER, LOWER, Judged, Setting, compare_with_baselines
 from study.papers import cells
 from trainables.data.datasets import dataset_entry
 
@@ -64,32 +64,21 @@ def measured(found: Setting, attack: str | None = None) -> dict[str, Any]:
 
 
 def against(group: Sequence[Setting], measure: str = "h") -> dict[int, dict[str, Any]]:
-    """For each setting of one place, its paired differences to vanilla and to mixup alone, with marks.
-
-    All comparisons of the place are held to one Holm correction; vanilla against mixup is counted once.
-    """
-    pairs = []
-    baselines = {name: plain(group, name) for name in MARKS}
-    for name, baseline in baselines.items():
-        others = [
-            each for each in group if each is not baseline and (name == "vanilla" or each is not baselines["vanilla"])
-        ]
-        pairs += [(each, baseline) for each in others if baseline is not None]
+    """For each setting of one place, its paired differences to vanilla and to mixup alone, with marks."""
     found: dict[int, dict[str, Any]] = {}
-    for each in compare(pairs, measure):
-        name = next(name for name, baseline in baselines.items() if baseline is each.baseline)
-        found.setdefault(id(each.setting), {}).update(_test(f"over_{name}", each, MARKS[name]))
+    for each in compare_with_baselines(group, measure):
+        name = each.baseline.row["method"]
+        found.setdefault(id(each.setting), {}).update(_test(f"over_{name}", each.judged, MARKS[name]))
     return found
 
 
-def _test(name: str, found: Comparison, mark: str) -> dict[str, Any]:
-    difference, p = found.paired.difference, found.adjusted
+def _test(name: str, found: Judged, mark: str) -> dict[str, Any]:
     return {
-        name: difference.mean,
-        f"{name}_half": difference.half,
-        f"{name}_seeds": difference.seeds,
-        f"{name}_p": p,
-        f"{name}_mark": mark if p is not None and p < ALPHA else "",
+        name: found.difference.mean,
+        f"{name}_half": found.difference.half,
+        f"{name}_seeds": found.difference.seeds,
+        f"{name}_p": found.p,
+        f"{name}_mark": mark if found.verdict in (HIGHER, LOWER) else "",
     }
 
 

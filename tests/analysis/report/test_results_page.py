@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from analysis.comparisons.claims import CLAIMS, PGD, judge, printed_difference
+from analysis.comparisons.claims import CLAIMS, PGD, judge_claims, printed_difference
 from analysis.report.results_page import PAGE, README, ROOT, front, page, pictures, stored
 from study.papers import COMPUTED, GRIDS
 from tests.support.analysis_folders import stored as copy_of_a_study
@@ -16,7 +16,7 @@ ONE, FIVE = (config("entprop", k=0.6, n=n) for n in (1, 5))
 
 
 def judged(frame, text):
-    (found,) = [each for each in judge(frame) if each.claim.text == text]
+    (found,) = [each for each in judge_claims(frame) if each.claim.text == text]
     return found
 
 
@@ -47,8 +47,8 @@ def test_the_printed_difference_is_the_mean_over_all_that_is_printed():
 def test_a_claim_holds_fails_or_is_open(ones, fives, verdict):
     rows = [run(method, seed, h) for method, several in ((ONE, ones), (FIVE, fives)) for seed, h in enumerate(several)]
     found = judged(runs(*rows), MORE_STEPS)
-    assert found.difference.seeds == 3
-    assert found.difference.mean == pytest.approx(sum(fives) / 3 - sum(ones) / 3)
+    assert found.judged.difference.seeds == 3
+    assert found.judged.difference.mean == pytest.approx(sum(fives) / 3 - sum(ones) / 3)
     assert found.verdict == verdict
 
 
@@ -60,13 +60,13 @@ def test_a_claim_may_be_about_an_attack():
             for seed in range(2)]  # fmt: skip
     rows.append(run(whole, 2, 90.0))  # not attacked
     found = judged(runs(*rows), text)
-    assert (found.difference.mean, found.difference.seeds) == (20.0, 2)
+    assert (found.judged.difference.mean, found.judged.difference.seeds) == (20.0, 2)
 
 
 def test_a_claim_without_runs_of_both_settings_is_not_run():
     assert judged(runs(run(ONE, 0, 90.0)), MORE_STEPS).verdict == "not run"
     different_seeds = runs(run(ONE, 0, 90.0), run(FIVE, 1, 95.0))
-    assert judged(different_seeds, MORE_STEPS).difference is None
+    assert judged(different_seeds, MORE_STEPS).judged is None
     one_seed = runs(run(ONE, 0, 90.0), run(FIVE, 0, 95.0))
     assert judged(one_seed, MORE_STEPS).verdict == "open"  # one difference has no interval
 
