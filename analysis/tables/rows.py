@@ -25,7 +25,7 @@ COLUMNS = (
     "label", "added", "published_dataset", "published_model", "dataset", "model", "lr", "epochs", "seeds", "failed",
     "cost", "measured_cost", "seconds", "sa", "sa_half", "ra", "ra_half", "h", "h_half", "pgd20", "pgd20_half",
     "pgd20_attack", "over_vanilla", "over_vanilla_half", "over_vanilla_seeds", "over_vanilla_p", "over_vanilla_mark",
-    "over_mixup", "over_mixup_half", "over_mixup_seeds", "over_mixup_p", "over_mixup_mark",
+    "over_mixup", "over_mixup_half", "over_mixup_seeds", "over_mixup_p", "over_mixup_mark", "family",
     *(f"published_{name}" for name in PRINTED), "published_h_recomputed", "published_over_vanilla", "difference",
     "same_protocol", "why_not", "flag", "mark", "lost", "note",
 )  # fmt: skip
@@ -37,7 +37,7 @@ COST_COLUMNS = (
 ALL_COLUMNS = (
     "setting", "why", "dataset", "model", "lr", "epochs", "seeds", "failed", "cost", "measured_cost", "spent",
     "seconds", "sa", "sa_half", "ra", "ra_half", "h", "h_half", "h_iqm", "ece",
-    *(name for name in COLUMNS if name.startswith("over_")), "beats_vanilla", "on_front",
+    *(name for name in COLUMNS if name.startswith("over_")), "family", "beats_vanilla", "on_front",
 )  # fmt: skip
 COUNTS = ("epochs", "seeds", "failed", "images", "over_vanilla_seeds", "over_mixup_seeds")
 
@@ -68,7 +68,9 @@ def against(group: Sequence[Setting], measure: str = "h") -> dict[int, dict[str,
     found: dict[int, dict[str, Any]] = {}
     for each in compare_with_baselines(group, measure):
         name = each.baseline.row["method"]
-        found.setdefault(id(each.setting), {}).update(_test(f"over_{name}", each.judged, MARKS[name]))
+        found.setdefault(id(each.setting), {}).update(
+            _test(f"over_{name}", each.judged, MARKS[name]) | {"family": each.judged.family}
+        )
     return found
 
 
