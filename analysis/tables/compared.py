@@ -14,7 +14,7 @@ import pandas as pd
 from analysis.comparisons.settings import ATTACK, settings
 from analysis.inputs.published import Published, path_of, published
 from analysis.tables.long_tables import also, further_reasons, images_of
-from analysis.tables.rows import COLUMNS, FLAG, PRINTED, against, as_frame, measured, protocol
+from analysis.tables.rows import COLUMNS, FLAG, PRINTED, against, as_frame, best_of, measured, protocol
 from study.confirm.comparisons import Protocol, Setting, baseline, by_place, method_key, method_of_setting
 from study.papers import GRIDS
 from study.papers.expand import cells_at
@@ -93,6 +93,7 @@ def _group(
     attack = _calibrated(baseline(ours, "vanilla"), printed)
     measure = attack if measure_of(table) == "pgd20" else "h"
     tests = against(ours, measure) if measure else {}
+    bold = best_of([each for each in found.values() if each], attack)
     reference = next((getattr(row, measure_of(table)) for row in printed if "Vanilla" in row.label), None)
     lines = []
     for cell in grid:
@@ -108,7 +109,12 @@ def _group(
         }
         if mine is not None:
             reasons = further_reasons(table, place, images_of(mine, attack)) if attack else []
-            line |= measured(mine, attack) | tests.get(id(mine), {}) | also(protocol(mine, table, place), reasons)
+            line |= (
+                measured(mine, attack)
+                | tests.get(id(mine), {})
+                | bold.get(id(mine), {})
+                | also(protocol(mine, table, place), reasons)
+            )
             line["difference"] = _minus(line[measure_of(table)], line[f"published_{measure_of(table)}"])
         lines.append(line)
     return lines

@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.comparisons.settings import settings
 from analysis.inputs.published import published
-from analysis.tables.rows import ALL_COLUMNS, COST_COLUMNS, against, as_frame, measured
+from analysis.tables.rows import ALL_COLUMNS, COST_COLUMNS, against, as_frame, best_of, measured
 from study.confirm.comparisons import Setting, baseline, by_place, method_key, method_of_setting
 from study.display.rows import setting
 from study.files.configs import method_row
@@ -73,7 +73,7 @@ def _rank(found: Setting) -> tuple[float, float]:
 def _cost_lines(group: Sequence[Setting]) -> list[dict[str, Any]]:
     tests = {key: test for place in by_place(group).values() for key, test in against(place).items()}
     vanillas = {place: baseline(several, "vanilla") for place, several in by_place(group).items()}
-    best, lines = float("-inf"), []
+    best, lines, bold = float("-inf"), [], best_of(group)
     for each in group:
         line = {
             "setting": setting(each.row),
@@ -81,6 +81,7 @@ def _cost_lines(group: Sequence[Setting]) -> list[dict[str, Any]]:
             **measured(each),
             "spent": _spent(each),
             **tests.get(id(each), {}),
+            **bold.get(id(each), {}),
         }
         vanilla, h = vanillas.get(each.place), list(each.h.values())
         line["h_iqm"] = interquartile_mean(h) if len(h) >= 4 else None

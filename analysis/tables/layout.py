@@ -255,7 +255,7 @@ def _with_ours(name: str, heading: str, ours: Sequence[Line]) -> str:
 
 
 def _block(heading: str, lines: Sequence[Line], columns: Sequence[Column]) -> Block:
-    ranks = {c.ranked: _ranks([line.get(c.ranked) for line in lines]) for c in columns if c.ranked}
+    ranks = {c.ranked: _ranks(c.ranked, lines) for c in columns if c.ranked}
     rows = [
         tuple(Cell(c.text(line), ranks[c.ranked][index] if c.ranked else 0) for c in columns)
         for index, line in enumerate(lines)
@@ -271,8 +271,15 @@ def _is_ours(line: Line) -> bool:
     return "Vanilla" not in label and label not in ("Mixup", "Mixup alone")
 
 
-def _ranks(values: Sequence[float | None]) -> list[int]:
-    """1 for the largest, 2 for the second, of numbers as they are shown; nothing is ranked alone."""
+def _ranks(name: str, lines: Sequence[Line]) -> list[int]:
+    """1 for what is bold, 2 for what is underlined, 0 for all else.
+
+    Of our numbers the best is bold, and with it what is not shown to be worse; nothing is, where that is all of them.
+    Of printed numbers, whose spread is not known, the largest is bold and the second underlined.
+    """
+    if not name.startswith("published_"):
+        return [int(bool(line.get(f"{name}_best"))) for line in lines]
+    values = [line.get(name) for line in lines]
     shown = [None if value is None else round(value, 2) for value in values]
     order = sorted({value for value in shown if value is not None}, reverse=True)[:2]
     if len(order) < 2:
@@ -299,7 +306,8 @@ def caption(name: str, lines: Sequence[Line]) -> str:
     elif name != "cost":
         parts.append(f"Nothing of ours stands here yet; python study/run.py --table {name} --scale demo runs it. ")
     if name not in BESIDE:
-        parts.append("Bold is the best of a block, underlined the second. ")
+        parts.append("Bold: the best of a block, with all that is not shown to be worse (paired t test, Holm); ")
+        parts.append("of printed numbers, the largest, with the second underlined. ")
     if name != "cost":
         parts.append("A difference in brackets compares two protocols and says nothing about the method; ")
         parts.append("across data sets there is none. ")

@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.comparisons.settings import counted
 from analysis.inputs.published import NAMES
 from analysis.inputs.studies import changed_options
-from study.confirm.comparisons import HIGHER, LOWER, Judged, Setting, compare_with_baselines
+from study.confirm.comparisons import HIGHER, LOWER, NOT_SHOWN, Judged, Setting, compare, compare_with_baselines
 from study.papers import cells
 from trainables.data.datasets import dataset_entry
 
@@ -20,12 +20,13 @@ MARKS = {"vanilla": "*", "mixup": "†"}
 FLAG = "‡"
 
 
+BEST = ("sa_best", "ra_best", "h_best", "pgd20_best")  # whether in bold
 PRINTED = ("cost", "sa", "ra", "h", "pgd20")
 COLUMNS = (
     "label", "added", "published_dataset", "published_model", "dataset", "model", "lr", "epochs", "seeds", "failed",
     "cost", "measured_cost", "seconds", "sa", "sa_half", "ra", "ra_half", "h", "h_half", "pgd20", "pgd20_half",
     "pgd20_attack", "over_vanilla", "over_vanilla_half", "over_vanilla_seeds", "over_vanilla_p", "over_vanilla_mark",
-    "over_mixup", "over_mixup_half", "over_mixup_seeds", "over_mixup_p", "over_mixup_mark", "family",
+    "over_mixup", "over_mixup_half", "over_mixup_seeds", "over_mixup_p", "over_mixup_mark", "family", *BEST,
     *(f"published_{name}" for name in PRINTED), "published_h_recomputed", "published_over_vanilla", "difference",
     "same_protocol", "why_not", "flag", "mark", "lost", "note",
 )  # fmt: skip
@@ -37,7 +38,7 @@ COST_COLUMNS = (
 ALL_COLUMNS = (
     "setting", "why", "dataset", "model", "lr", "epochs", "seeds", "failed", "cost", "measured_cost", "spent",
     "seconds", "sa", "sa_half", "ra", "ra_half", "h", "h_half", "h_iqm", "ece",
-    *(name for name in COLUMNS if name.startswith("over_")), "family", "beats_vanilla", "on_front",
+    *(name for name in COLUMNS if name.startswith("over_")), "family", *BEST, "beats_vanilla", "on_front",
 )  # fmt: skip
 COUNTS = ("epochs", "seeds", "failed", "images", "over_vanilla_seeds", "over_mixup_seeds")
 
@@ -71,6 +72,20 @@ def against(group: Sequence[Setting], measure: str = "h") -> dict[int, dict[str,
         found.setdefault(id(each.setting), {}).update(
             _test(f"over_{name}", each.judged, MARKS[name]) | {"family": each.judged.family}
         )
+    return found
+
+
+def best_of(group: Sequence[Setting], attack: str | None = None) -> dict[int, dict[str, bool]]:
+    """For each setting of a block and each measure, whether it is the best or not shown to be worse than the best."""
+    found: dict[int, dict[str, bool]] = {}
+    for name, measure in (("sa", "sa"), ("ra", "ra"), ("h", "h"), ("pgd20", attack)):
+        means = [(mean.mean, each) for each in group if measure and (mean := each.interval(measure))]
+        if measure and len(means) > 1:
+            top = max(means, key=lambda pair: pair[0])[1]
+            tested = compare([(each, top) for _, each in means], "comparisons with the best", measure)
+            equal = [top, *(each.setting for each in tested if each.judged.verdict == NOT_SHOWN)]
+            for each in equal if len(equal) < len(means) else []:
+                found.setdefault(id(each), {})[f"{name}_best"] = True
     return found
 
 
