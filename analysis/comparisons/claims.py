@@ -45,9 +45,9 @@ class Claim(NamedTuple):
 
 PGD = "PGD20-8:entprop"  # of the attacks of our runs the strongest: the paper does not say its radius (A19)
 CLAIMS = (
-    Claim("EntProp (0.2, 1) is above plain training", "entprop/2", "EntProp (0.2, 1)", "Vanilla"),
-    Claim("EntProp (0.6, 5) is above plain training", "entprop/2", "EntProp (0.6, 5)", "Vanilla"),
-    Claim("MixProp is above plain training", "entprop/2", "MixProp", "Vanilla"),
+    Claim("EntProp (0.2, 1) is above vanilla", "entprop/2", "EntProp (0.2, 1)", "Vanilla"),
+    Claim("EntProp (0.6, 5) is above vanilla", "entprop/2", "EntProp (0.6, 5)", "Vanilla"),
+    Claim("MixProp is above vanilla", "entprop/2", "MixProp", "Vanilla"),
     Claim("EntProp (0.2, 1) is above Fast AdvProp, which costs the same", "entprop/2", "EntProp (0.2, 1)",
           "Fast AdvProp"),
     Claim("EntProp (0.6, 5) at 4N is above AdvProp at 7N", "entprop/2", "EntProp (0.6, 5)", "AdvProp"),
@@ -58,7 +58,7 @@ CLAIMS = (
     Claim("EntProp (0.6, 5) is above mixup alone (not printed)", "entprop/2", "EntProp (0.6, 5)", "Mixup alone"),
     Claim("a larger share is better: k = 0.6 above k = 0.2", "entprop/16", "k=0.6", "k=0.2"),
     Claim("… and k = 0.2 above k = 0.1", "entprop/16", "k=0.2", "k=0.1"),
-    Claim("under PGD-20, k = 1 is above plain training", "entprop/16", "k=1", "k=0 (Vanilla)", PGD),
+    Claim("under PGD-20, k = 1 is above vanilla", "entprop/16", "k=1", "k=0 (Vanilla)", PGD),
     Claim("… and above k = 0.1", "entprop/16", "k=1", "k=0.1", PGD),
     Claim("… and above mixup alone (not printed)", "entprop/16", "k=1", "Mixup alone", PGD),
     Claim("more attack steps are better: n = 5 above n = 1 at k = 0.6", "entprop/17", "n=5", "n=1"),
@@ -66,7 +66,7 @@ CLAIMS = (
     Claim("entropy is above cross-entropy", "entprop/8", "entropy", "cross_entropy"),
     Claim("confidence is above entropy", "entprop/8", "confidence", "entropy"),
     Claim("MixUp is above CutMix inside EntProp", "entprop/9", "MixUp", "CutMix"),
-    Claim("selection alone is above plain training", "entprop/7", "selection", "Vanilla"),
+    Claim("selection alone is above vanilla", "entprop/7", "selection", "Vanilla"),
     Claim("MixUp adds to selection", "entprop/7", "selection, MixUp", "selection"),
     Claim("the free attack adds to selection", "entprop/7", "selection, free attack", "selection"),
     Claim("the free attack adds to selection and MixUp", "entprop/7", "selection, MixUp, free attack",

@@ -32,7 +32,7 @@ TERMS = {
     "SA": "accuracy on clean test images",
     "RA": "mean accuracy on 15 corruptions of them at five severities",
     "H": "harmonic mean of SA and RA, of each run, then the mean over runs",
-    "N": "an epoch of plain training, a forward and a backward pass per image; cost is the papers' number, "
+    "N": "an epoch of vanilla training, a forward and a backward pass per image; cost is the papers' number, "
     "work what was really computed",
     "ECE": "expected calibration error on clean test images, in percent",
 }  # fmt: skip
@@ -43,8 +43,8 @@ def summary(folder: StudyFrames, parts: Sequence[StudyFrames] = ()) -> str:
     lacking = missing(folder)
     blocks = []
     for each in parts if len(parts) > 1 else [folder]:
-        told = answer(each)
-        blocks.append("\n".join([f"{each.name}: {told.headline}" if len(parts) > 1 else told.headline, *told.details]))
+        said = answer(each)
+        blocks.append("\n".join([f"{each.name}: {said.headline}" if len(parts) > 1 else said.headline, *said.details]))
     blocks += ["\n".join(between(parts))]
     if not folder.done.empty:
         blocks.append(confirmed_table(records(folder.runs)))
@@ -98,9 +98,9 @@ def has_ours(found: Layout) -> bool:
 def _answer(folder: StudyFrames, parts: Sequence[StudyFrames], ours: dict[str, Layout]) -> Markup:
     text = Markup()
     for each in parts if len(parts) > 1 else [folder]:
-        told = answer(each)
-        headline = f"{each.name}: {told.headline}" if len(parts) > 1 else told.headline
-        text += PIECES.box("answer", headline, told.details) + _roles(told)
+        said = answer(each)
+        headline = f"{each.name}: {said.headline}" if len(parts) > 1 else said.headline
+        text += PIECES.box("answer", headline, said.details) + _roles(said)
     text += PIECES.items(between(parts))
     lacking = missing(folder)
     if lacking:
@@ -110,11 +110,11 @@ def _answer(folder: StudyFrames, parts: Sequence[StudyFrames], ours: dict[str, L
     return text + PIECES.folded("What the words mean", PIECES.definitions(TERMS))
 
 
-def _roles(told: Answer) -> Markup:
+def _roles(said: Answer) -> Markup:
     """The best setting, vanilla and mixup alone as a small table."""
-    if not told.settings:
+    if not said.settings:
         return Markup()
-    rows = tuple(_role(name, each) for name, each in told.settings)
+    rows = tuple(_role(name, each) for name, each in said.settings)
     header = ("role", "setting", "cost of an epoch", "work", "SA", "RA", "H")
     return html.table(
         Layout("answer", "In numbers", header, (Block("", rows),), "Means over seeds on test images, 95 % t intervals.")
@@ -231,16 +231,16 @@ def _pairs(values: Any) -> str:
 def _space(space: Any) -> str:
     if not isinstance(space, dict):
         return ""
-    told = []
+    said = []
     for method, entry in space.items():
         shares = ", ".join(f"n = {n}: k up to {float(k):.3g}" for n, k in (entry.get("largest_share") or {}).items())
         fixed = _pairs(entry.get("fixed"))
-        told.append(
+        said.append(
             f"{method} over {', '.join(entry.get('searched', ()))}"
             + (f" ({shares})" if shares else "")
             + (f", with {fixed}" if fixed else "")
         )
-    return "; ".join(told)
+    return "; ".join(said)
 
 
 def _failed(folder: StudyFrames) -> Markup:

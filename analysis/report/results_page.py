@@ -39,11 +39,11 @@ INTRODUCTION = """\
 
 Written by `python -m analysis.results_page` from the studies in `results/`; `make notebooks` writes it anew.
 
-None of the papers' tables has been trained at its printed size here: that takes GPUs for days to months, and pictures
+None of the papers' tables has been trained at its printed size here: that takes GPUs for days to months, and images
 of their own. What is kept was trained on two CPU cores: on the embedded digits, and for all methods of the EntProp
-paper also on a thousand pictures of CIFAR-10 (JPEG copies of them, 100 of each class for testing). Such runs show that
-the code does what the papers describe, and which way an effect points where the plain network learns its training
-images by heart; they are no evidence about training at the papers' size.
+paper also on a thousand images of CIFAR-10 (JPEG copies of them, 100 of each class for testing). Such runs show that
+the code does what the papers describe, and which way an effect points where vanilla fits its training
+images; they are no evidence about training at the papers' size.
 `python study/run.py --table ID` runs any table at its printed size."""
 JUDGED = """\
 Differences in points of H, or of accuracy where a claim is about PGD-20 (here within 8/255, on 100 test images); ours

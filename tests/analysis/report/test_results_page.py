@@ -31,7 +31,7 @@ def test_the_printed_difference_is_the_mean_over_all_that_is_printed():
     assert printed_difference(BY_TEXT[MORE_STEPS]) == pytest.approx(66.30 - 65.40)
     assert printed_difference(BY_TEXT["MixUp adds to selection"]) is None  # lost
     # CIFAR-100, CUB, Pets and Cars; of ImageNet, AdvProp's H is not printed
-    above = BY_TEXT["MixProp is above plain training"]
+    above = BY_TEXT["MixProp is above vanilla"]
     gains = [66.18 - 62.08, 67.70 - 60.85, 72.82 - 64.82, 65.55 - 56.43, 54.23 - 52.07]
     assert printed_difference(above) == pytest.approx(sum(gains) / 5)
 
@@ -53,7 +53,7 @@ def test_a_claim_holds_fails_or_is_open(ones, fives, verdict):
 
 
 def test_a_claim_may_be_about_an_attack():
-    text = "under PGD-20, k = 1 is above plain training"
+    text = "under PGD-20, k = 1 is above vanilla"
     assert printed_difference(BY_TEXT[text]) == pytest.approx(7.25 - 6.14)
     plain, whole = config("vanilla"), config("entprop", k=1.0, n=1)
     rows = [run(method, seed, 90.0, **{PGD: value + seed}) for method, value in ((plain, 60.0), (whole, 80.0))
