@@ -19,7 +19,7 @@ from analysis.figures.registry import draw
 from analysis.figures.style import data_name, svg_text
 from analysis.inputs.studies import StudyFrames, read_folder, read_studies
 from study.config.budget import format_cost
-from study.confirm.comparisons import Interval
+from study.confirm.comparisons import LEVEL, Interval
 from study.display.summary import confirmed_table, verdict
 from study.files.results import Results
 from study.papers import COMPUTED, GRIDS, demo_twins, size
@@ -49,7 +49,9 @@ JUDGED = """\
 Differences in points of H, or of accuracy where a claim is about PGD-20 (here within 8/255, on 100 test images); ours
 paired by seed, mean ± half of the 95 % confidence interval, which is not corrected. A claim holds if the first setting
 is significantly higher, and fails if it is significantly lower: paired t test over common seeds, p below 0.05 after
-Holm's correction over all claims judged here. Otherwise it is open."""
+Holm's correction over all claims judged here. Otherwise it is open. *Visible*: the
+least true difference that such a test finds with 80 % power, without correction. *Excludes printed*: whether our
+interval excludes the printed difference."""
 ELSEWHERE = """\
 The claims of the CEB, mixture and uncertainty papers are about attacks: `benchmarks/results/claims-digits.md`.
 What the open choices of EntProp change: `docs/decisions.md`."""
@@ -135,7 +137,30 @@ def _claims(judged: Sequence[JudgedClaim]) -> str:
         seeds = f"{found.seeds}" if found else "–"
         printed = lost if each.printed is None else f"{each.printed:+.2f}"
         rows.append([each.claim.table, each.claim.text, printed, _difference(found), seeds, where, each.verdict])
-    return _table(("table", "claim", "printed", "ours", "seeds", "on", "here"), rows)
+        rows[-1] += [_least(found), _excludes(found, each.printed)]
+    header = ("table", "claim", "printed", "ours", "seeds", "on", "here", "visible", "excludes printed")
+    return _table(header, rows)
+
+
+def _least(found: Interval | None) -> str:
+    return "–" if found is None or found.half is None else f"{least_visible(found):.2f}"
+
+
+def least_visible(found: Interval, power: float = 0.8) -> float:
+    """The true difference that a paired t test finds with that power, given the spread over seeds; not corrected."""
+    from scipy.optimize import brentq
+    from scipy.stats import nct, t
+
+    assert found.half is not None, "one seed has no spread"
+    critical = t.ppf((1 + LEVEL) / 2, found.seeds - 1)
+    shift = brentq(lambda shift: nct.sf(critical, found.seeds - 1, shift) - power, 0, 100)
+    return float(shift * found.half / critical)
+
+
+def _excludes(found: Interval | None, printed: float | None) -> str:
+    if found is None or found.half is None or printed is None:
+        return "–"
+    return "no" if found.low <= printed <= found.high else "yes"
 
 
 def _difference(found: Interval | None) -> str:

@@ -2,10 +2,13 @@
 
 import re
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from analysis.comparisons.claims import CLAIMS, PGD, judge_claims, printed_difference
-from analysis.report.results_page import PAGE, README, ROOT, front, page, pictures, stored
+from analysis.report.results_page import PAGE, README, ROOT, front, least_visible, page, pictures, stored
+from study.confirm.comparisons import Interval
 from study.papers import COMPUTED, GRIDS
 from tests.support.analysis_folders import stored as copy_of_a_study
 from tests.support.analysis_rows import config, run, runs
@@ -69,6 +72,12 @@ def test_a_claim_without_runs_of_both_settings_is_not_run():
     assert judged(different_seeds, MORE_STEPS).judged is None
     one_seed = runs(run(ONE, 0, 90.0), run(FIVE, 0, 95.0))
     assert judged(one_seed, MORE_STEPS).verdict == "open"  # one difference has no interval
+
+
+def test_the_least_visible_difference_is_found_in_80_of_100_simulated_studies():
+    least = least_visible(Interval(0.0, float(stats.t.ppf(0.975, 5)) / 6**0.5, 6))  # six seeds, standard deviation 1
+    draws = np.random.default_rng(0).normal(least, 1, (4000, 6))
+    assert 0.78 <= np.mean(stats.ttest_1samp(draws, 0, axis=1).pvalue < 0.05) <= 0.82
 
 
 def test_the_page_has_a_row_for_every_table(tmp_path):
