@@ -327,17 +327,12 @@ def tests_text(lines: Iterable[Line]) -> str:
     tested = [(line, name) for line in lines for name in MARKS if line.get(f"over_{name}_p") is not None]
     if not tested:
         return f"No test was made: it needs {LEAST_PAIRS} seeds that two settings share. "
-    seeds = _range(line[f"over_{name}_seeds"] for line, name in tested)
+    seeds = " to ".join(map(str, sorted({f(line[f"over_{name}_seeds"] for line, name in tested) for f in (min, max)})))
     families = "; ".join(dict.fromkeys(line["family"] for line, _ in tested))
     return (
         f"* a difference to Vanilla, † one to Mixup alone: two-sided paired t test over the {seeds} common "
         f"seeds, p below {ALPHA} after correction ({families}). "
     )
-
-
-def _range(values: Iterable[int]) -> str:
-    found = sorted(set(values))
-    return f"{found[0]}" if len(found) == 1 else f"{found[0]} to {found[-1]}"
 
 
 def _notes(lines: Sequence[Line]) -> tuple[str, ...]:
