@@ -60,9 +60,6 @@ class Column(NamedTuple):
     ranked: str = ""
 
 
-# ----------------------------------------------------------------------------------------------------------- the texts
-
-
 def number(value: float | None, digits: int = 2, signed: bool = False) -> str:
     """A number, a dash where there is none."""
     return NONE if value is None else f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
