@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from study.config.study_config import PROGRAM
-from study.confirm.comparisons import confirmed
+from study.confirm.comparisons import settings_of
 from study.display.measures import measured_text
 from study.display.rows import duration, ended_line, first_line, setting
 from study.display.summary import confirmed_chart, confirmed_table, counts_line, front_table, verdict
@@ -53,20 +53,21 @@ def _line(folder: Path) -> tuple[str, ...]:
     try:
         results = Results(folder)
         study = results.read_study()
-        trials, groups = results.trials, confirmed(results.confirm)
+        trials, groups = results.trials, settings_of(results.confirm)
     except ValueError as error:
         return folder.name, "damaged", str(error), "", "", ""
     options = _options(study)
     done = sum(row["status"] == "finished" for row in trials)
     top = best(trials)
-    confirmed_best = next((group for group in groups if group.row["why"].startswith("best")), None)
+    confirmed_best = next((group for group in groups if group.why.startswith("best")), None)
+    mean = confirmed_best.interval() if confirmed_best else None
     return (
         folder.name,
         str(study.get("state", "unknown")),
         _what(options),
         f"{done}/{options['trials']}" if options.get("trials") else "",
         f"{top[0]['val_h']:.2f} {setting(top[0])}" if top else "–",
-        f"{confirmed_best.interval.mean:.2f} ± {confirmed_best.interval.half or 0:.2f}" if confirmed_best else "–",
+        f"{mean.mean:.2f} ± {mean.half or 0:.2f}" if mean else "–",
     )
 
 
