@@ -94,6 +94,7 @@ def test_light_modules_load_nothing_heavy(name):
 # Rooms from the ground up. A file may import from its own room, and from the floors below its own.
 FLOORS = {
     "trainables": [
+        {"lazy"},
         {"functional", "options", "disk"},
         {"data", "corruptions"},
         {"models"},

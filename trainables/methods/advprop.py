@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from trainables import attacks, functional, models
 from trainables.methods.base import NetworkParts, StepOutput, Task
 from trainables.options import check_options, option
 
@@ -43,16 +44,11 @@ class AdvProp:
         return 2.0 + self.n
 
     def build(self, make: Callable[[int], nn.Module], task: Task) -> NetworkParts:
-        from trainables.models.smooth_relu import SmoothReLUs
-
         body = make(task.classes)
-        return NetworkParts(SmoothReLUs(body) if self.sat else body)
+        return NetworkParts(models.SmoothReLUs(body) if self.sat else body)
 
     def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
         from torch.nn.functional import cross_entropy
-
-        from trainables.attacks import in_training
-        from trainables.models.dual_norm import aux_norm
 
         logits = net(x)
         loss = self._loss(logits, y)
@@ -61,17 +57,15 @@ class AdvProp:
         def objective(logits: Tensor) -> Tensor:
             return cross_entropy(logits, y, reduction="none")
 
-        start = in_training.STARTS[self.start](x, self.epsilon, rng)
-        with aux_norm(net):
-            aux = net(in_training.attacked_in_training(net, x, objective, self, start))
+        start = attacks.STARTS[self.start](x, self.epsilon, rng)
+        with models.aux_norm(net):
+            aux = net(attacks.attacked_in_training(net, x, objective, self, start))
         (0.5 * self._loss(aux, y)).backward()
         return StepOutput(loss.detach(), logits.detach(), y, aux.detach(), main_weight=0.5, aux_weight=0.5)
 
     def _loss(self, logits: Tensor, y: Tensor) -> Tensor:
         from torch.nn.functional import cross_entropy
 
-        from trainables.functional.losses import adversarially_smoothed
-
         if self.loss == "als":
-            return adversarially_smoothed(logits, y, self.als_share).mean()
+            return functional.adversarially_smoothed(logits, y, self.als_share).mean()
         return cross_entropy(logits, y)

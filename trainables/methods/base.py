@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
+from trainables import models
+
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
-
-    from trainables.models.pixel_net import PixelNet
 
 
 class StepOutput(NamedTuple):
@@ -44,7 +44,7 @@ class Method(Protocol):
         """Whether it needs auxiliary norms."""
         ...
 
-    def accumulate(self, net: PixelNet, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
+    def accumulate(self, net: models.PixelNet, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
         """Run the passes of one step and add the gradient of its loss to the parameters' `.grad`."""
         ...
 

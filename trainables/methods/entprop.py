@@ -11,14 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
+from trainables import attacks, functional, models
 from trainables.methods.base import StepOutput
 from trainables.options import check_options, option
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
-
-    from trainables.attacks.objectives import Objective
-    from trainables.functional.mixing import Mix
 
 
 class Loss(NamedTuple):
@@ -26,8 +24,8 @@ class Loss(NamedTuple):
 
     outputs: Callable[[Tensor], Tensor]  # images -> what the losses read: logits, or features
     logits: Callable[[Tensor], Tensor]  # those outputs -> logits, which rank the samples
-    main: Callable[[Mix, Tensor], Tensor]  # batch and outputs -> one loss a sample, in the main pass
-    aux: Callable[[Mix, Tensor], Tensor]  # the same for the auxiliary pass and its attack
+    main: Callable[[functional.Mix, Tensor], Tensor]  # batch and outputs -> one loss a sample, in the main pass
+    aux: Callable[[functional.Mix, Tensor], Tensor]  # the same for the auxiliary pass and its attack
 
 
 @dataclass(frozen=True)
@@ -87,20 +85,14 @@ class EntProp:
         return 1.0 if self.n == 1 else self.n + (1.0 if self.eps_rule == "n_plus_1" else -1.0)
 
     def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
-        from trainables.functional.mixing import MIXING, Mix
+        mix = functional.MIXING[self.mixing](x, y, self.beta, rng)
+        return self.step(net, mix, rng, Loss(net, lambda logits: logits, functional.Mix.losses, self._aux_losses))
 
-        mix = MIXING[self.mixing](x, y, self.beta, rng)
-        return self.step(net, mix, rng, Loss(net, lambda logits: logits, Mix.losses, self._aux_losses))
-
-    def step(self, net: nn.Module, mix: Mix, rng: Generator, loss: Loss) -> StepOutput:
+    def step(self, net: nn.Module, mix: functional.Mix, rng: Generator, loss: Loss) -> StepOutput:
         """Add the gradients of both passes of a mixed batch to the parameters' `.grad`."""
-        from trainables.functional.batch import take
-        from trainables.functional.selection import selected_count
-        from trainables.models.dual_norm import aux_norm
-        from trainables.models.first_layer import gradient_only_for
 
         y = mix.y_a
-        count = selected_count(self.k, len(y))
+        count = functional.selected_count(self.k, len(y))
         images = mix.x.detach().requires_grad_(self.free_first_step and self.attack != "none" and count > 0)
 
         outputs = loss.outputs(images)
@@ -108,16 +100,16 @@ class EntProp:
         losses = loss.main(mix, outputs)
         chosen = self._choose(logits, y, count, rng)
         main_weights, aux_weight = self._sample_weights(logits, chosen)
-        with gradient_only_for(net, chosen):
+        with models.gradient_only_for(net, chosen):
             (main_weights * losses).sum().backward()
         step = StepOutput(losses.detach().mean(), logits, y)
         if count == 0:
             return step
 
         batch = mix.take(chosen)
-        gradient = None if images.grad is None else take(images.grad, chosen)
+        gradient = None if images.grad is None else functional.take(images.grad, chosen)
         attacked = batch.x if self.attack == "none" else self._attack(net, batch, gradient, loss)
-        with aux_norm(net):
+        with models.aux_norm(net):
             outputs = loss.outputs(attacked)
         (aux_weight * loss.aux(batch, outputs).sum()).backward()
         return step._replace(
@@ -128,11 +120,9 @@ class EntProp:
         )
 
     def _choose(self, logits: Tensor, y: Tensor, count: int, rng: Generator) -> Tensor:
-        from trainables.functional.selection import SCORES, random_subset, top
-
         if self.selection == "random":
-            return random_subset(len(y), count, rng, y.device)
-        return top(SCORES[self.metric](logits, y), count)
+            return functional.random_subset(len(y), count, rng, y.device)
+        return functional.top(functional.SCORES[self.metric](logits, y), count)
 
     def _sample_weights(self, logits: Tensor, chosen: Tensor) -> tuple[Tensor, float]:
         """The weight of each sample in the main pass, and that of a chosen one in the auxiliary pass (A9)."""
@@ -149,19 +139,17 @@ class EntProp:
         """The sum of the main pass's sample weights."""
         return {"instance": 1 - 0.5 * count / batch, "pass_mean": batch / (batch + count), "sum": 1.0}[self.weights]
 
-    def _aux_losses(self, batch: Mix, logits: Tensor) -> Tensor:
+    def _aux_losses(self, batch: functional.Mix, logits: Tensor) -> Tensor:
         return batch.losses(logits) if self.aux_target == "mixed" else batch.first_losses(logits)
 
-    def _attack(self, net: nn.Module, batch: Mix, gradient: Tensor | None, loss: Loss) -> Tensor:
+    def _attack(self, net: nn.Module, batch: functional.Mix, gradient: Tensor | None, loss: Loss) -> Tensor:
         """The chosen images after n attack steps against the auxiliary network."""
-        from trainables.attacks import in_training, objectives
-        from trainables.models.dual_norm import attack_statistics, aux_norm
 
-        with aux_norm(net), attack_statistics(net, self.attack_bn):
+        with models.aux_norm(net), models.attack_statistics(net, self.attack_bn):
             objective = self._objective(batch, loss)
-            return in_training.ascend(
+            return attacks.ascend(
                 batch.x,
-                lambda images: objectives.input_gradient(loss.outputs, images, objective),
+                lambda images: attacks.input_gradient(loss.outputs, images, objective),
                 n=self.n,
                 alpha=self.alpha,
                 epsilon=self.radius,
@@ -169,16 +157,14 @@ class EntProp:
                 rule=self.attack_rule,
             )
 
-    def _objective(self, batch: Mix, loss: Loss) -> Objective:
+    def _objective(self, batch: functional.Mix, loss: Loss) -> attacks.Objective:
         """What the attack raises: the training loss, the margin, or the training loss and TRADES' divergence (A25)."""
         import torch
 
-        from trainables.attacks.objectives import divergence_objective, margin_objective
-
         if self.attack == "cw":
-            return margin_objective(batch.y_a)
+            return attacks.margin_objective(batch.y_a)
         if self.attack == "trades":
             with torch.no_grad():
-                divergence = divergence_objective(loss.outputs(batch.x))
+                divergence = attacks.divergence_objective(loss.outputs(batch.x))
             return lambda outputs: loss.aux(batch, outputs) + divergence(outputs)
         return lambda outputs: loss.aux(batch, outputs)

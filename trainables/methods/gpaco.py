@@ -10,15 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from trainables import functional, models
 from trainables.methods.base import NetworkParts, StepOutput, Task
 from trainables.methods.entprop import EntProp, Loss
 from trainables.options import check_options, option
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
-
-    from trainables.functional.mixing import Mix
-    from trainables.models.pixel_net import PixelNet
 
 
 @dataclass(frozen=True)
@@ -73,19 +71,17 @@ class GPaCo:
 
     def build(self, make: Callable[[int], nn.Module], task: Task) -> NetworkParts:
         from trainables.methods.contrast import Contrast
-        from trainables.models.ensembles import WithMomentumCopy
 
-        return NetworkParts(WithMomentumCopy(make(self.dim)), Contrast(self.dim, task.classes, self.queue))
+        return NetworkParts(models.WithMomentumCopy(make(self.dim)), Contrast(self.dim, task.classes, self.queue))
 
-    def accumulate(self, net: PixelNet, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
-        from trainables.functional.mixing import unmixed
+    def accumulate(self, net: models.PixelNet, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
         from trainables.methods.contrast import head_of, keys_of
 
         head, keys = head_of(net), keys_of(net, x, y)
 
-        def losses(batch: Mix, features: Tensor) -> Tensor:
+        def losses(batch: functional.Mix, features: Tensor) -> Tensor:
             return head.losses(features, batch.y_a, keys, self.contrast_weight, self.temperature)
 
-        step = self.entprop.step(net, unmixed(x, y, 1.0, rng), rng, Loss(net.features, head, losses, losses))
+        step = self.entprop.step(net, functional.unmixed(x, y, 1.0, rng), rng, Loss(net.features, head, losses, losses))
         head.enqueue(keys)
         return step

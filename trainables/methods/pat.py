@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from trainables import attacks, functional, models
 from trainables.methods.base import NetworkParts, StepOutput, Task
 from trainables.options import check_options, option
 
@@ -51,10 +52,8 @@ class PAT:
         return 2.0 + self.n
 
     def build(self, make: Callable[[int], nn.Module], task: Task) -> NetworkParts:
-        from trainables.models.smooth_relu import SmoothReLUs
-
         body = make(task.classes)
-        return NetworkParts(SmoothReLUs(body) if self.sat else body)
+        return NetworkParts(models.SmoothReLUs(body) if self.sat else body)
 
     def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
         logits = net(x)
@@ -68,24 +67,20 @@ class PAT:
     def _attack(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> Tensor:
         from torch.nn.functional import cross_entropy
 
-        from trainables.attacks import in_training
-
         def objective(logits: Tensor) -> Tensor:
             return self._losses(logits, y) if self.attack_loss == "same" else cross_entropy(logits, y, reduction="none")
 
-        start = in_training.STARTS[self.start](x, self.epsilon, rng)
-        return in_training.attacked_in_training(net, x, objective, self, start)
+        start = attacks.STARTS[self.start](x, self.epsilon, rng)
+        return attacks.attacked_in_training(net, x, objective, self, start)
 
     def _losses(self, logits: Tensor, y: Tensor) -> Tensor:
         from torch.nn.functional import cross_entropy
 
-        from trainables.functional import losses
-
         if self.loss == "entm":
-            return losses.entropy_maximised(logits, y, self.entropy_weight)
+            return functional.entropy_maximised(logits, y, self.entropy_weight)
         if self.loss == "ls":
-            matching = losses.matching_smoothing(self.entropy_weight, logits.shape[1])
-            return losses.smoothed(logits, y, matching if self.smoothing is None else self.smoothing)
+            matching = functional.matching_smoothing(self.entropy_weight, logits.shape[1])
+            return functional.smoothed(logits, y, matching if self.smoothing is None else self.smoothing)
         if self.loss == "als":
-            return losses.adversarially_smoothed(logits, y, self.als_share)
+            return functional.adversarially_smoothed(logits, y, self.als_share)
         return cross_entropy(logits, y, reduction="none")

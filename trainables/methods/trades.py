@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from trainables import attacks, functional, models
 from trainables.methods.base import StepOutput
 from trainables.options import check_options, option
 
@@ -45,24 +46,20 @@ class TRADES:
     def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
         from torch.nn.functional import cross_entropy
 
-        from trainables.attacks.objectives import divergence_objective
-        from trainables.functional.losses import entropy_maximised
-
         attacked = self._attack(net, x, rng)
         logits, other = net(x), net(attacked)
-        unsure = self.loss == "entm"
-        clean = entropy_maximised(logits, y, self.entropy_weight).mean() if unsure else cross_entropy(logits, y)
-        (clean + self.beta * divergence_objective(logits)(other).mean()).backward()
+        if self.loss == "entm":
+            clean = functional.entropy_maximised(logits, y, self.entropy_weight).mean()
+        else:
+            clean = cross_entropy(logits, y)
+        (clean + self.beta * attacks.divergence_objective(logits)(other).mean()).backward()
         return StepOutput(clean.detach(), logits.detach(), y)
 
     def _attack(self, net: nn.Module, x: Tensor, rng: Generator) -> Tensor:
         import torch
 
-        from trainables.attacks import in_training, objectives
-        from trainables.functional.batch import generator_on
-        from trainables.models.dual_norm import attack_statistics
-
-        with attack_statistics(net, self.attack_bn), torch.no_grad():
-            objective = objectives.divergence_objective(net(x))
-        noise = NOISE * torch.randn(x.shape, generator=generator_on(x.device, rng), device=x.device, dtype=x.dtype)
-        return in_training.attacked_in_training(net, x, objective, self, noise)
+        with models.attack_statistics(net, self.attack_bn), torch.no_grad():
+            objective = attacks.divergence_objective(net(x))
+        rng = functional.generator_on(x.device, rng)
+        noise = NOISE * torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
+        return attacks.attacked_in_training(net, x, objective, self, noise)
