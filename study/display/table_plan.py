@@ -8,7 +8,7 @@ from study.config.budget import format_cost
 from study.config.study_config import Study
 from study.confirm.chosen import Candidate, run_name
 from study.papers import GRIDS, demo_twins
-from trainables.attacks.spec import GRADIENT_KINDS, parse_attacks
+from trainables.attacks.spec import parse_attacks
 
 WIDTH = 118
 
@@ -58,7 +58,7 @@ def table_notes(study: Study, chosen: Sequence[Candidate]) -> Iterable[str]:
 def gradient_steps(measures: Iterable[Mapping[str, Any]]) -> int:
     """How many steps the attacks of these measures take on an image that none of them fools."""
     attacks = [attack for measure in measures if "attack" in measure for attack in parse_attacks(measure["attack"])]
-    return sum((attack.steps or 0) * attack.restarts for attack in attacks if attack.kind in GRADIENT_KINDS)
+    return sum((attack.steps or 0) * attack.restarts for attack in attacks if attack.uses_gradients)
 
 
 def wrapped(head: str, text: str) -> list[str]:
