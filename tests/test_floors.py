@@ -66,7 +66,14 @@ def run_python(code, *arguments):
 LIGHT = [
     name
     for name in modules_of("trainables")
-    if name in {"trainables", "trainables.config", "trainables.data.datasets", "trainables.models.registry"}
+    if name
+    in {
+        "trainables",
+        "trainables.choices",
+        "trainables.config",
+        "trainables.data.datasets",
+        "trainables.models.registry",
+    }
     or (name.startswith("trainables.methods") and name.rpartition(".")[2] not in {"bottleneck", "contrast"})
 ]
 
@@ -94,7 +101,7 @@ def test_light_modules_load_nothing_heavy(name):
 # Rooms from the ground up. A file may import from its own room, and from the floors below its own.
 FLOORS = {
     "trainables": [
-        {"functional", "options", "disk"},
+        {"functional", "options", "choices", "disk"},
         {"data", "corruptions"},
         {"models"},
         {"attacks"},

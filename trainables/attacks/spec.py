@@ -26,7 +26,7 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from trainables.options import check_options, option, read_flags, unknown
 
@@ -76,13 +76,11 @@ class Attack:
     )
     epsilon: float = option(8.0, "radius of the ball around the image", above=0)
     steps: int | None = option(20, "gradient steps, or random draws; unset for autoattack", low=1)
-    norm: str = option("linf", "norm of the ball", one_of=("linf", "l2"))
+    norm: Literal["linf", "l2"] = option("linf", "norm of the ball")
     step: float | None = option(None, "length of a step; unset: by `reach`", above=0)
     reach: float | None = option(None, "length of all steps together, in ε; unset: each step is ε/10", above=0)
-    start: str = option(
-        "gaussian",
-        "where it begins: at the image, anywhere in the ball, beside the image",
-        one_of=("none", "uniform", "gaussian"),
+    start: Literal["none", "uniform", "gaussian"] = option(
+        "gaussian", "where it begins: at the image, anywhere in the ball, beside the image"
     )
     noise: float | None = option(
         None, "standard deviation of the gaussian start in pixel values of [0, 1]; unset: 0.005, trades 0.001", above=0
