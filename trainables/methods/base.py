@@ -23,7 +23,7 @@ class StepOutput(NamedTuple):
     selected: Tensor | None = None  # which samples of the batch the auxiliary norm saw
 
 
-def plain_step(net: nn.Module, x: Tensor, y: Tensor, loss_of: Callable[[Tensor], Tensor]) -> StepOutput:
+def loss_step(net: nn.Module, x: Tensor, y: Tensor, loss_of: Callable[[Tensor], Tensor]) -> StepOutput:
     """The step of a method that is nothing but a loss of the logits: one pass of the images as they are."""
     logits = net(x)
     loss = loss_of(logits)

@@ -61,7 +61,7 @@ class Contrast(nn.Module):
         return -(target * log_p).sum(dim=1) / target.sum(dim=1)
 
     @torch.no_grad()
-    def remember(self, keys: Keys) -> None:
+    def enqueue(self, keys: Keys) -> None:
         """Put the keys into the queue in place of the oldest."""
         count = min(len(keys.labels), len(self.labels))
         places = (self.place + torch.arange(count, device=self.place.device)) % len(self.labels)

@@ -7,8 +7,9 @@ ablations is a value of this dataclass.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from trainables.choices import AttackStatistics, Metric, Mixing, Selection
 from trainables.methods.base import StepOutput
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
 
     from trainables.attacks.objectives import Objective
     from trainables.functional.mixing import Mix
+
+
+class Loss(NamedTuple):
+    """How a step of EntProp gets from images to the losses of its two passes."""
+
+    outputs: Callable[[Tensor], Tensor]  # images -> what the losses read: logits, or features
+    logits: Callable[[Tensor], Tensor]  # those outputs -> logits, which rank the samples
+    main: Callable[[Mix, Tensor], Tensor]  # batch and outputs -> one loss a sample, in the main pass
+    aux: Callable[[Mix, Tensor], Tensor]  # the same for the auxiliary pass and its attack
 
 
 @dataclass(frozen=True)
@@ -67,35 +77,41 @@ class EntProp:
         return 1.0 if self.n == 1 else self.n + (1.0 if self.eps_rule == "n_plus_1" else -1.0)
 
     def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
+        from trainables.functional.mixing import MIXING, Mix
+
+        mix = MIXING[self.mixing](x, y, self.beta, rng)
+        return self.step(net, mix, rng, Loss(net, lambda logits: logits, Mix.losses, self._aux_losses))
+
+    def step(self, net: nn.Module, mix: Mix, rng: Generator, loss: Loss) -> StepOutput:
+        """Add the gradients of both passes of a mixed batch to the parameters' `.grad`."""
         from trainables.functional.batch import take
-        from trainables.functional.mixing import MIXING
         from trainables.functional.selection import selected_count
         from trainables.models.dual_norm import aux_norm
         from trainables.models.first_layer import gradient_only_for
 
-        mix = MIXING[self.mixing](x, y, self.beta, rng)
+        y = mix.y_a
         count = selected_count(self.k, len(y))
-        free = self.free_first_step and self.attack != "none" and count > 0
-        images = mix.x.detach().requires_grad_(free)
+        images = mix.x.detach().requires_grad_(self.free_first_step and self.attack != "none" and count > 0)
 
-        logits = net(images)
-        losses = mix.losses(logits)
-        chosen = self._choose(logits.detach(), y, count, rng)
+        outputs = loss.outputs(images)
+        logits = loss.logits(outputs).detach()
+        losses = loss.main(mix, outputs)
+        chosen = self._choose(logits, y, count, rng)
         main_weights, aux_weight = self._sample_weights(logits, chosen)
         with gradient_only_for(net, chosen):
             (main_weights * losses).sum().backward()
-        step = StepOutput(losses.detach().mean(), logits.detach(), y)
+        step = StepOutput(losses.detach().mean(), logits, y)
         if count == 0:
             return step
 
         batch = mix.take(chosen)
         gradient = None if images.grad is None else take(images.grad, chosen)
-        attacked = batch.x if self.attack == "none" else self._attack(net, batch, gradient)
+        attacked = batch.x if self.attack == "none" else self._attack(net, batch, gradient, loss)
         with aux_norm(net):
-            aux = net(attacked)
-        (aux_weight * self._aux_losses(batch, aux).sum()).backward()
+            outputs = loss.outputs(attacked)
+        (aux_weight * loss.aux(batch, outputs).sum()).backward()
         return step._replace(
-            aux=aux.detach(),
+            aux=loss.logits(outputs).detach(),
             selected=chosen,
             main_weight=self._main_share(len(y), count),
             aux_weight=aux_weight * count,
@@ -126,16 +142,16 @@ class EntProp:
     def _aux_losses(self, batch: Mix, logits: Tensor) -> Tensor:
         return batch.losses(logits) if self.aux_target == "mixed" else batch.first_losses(logits)
 
-    def _attack(self, net: nn.Module, batch: Mix, gradient: Tensor | None) -> Tensor:
+    def _attack(self, net: nn.Module, batch: Mix, gradient: Tensor | None, loss: Loss) -> Tensor:
         """The chosen images after n attack steps against the auxiliary network."""
         from trainables.attacks import in_training, objectives
         from trainables.models.dual_norm import attack_statistics, aux_norm
 
         with aux_norm(net), attack_statistics(net, self.attack_bn):
-            objective = self._objective(net, batch)
+            objective = self._objective(batch, loss)
             return in_training.ascend(
                 batch.x,
-                lambda images: objectives.input_gradient(net, images, objective),
+                lambda images: objectives.input_gradient(loss.outputs, images, objective),
                 n=self.n,
                 alpha=self.alpha,
                 epsilon=self.radius,
@@ -143,7 +159,7 @@ class EntProp:
                 rule=self.attack_rule,
             )
 
-    def _objective(self, net: nn.Module, batch: Mix) -> Objective:
+    def _objective(self, batch: Mix, loss: Loss) -> Objective:
         """What the attack raises: the training loss, the margin, or the training loss and TRADES' divergence (A25)."""
         import torch
 
@@ -153,6 +169,6 @@ class EntProp:
             return margin_objective(batch.y_a)
         if self.attack == "trades":
             with torch.no_grad():
-                divergence = divergence_objective(net(batch.x))
-            return lambda logits: self._aux_losses(batch, logits) + divergence(logits)
-        return lambda logits: self._aux_losses(batch, logits)
+                divergence = divergence_objective(loss.outputs(batch.x))
+            return lambda outputs: loss.aux(batch, outputs) + divergence(outputs)
+        return lambda outputs: loss.aux(batch, outputs)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from trainables.methods.base import StepOutput, plain_step
+from trainables.methods.base import StepOutput, loss_step
 from trainables.options import check_options, option
 
 if TYPE_CHECKING:
@@ -38,4 +38,4 @@ class LabelSmoothing:
             matching = matching_smoothing(self.entropy_weight, logits.shape[1])
             return smoothed(logits, y, matching if self.smoothing is None else self.smoothing).mean()
 
-        return plain_step(net, x, y, loss_of)
+        return loss_step(net, x, y, loss_of)

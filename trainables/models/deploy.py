@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from trainables.models.dual_norm import DualBatchNorm2d, DualLayerNorm, has_dual_norms
+from trainables.models.dual_norm import DualNorm, dual_norms
 from trainables.models.first_layer import use_plain_layers
 from trainables.models.pixel_net import PixelNet, normalise
 
@@ -36,7 +36,7 @@ class DeployedNet(nn.Module):
 
 def single_norm(body: nn.Module, norm: Norm) -> nn.Module:
     """A copy in which every pair of norms is replaced by one of the two, and that nobody listens to."""
-    if norm == "aux" and not has_dual_norms(body):
+    if norm == "aux" and not dual_norms(body):
         raise ValueError("norm must be main for a network without auxiliary norms, got aux")
     body = copy.deepcopy(body)
     use_plain_layers(body)
@@ -44,7 +44,7 @@ def single_norm(body: nn.Module, norm: Norm) -> nn.Module:
         parent._forward_hooks.clear()  # of a training that goes on: passes of a copy are none of its own
         parent.__dict__.pop("forward", None)  # compiled for the network that this is a copy of
         for name, child in list(parent.named_children()):
-            if isinstance(child, DualBatchNorm2d | DualLayerNorm):
+            if isinstance(child, DualNorm):
                 setattr(parent, name, getattr(child, norm))
     return body
 
