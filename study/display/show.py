@@ -9,6 +9,7 @@ from study.confirm.comparisons import settings_of
 from study.display.measures import measured_text
 from study.display.rows import duration, ended_line, first_line, setting
 from study.display.summary import confirmed_chart, confirmed_table, counts_line, front_table, verdict
+from study.files.aligned import aligned
 from study.files.ranking import best
 from study.files.results import Results, Row
 
@@ -41,12 +42,8 @@ def list_studies(folder: Path | str) -> str:
         found = [Path(folder), *found]
     if not found:
         return f"no studies in {folder}; {PROGRAM} --budget 4N makes one in runs/"
-    lines: list[tuple[str, ...]] = [("study", "state", "what", "trials", "best validation H", "confirmed H")]
-    lines += [_line(path) for path in found]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
+    header = ("study", "state", "what", "trials", "best validation H", "confirmed H")
+    return aligned([header, *map(_line, found)])
 
 
 def _line(folder: Path) -> tuple[str, ...]:

@@ -7,10 +7,9 @@ from typing import Any
 from study.config.budget import format_cost
 from study.config.study_config import Study
 from study.confirm.chosen import Candidate, run_name
+from study.files.aligned import WIDTH
 from study.papers import GRIDS, demo_twins
 from trainables.attacks.spec import GRADIENT_KINDS, parse_attacks
-
-WIDTH = 118
 
 
 def table_lines(study: Study, chosen: Sequence[Candidate]) -> list[str]:

@@ -2,13 +2,13 @@
 
 import textwrap
 
+from study.files.aligned import WIDTH
 from study.papers.computed import COMPUTED
 from study.papers.expand import DEMO_DATASET, Size, demo_twins, size
 from study.papers.grid import Grid
 from study.papers.registry import GRIDS
 from trainables.data.datasets import dataset_entry
 
-WIDTH = 118
 PAPERS = {
     "entprop": "EntProp, UAI 2024",
     "mixprop": "MixProp, BMVC 2022",
