@@ -164,9 +164,9 @@ def final_text(folder: Path | str, trials: list[Row], confirm: list[Row]) -> str
     if trials:
         parts += [front_table(trials), counts_line(trials)]
         short = len([row for row in trials if row["status"] == "finished"]) - len(finished(trials))
-        parts += [f"{short} finished trials were shorter than the others and are not ranked"] if short else []
+        parts += [f"{short} finished trials had fewer epochs than the others and are not ranked"] if short else []
     files = sorted(path.name for path in Path(folder).glob("*.csv"))
-    parts.append(f"everything lies in {folder}: {', '.join(['study.json', *files])}")
+    parts.append(f"all files are in {folder}: {', '.join(['study.json', *files])}")
     parts.append(
         f"next: {PROGRAM} show {folder}" + (f"   or: {PROGRAM} --resume {folder} --extend 24" if trials else "")
     )
