@@ -114,7 +114,8 @@ FLOORS = {
     "search_spaces": [{"spaces"}, {"cheapest"}],
     "study": [
         {"errors"},
-        {"files", "papers"},
+        {"files"},
+        {"papers"},
         {"config"},
         {"workers"},
         {"confirm", "search"},
