@@ -24,7 +24,7 @@ import torch
 from benchmarks import rows as kept
 from benchmarks.report import RESULTS, data_label, write_report
 from study.confirm.comparisons import HIGHER, LOWER, interval, judge, paired_test
-from trainables.attacks.robustness import robust_accuracy
+from trainables.attacks.robustness import accuracy_under_attack
 from trainables.attacks.spec import parse_attack
 from trainables.config import make_method, with_recipe
 from trainables.data.batches import make_batches
@@ -133,11 +133,11 @@ def measure(job):
     net, config, splits, last = trained(name, seed, asked)
     batches = list(make_batches(splits.test.take(np.arange(TEST_IMAGES)), "cpu").sequential(100))
     found = {"clean": accuracy(net, make_batches(splits.test, "cpu").sequential(250))}
-    found |= {attack: robust_accuracy(net, batches, parse_attack(attack)) for attack in ATTACKS.get(name, ())}
+    found |= {attack: accuracy_under_attack(net, batches, parse_attack(attack)) for attack in ATTACKS.get(name, ())}
     if name in TRANSFERRED:
         source, *_ = trained("vanilla", seed + SOURCE_SEEDS, asked)
         for attack in FROM_ANOTHER:
-            found[f"transferred {attack}"] = robust_accuracy(net, batches, parse_attack(attack), source)
+            found[f"transferred {attack}"] = accuracy_under_attack(net, batches, parse_attack(attack), source)
     known = {"network": name, "seed": seed, "epochs": config.epochs, "train_images": len(splits.train),
              "cost": config.method.cost, **{key: last[key] for key in ("measured_cost", "train_accuracy")}}  # fmt: skip
     return [{**known, "measure": measured, "value": value} for measured, value in found.items()]

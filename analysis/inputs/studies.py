@@ -294,7 +294,7 @@ def protocol_differences(folders: Sequence[StudyFrames]) -> list[str]:
                 lines += _differing(name, {str(value)}, {str(theirs[place][name])}, first, other)
         digests = [(each.record.get("data") or {}).get("digest") for each in (first, other)]
         if shared and None not in digests and digests[0] != digests[1] and not _several_data(mine, theirs):
-            lines.append(f"pictures, labels or split ({first.name} and {other.name})")
+            lines.append(f"images, labels or split ({first.name} and {other.name})")
     return lines
 
 

@@ -27,7 +27,7 @@ def make_study(**options: Any) -> Study:
     if options.get("resume"):
         return _resumed(options)
     if "extend" in options:
-        raise ValueError("extend must come with resume DIR, the study that it lengthens")
+        raise ValueError("--extend needs --resume DIR, the study to extend")
     study = _new_study(options)
     for folder in study.warm_start:
         _check_warm_start(study, Path(folder))
@@ -125,10 +125,10 @@ def _resumed(options: Mapping[str, Any]) -> Study:
     folder = Path(options["resume"])
     stored = Study.from_dict(read_options(folder))
     if not os.access(folder, os.W_OK):
-        raise ValueError(f"{folder} must be writable to go on with it")
+        raise ValueError(f"{folder} must be writable to resume it")
     asked = {name: value for name, value in options.items() if name not in ("resume", "extend", "out")}
     if "out" in options and Path(options["out"]).resolve() != folder.resolve():
-        raise ValueError(f"out must be left alone with resume, got {options['out']}")
+        raise ValueError(f"--out does not apply to --resume, got {options['out']}")
     _check_same(stored, asked, folder)
     new = {**read_flags(asked, Study), **_read_special(asked)}
     changes: dict[str, Any] = {name: value for name, value in new.items() if name in CHANGEABLE}
@@ -150,7 +150,7 @@ def _check_same(stored: Study, asked: Mapping[str, Any], folder: Path) -> None:
     recipe = read_flags({name: value for name, value in asked.items() if name in TRIAL_FIELDS}, TrialConfig)
     differing += differences(dataclasses.replace(stored.trial, **recipe), stored.trial)
     if differing:
-        raise ValueError(f"{folder} is a study with other options ({'; '.join(differing)} there); leave them alone")
+        raise ValueError(f"{folder} is a study with other options ({'; '.join(differing)} there); omit them")
 
 
 def _plain(value: Any) -> str:
@@ -161,9 +161,9 @@ def _plain(value: Any) -> str:
 
 def _extension(stored: Study, text: Any) -> int:
     if stored.table is not None:
-        raise ValueError("extend must be left alone with a table, whose rows are given")
+        raise ValueError("--extend does not apply to --table")
     if stored.sampler == "grid":
-        raise ValueError("extend must be left alone with sampler grid, which has tried everything")
+        raise ValueError("--extend does not apply to --sampler grid, which tries all settings")
     number = int(text) if str(text).isdigit() and str(text).isascii() else 0
     if number < 1:
         raise ValueError(f"extend must be a whole number of at least 1, got {text!r}")

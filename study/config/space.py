@@ -129,16 +129,16 @@ def first_proposals(study: Study, count: int = PUBLISHED_FIRST) -> list[dict[str
 
 
 def control_configs(study: Study) -> list[tuple[str, TrialConfig]]:
-    """Plain training at a third and three times the learning rate, and for as long as the dearest trial may cost.
+    """The vanilla baseline at a third and three times the learning rate, and as long as the most expensive trial.
 
-    A gap between two methods can be an artefact of the rate, or of the passes that one of them had more.
+    A gap between two methods can be an artefact of the learning rate, or of the larger cost of one of them.
     """
-    plain = trial_config(study, {"method": "vanilla"}, 0)
+    baseline = trial_config(study, {"method": "vanilla"}, 0)
     found = [
-        (f"lr × {name}", dataclasses.replace(plain, lr=float(f"{plain.lr * factor:.3g}")))
+        (f"lr × {name}", dataclasses.replace(baseline, lr=float(f"{baseline.lr * factor:.3g}")))
         for name, factor in (("1/3", 1 / 3), ("3", 3.0))
     ]
-    longer = round(study.per_epoch * plain.epochs)
-    if longer > plain.epochs:
-        found.append(("equal cost", dataclasses.replace(plain, epochs=longer)))
+    longer = round(study.per_epoch * baseline.epochs)
+    if longer > baseline.epochs:
+        found.append(("equal cost", dataclasses.replace(baseline, epochs=longer)))
     return found

@@ -3,12 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from study.confirm.comparisons import interval
-from study.display.summary import aligned, with_interval
+from study.display.summary import with_interval
+from study.files.aligned import WIDTH, aligned
 from study.files.columns import SELECTED
 from study.files.results import Row
-
-WIDTH = 118  # of a line; what does not fit beside each other stands below
-
 
 Values = dict[str, dict[str, dict[int, float]]]  # what was measured -> configuration -> seed -> value
 
@@ -47,8 +45,8 @@ def _blocks(first: tuple[str, ...], columns: Sequence[tuple[str, ...]]) -> Itera
     block: list[tuple[str, ...]] = []
     for column in columns:
         if block and sum(2 + max(map(len, each)) for each in [*block, column]) > room:
-            yield aligned(list(zip(first, *block, strict=True)))
+            yield aligned(list(zip(first, *block, strict=True)), numbers=True)
             block = []
         block.append(column)
     if block:
-        yield aligned(list(zip(first, *block, strict=True)))
+        yield aligned(list(zip(first, *block, strict=True)), numbers=True)

@@ -9,6 +9,7 @@ from study.confirm.comparisons import settings_of
 from study.display.measures import measured_text
 from study.display.rows import duration, ended_line, first_line, setting
 from study.display.summary import confirmed_chart, confirmed_table, counts_line, front_table, verdict
+from study.files.aligned import aligned
 from study.files.ranking import best
 from study.files.results import Results, Row
 
@@ -23,7 +24,7 @@ def show_study(folder: Path | str) -> str:
         parts.append(counts_line(trials))
         parts += _trials(trials)
     elif not _options(study).get("table"):
-        parts.append("no trial has begun yet")
+        parts.append("no trial has started yet")
     if confirm:
         parts += filter(None, [confirmed_table(confirm), confirmed_chart(confirm)])
         further = measured_text(confirm, results.attacks, results.measures)
@@ -41,12 +42,8 @@ def list_studies(folder: Path | str) -> str:
         found = [Path(folder), *found]
     if not found:
         return f"no studies in {folder}; {PROGRAM} --budget 4N makes one in runs/"
-    lines: list[tuple[str, ...]] = [("study", "state", "what", "trials", "best validation H", "confirmed H")]
-    lines += [_line(path) for path in found]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
+    header = ("study", "state", "what", "trials", "best validation H", "confirmed H")
+    return aligned([header, *map(_line, found)])
 
 
 def _line(folder: Path) -> tuple[str, ...]:
@@ -74,7 +71,7 @@ def _line(folder: Path) -> tuple[str, ...]:
 def _head(folder: Path, study: dict[str, Any]) -> list[str]:
     state, start, end = study.get("state", "unknown"), study.get("start"), study.get("end")
     took = f", took {duration(_seconds_between(start, end))}" if start and end else ""
-    lines = [f"{folder}: {_what(_options(study))}", f"{state}; began {start or 'at an unknown time'}{took}"]
+    lines = [f"{folder}: {_what(_options(study))}", f"{state}; started {start or 'at an unknown time'}{took}"]
     command = study.get("command")
     if command:
         lines.append("command: " + (" ".join(command) if isinstance(command, list) else str(command)))
@@ -106,12 +103,12 @@ def _trials(trials: list[Row]) -> list[str]:
     parts = []
     top = best(trials, 5)
     if top:
-        parts.append("\n".join(["the best by validation H:", *(f"  {ended_line(row)}" for row in top)]))
+        parts.append("\n".join(["best trials by validation H:", *(f"  {ended_line(row)}" for row in top)]))
         parts.append(front_table(trials))
     running = [row for row in trials if row["status"] == "running"]
     if running:
         lines = [f"  trial {row['trial']:>3}  {setting(row)}  epoch {row['epochs'] or 0}" for row in running]
-        parts.append("\n".join(["running, or cut off:", *lines]))
+        parts.append("\n".join(["running or interrupted:", *lines]))
     return parts + _failures([row for row in trials if row["status"] == "failed"], "trial")
 
 
@@ -130,11 +127,11 @@ def _missing(folder: Path, study: dict[str, Any], trials: list[Row], confirm: li
     if not options.get("table") and wanted and ended < wanted and not options.get("total_budget"):
         lines.append(f"missing: {wanted - ended} of {wanted} trials")
     if not confirm and (options.get("confirm") or options.get("table")):
-        lines.append("missing: no run was measured on test images yet")
+        lines.append("missing: no run was evaluated on test images yet")
     if study.get("state") != "finished":
         age = _age(folder)
         last = f"; last written {duration(age)} ago" if age is not None else ""
-        lines.append(f"{study.get('state', 'unknown')}{last}; if nothing runs: {PROGRAM} --resume {folder}")
+        lines.append(f"{study.get('state', 'unknown')}{last}; if it is not running: {PROGRAM} --resume {folder}")
     return ["\n".join(lines)] if lines else []
 
 

@@ -22,6 +22,7 @@ from study.confirm.comparisons import (
 )
 from study.display.chart import Bar, interval_chart
 from study.display.rows import points, setting, spent_of
+from study.files.aligned import aligned
 from study.files.ranking import finished, front
 from study.files.results import Row
 
@@ -41,7 +42,7 @@ def confirmed_table(rows: Iterable[Row]) -> str:
         measured = [with_interval(mean) if (mean := each.interval(name)) else "" for name in ("sa", "ra", "h")]
         differences = [_difference_cell(found, method, each) for method in BASELINES]
         lines.append((name, format_cost(round(each.row["cost"], 3)), seeds, *measured, *differences))
-    return aligned(lines)
+    return aligned(lines, numbers=True)
 
 
 def confirmed_chart(rows: Iterable[Row]) -> str:
@@ -83,14 +84,6 @@ def with_interval(found: Interval, signed: bool = False) -> str:
     """A mean with the half width of its interval, where there is one."""
     mean = f"{found.mean:+.2f}" if signed else f"{found.mean:.2f}"
     return mean if found.half is None else f"{mean} ± {found.half:.2f}"
-
-
-def aligned(lines: list[tuple[str, ...]]) -> str:
-    """Columns divided by two blanks, the first flush left, the others flush right."""
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return "\n".join(
-        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in lines
-    )
 
 
 def verdict(rows: Iterable[Row]) -> list[str]:
@@ -147,7 +140,7 @@ def front_table(trials: Iterable[Row]) -> str:
         )
         for row in rows
     ]
-    return aligned(lines)
+    return aligned(lines, numbers=True)
 
 
 def counts_line(trials: Iterable[Row]) -> str:
@@ -171,9 +164,9 @@ def final_text(folder: Path | str, trials: list[Row], confirm: list[Row]) -> str
     if trials:
         parts += [front_table(trials), counts_line(trials)]
         short = len([row for row in trials if row["status"] == "finished"]) - len(finished(trials))
-        parts += [f"{short} finished trials were shorter than the others and are not ranked"] if short else []
+        parts += [f"{short} finished trials had fewer epochs than the others and are not ranked"] if short else []
     files = sorted(path.name for path in Path(folder).glob("*.csv"))
-    parts.append(f"everything lies in {folder}: {', '.join(['study.json', *files])}")
+    parts.append(f"all files are in {folder}: {', '.join(['study.json', *files])}")
     parts.append(
         f"next: {PROGRAM} show {folder}" + (f"   or: {PROGRAM} --resume {folder} --extend 24" if trials else "")
     )

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from study.files.aligned import aligned
+
 GIB = 2**30
 REINSTALL = "make clean && make env (with conda: conda env update -f environment.yml)"
 MATCHING_WHEEL = '.venv/bin/python -m uv pip install --reinstall --torch-backend auto "torch>={0}" "torchvision>={1}"'
@@ -178,16 +180,14 @@ def judge_open_files(soft: int, hard: int) -> Finding:
 def report(findings: Iterable[Finding]) -> tuple[str, int]:
     """The text to print and the exit status."""
     findings = list(findings)
-    width = max(len(finding.name) for finding in findings)
     mark = {"ok": " ", "note": "-", "problem": "!"}
-    lines = []
+    rows = []
     for finding in findings:
-        lines.append(f"{mark[finding.state]} {finding.name:<{width}}  {finding.text}")
-        if finding.mend:
-            lines.append(f"  {'':<{width}}  -> {finding.mend}")
+        rows.append((f"{mark[finding.state]} {finding.name}", finding.text))
+        rows += [("", f"-> {finding.mend}")] if finding.mend else []
     problems = sum(finding.state == "problem" for finding in findings)
     verdict = f"{problems} problem{'s' if problems > 1 else ''}" if problems else "ok"
-    return "\n".join([*lines, verdict]), int(problems > 0)
+    return f"{aligned(rows)}\n{verdict}", int(problems > 0)
 
 
 def _release(version: str) -> tuple[int, ...]:

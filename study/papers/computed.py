@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from study.files.aligned import aligned
 from trainables.config import TrialConfig, make_method
 
 Row = tuple[str, ...]
@@ -104,9 +105,7 @@ COMPUTED: dict[str, Computed] = {
 
 
 def computed_text(name: str) -> str:
-    """The table as it is printed: columns flush left, divided by two blanks."""
+    """The text of a computed table: a title and its rows in aligned columns."""
     table = COMPUTED[name]
-    rows = [table.header, *table.rows()]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(table.header))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([f"table {name}: {table.title}; computed from the code, nothing is trained", *lines])
+    title = f"table {name}: {table.title}; computed from the code, nothing is trained"
+    return f"{title}\n{aligned([table.header, *table.rows()])}"

@@ -2,13 +2,13 @@
 
 import textwrap
 
+from study.files.aligned import WIDTH
 from study.papers.computed import COMPUTED
 from study.papers.expand import DEMO_DATASET, Size, demo_twins, size
 from study.papers.grid import Grid
 from study.papers.registry import GRIDS
 from trainables.data.datasets import dataset_entry
 
-WIDTH = 118
 PAPERS = {
     "entprop": "EntProp, UAI 2024",
     "mixprop": "MixProp, BMVC 2022",
@@ -43,11 +43,11 @@ def table_lines(name: str, grid: Grid) -> list[str]:
     """A table's title, then what it takes as published and as a demonstration."""
     paper, demo = size(grid), size(grid, "demo")
     models, epochs = ", ".join(paper.models), " or ".join(map(str, sorted(paper.epochs)))
-    lost = "; its numbers are lost in our text of the paper" if grid.lost else ""
+    lost = "; its printed numbers are missing in our copy of the paper" if grid.lost else ""
     lines = _entry(name, grid.title + lost)
     lines += _indented(f"{_amount(paper)} of {epochs} epochs with {models} on {_data(grid)}")
     twin = demo_twins().get(name)
-    again = f"; the networks of {twin} again" if twin else ""
+    again = f"; the same networks as {twin}" if twin else ""
     lines += _indented(f"--scale demo: {_amount(demo)} on {DEMO_DATASET}{again}")
     return lines + (_indented(f"needs: {grid.needs}") if grid.needs else [])
 

@@ -45,19 +45,30 @@ def divergence_objective(clean_logits: Tensor) -> Objective:
 MARGIN_LIMIT = 50.0  # beyond it the uncertainty paper's code raises the margin no further (A57)
 
 
+def _cross_entropy(attack: Attack, sign: int, label: Tensor, clean_logits: Tensor | None) -> Objective:
+    # a smoothed label keeps 1 − γ + γ/C of its own class and gives γ/C to every other
+    return lambda logits: sign * F.cross_entropy(logits, label, reduction="none", label_smoothing=attack.smoothing)
+
+
+def _margin(attack: Attack, sign: int, label: Tensor, clean_logits: Tensor | None) -> Objective:
+    return lambda logits: (sign * logit_margin(logits, label)).clamp(max=MARGIN_LIMIT)
+
+
+def _divergence(attack: Attack, sign: int, label: Tensor, clean_logits: Tensor | None) -> Objective:
+    assert clean_logits is not None
+    return divergence_objective(clean_logits)
+
+
+OBJECTIVES = {"pgd": _cross_entropy, "cw": _margin, "trades": _divergence}
+
+
 def attack_objective(attack: Attack, y: Tensor, clean_logits: Tensor | None) -> Objective:
     """What an attack raises: how far the network is from the label or, with a target, how near it is to that.
 
     TRADES' attack alone needs the logits of the clean images.
     """
-    if attack.kind == "trades":
-        assert clean_logits is not None
-        return divergence_objective(clean_logits)
     sign, label = (1, y) if attack.target is None else (-1, torch.full_like(y, attack.target))
-    if attack.kind == "cw":
-        return lambda logits: (sign * logit_margin(logits, label)).clamp(max=MARGIN_LIMIT)
-    # a smoothed label keeps 1 − γ + γ/C of its own class and gives γ/C to every other
-    return lambda logits: sign * F.cross_entropy(logits, label, reduction="none", label_smoothing=attack.smoothing)
+    return OBJECTIVES[attack.kind](attack, sign, label, clean_logits)
 
 
 def attack_succeeded(logits: Tensor, y: Tensor, attack: Attack) -> Tensor:

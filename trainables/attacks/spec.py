@@ -26,11 +26,43 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from trainables.options import check_options, option, read_flags, unknown
 
-GRADIENT_KINDS = ("pgd", "cw", "trades")
+
+@dataclass(frozen=True)
+class Family:
+    """The attacks whose names begin with the same capitals."""
+
+    example: str
+    meaning: str
+    kind: str
+    options: tuple[str, ...]  # its options beside epsilon, norm and seed; the others must be left at their defaults
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+_GRADIENT = ("steps", "step", "reach", "start", "noise", "restarts")
+_PGD = (*_GRADIENT, "target", "smoothing", "adaptive")
+_ONE_STEP = {"steps": 1, "start": "none", "restarts": 1, "reach": 1.0}
+
+# To add an attack, add a row here and the function that runs its kind: to OBJECTIVES (objectives.py) if it takes
+# gradient steps, to SEARCHES (robustness.py) otherwise.
+FAMILIES: dict[str, Family] = {
+    "FGSM": Family("FGSM4", "one step of 4/255", "pgd", _PGD, _ONE_STEP),
+    "PGD": Family("PGD20-8", "20 gradient steps within 8/255", "pgd", _PGD),
+    "CW": Family("CW20-8", "20 steps on the margin within 8/255", "cw", (*_GRADIENT, "target")),
+    "TRADES": Family("TRADES20-8", "20 steps on the divergence within 8/255", "trades", _GRADIENT),
+    "RS": Family("RS10000-8", "10,000 random draws within 8/255", "random_search", ("steps", "target")),
+    "AA": Family("AA-8", "AutoAttack within 8/255", "autoattack", (), {"steps": None}),
+}
+KINDS = {family.kind: family for family in FAMILIES.values()}
+
+# What a paper does otherwise than the defaults.
+PROTOCOLS: dict[str, Mapping[str, Any]] = {
+    "entprop": {"start": "none", "reach": 2.5, "restarts": 1},
+    "ceb": {"start": "none", "reach": 4 / 3, "restarts": 1},
+}
 
 
 @dataclass(frozen=True)
@@ -40,17 +72,15 @@ class Attack:
     kind: str = option(
         "pgd",
         "what it does: raise the cross-entropy, the margin or TRADES' divergence; try at random; AutoAttack",
-        one_of=(*GRADIENT_KINDS, "random_search", "autoattack"),
+        one_of=tuple(KINDS),
     )
     epsilon: float = option(8.0, "radius of the ball around the image", above=0)
     steps: int | None = option(20, "gradient steps, or random draws; unset for autoattack", low=1)
-    norm: str = option("linf", "norm of the ball", one_of=("linf", "l2"))
+    norm: Literal["linf", "l2"] = option("linf", "norm of the ball")
     step: float | None = option(None, "length of a step; unset: by `reach`", above=0)
     reach: float | None = option(None, "length of all steps together, in ε; unset: each step is ε/10", above=0)
-    start: str = option(
-        "gaussian",
-        "where it begins: at the image, anywhere in the ball, beside the image",
-        one_of=("none", "uniform", "gaussian"),
+    start: Literal["none", "uniform", "gaussian"] = option(
+        "gaussian", "where it begins: at the image, anywhere in the ball, beside the image"
     )
     noise: float | None = option(
         None, "standard deviation of the gaussian start in pixel values of [0, 1]; unset: 0.005, trades 0.001", above=0
@@ -65,10 +95,12 @@ class Attack:
         check_options(self)
         if self.norm == "linf" and self.epsilon > 255:
             raise ValueError(f"epsilon must be a number in (0, 255] for norm linf, got {self.epsilon!r}")
-        if (self.steps is None) != (self.kind == "autoattack"):
+        if (self.steps is None) == ("steps" in KINDS[self.kind].options):
             must = "a whole number" if self.steps is None else "unset"
             raise ValueError(f"steps must be {must} for {self.kind}, got {self.steps!r}")
-        self._check_options_of_kind()
+        for name in (name for name in _OPTIONS if name not in ("norm", "seed", *KINDS[self.kind].options)):
+            if (value := getattr(self, name)) != _DEFAULTS[name]:
+                raise ValueError(f"{name} must be left alone for {self.kind}, which has no such option, got {value!r}")
         if self.step is not None and self.reach is not None:
             raise ValueError(f"one of step and reach must be unset, got step {self.step:g} and reach {self.reach:g}")
         if self.adaptive and self.smoothing:
@@ -78,19 +110,10 @@ class Attack:
         if self.kind == "trades" and self.start == "none":
             raise ValueError("start must not be none for trades, whose gradient is zero at the image")
 
-    def _check_options_of_kind(self) -> None:
-        """An option that an attack does not have must be left alone."""
-        foreign: tuple[str, ...] = ()
-        if self.kind != "pgd":
-            foreign += ("smoothing", "adaptive")
-        if self.kind not in GRADIENT_KINDS:
-            foreign += ("step", "reach", "start", "noise", "restarts")
-        if self.kind in ("trades", "autoattack"):
-            foreign += ("target",)
-        for name in foreign:
-            value, default = getattr(self, name), _DEFAULTS[name]
-            if value != default:
-                raise ValueError(f"{name} must be left alone for {self.kind}, which has no such option, got {value!r}")
+    @property
+    def uses_gradients(self) -> bool:
+        """Whether it takes gradient steps on one of OBJECTIVES."""
+        return "start" in KINDS[self.kind].options
 
     @property
     def alpha(self) -> float:
@@ -106,38 +129,12 @@ class Attack:
 
     @property
     def runs(self) -> int:
-        """How often it begins afresh: once where every run would be the same."""
-        return self.restarts if self.kind in GRADIENT_KINDS and self.start != "none" else 1
+        """How many runs it makes: one where all would be the same."""
+        return self.restarts if self.uses_gradients and self.start != "none" else 1
 
 
 _DEFAULTS = {field.name: field.default for field in dataclasses.fields(Attack)}
 _OPTIONS = [name for name in _DEFAULTS if name not in ("kind", "epsilon", "steps")]
-
-
-@dataclass(frozen=True)
-class Family:
-    """What the capitals at the beginning of a name stand for."""
-
-    example: str
-    meaning: str
-    kind: str
-    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-
-
-FAMILIES: dict[str, Family] = {
-    "FGSM": Family("FGSM4", "one step of 4/255", "pgd", {"steps": 1, "start": "none", "restarts": 1, "reach": 1.0}),
-    "PGD": Family("PGD20-8", "20 gradient steps within 8/255", "pgd"),
-    "CW": Family("CW20-8", "20 steps on the margin within 8/255", "cw"),
-    "TRADES": Family("TRADES20-8", "20 steps on the divergence within 8/255", "trades"),
-    "RS": Family("RS10000-8", "10,000 random draws within 8/255", "random_search"),
-    "AA": Family("AA-8", "AutoAttack within 8/255", "autoattack", {"steps": None}),
-}
-
-# What a paper does otherwise than the defaults.
-PROTOCOLS: dict[str, Mapping[str, Any]] = {
-    "entprop": {"start": "none", "reach": 2.5, "restarts": 1},
-    "ceb": {"start": "none", "reach": 4 / 3, "restarts": 1},
-}
 
 
 def parse_attack(text: str) -> Attack:

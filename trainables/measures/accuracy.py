@@ -83,7 +83,7 @@ def measure_attack(
 ) -> Measurement:
     """The accuracy under an attack in percent; with a `source`, on examples crafted against that network."""
     kind = "transfer" if source else "attack"
-    return Measurement(kind, attack_name(attack), None, robustness.robust_accuracy(net, batches, attack, source))
+    return Measurement(kind, attack_name(attack), None, robustness.accuracy_under_attack(net, batches, attack, source))
 
 
 def summarise(rows: Iterable[Measurement]) -> list[Measurement]:

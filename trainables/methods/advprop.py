@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from trainables import attacks, functional, models
+from trainables.choices import AttackStatistics, Start
 from trainables.methods.base import NetworkParts, StepOutput, Task
 from trainables.options import check_options, option
 
@@ -26,11 +27,9 @@ class AdvProp:
     n: int = option(5, "attack iterations", low=1)
     epsilon: float = option(4.0, "radius of the attack in 1/255", above=0, high=255)
     alpha: float = option(1.0, "step of the attack in 1/255", above=0, high=255)
-    start: str = option("none", "where the attack begins (A7)", one_of=("none", "uniform", "occasional"))
-    attack_bn: Literal["batch", "running"] = option(
-        "batch", "statistics in attack passes: of the batch, or running ones (A6)", one_of=("batch", "running")
-    )
-    loss: str = option("ce", "cross-entropy, also against adversarially smoothed labels", one_of=("ce", "als"))
+    start: Start = option("none", "where the attack begins (A7)")
+    attack_bn: AttackStatistics = option("batch", "statistics in attack passes: of the batch, or running ones (A6)")
+    loss: Literal["ce", "als"] = option("ce", "cross-entropy, also against adversarially smoothed labels")
     als_share: float = option(0.05, "share of the label that the least likely class gets (A48)", low=0, high=1)
     sat: bool = option(False, "in training, every ReLU's derivative is that of the parametric softplus (SAT)")
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from trainables import models
+from trainables.choices import Marginal
 from trainables.methods.base import NetworkParts, StepOutput, Task
 from trainables.options import check_options, option
 
@@ -25,10 +26,9 @@ class CEB:
 
     rho: float = option(2.0, "ρ: the bottleneck has weight e^−ρ (VIB: σ(−ρ)); small networks fail below 1", low=-10)
     dim: int = option(128, "dimensions of the encoding (A40)", low=1)
-    marginal: str = option(
-        "mixture", "marginal of the encodings: a Gaussian for each class, or a single one (A39)",
-        one_of=("mixture", "single"),
-    )  # fmt: skip
+    marginal: Marginal = option(
+        "mixture", "marginal of the encodings: a Gaussian for each class, or a single one (A39)"
+    )
     jump_start: bool = option(True, "begin at ρ = 100 and fall to `rho` within three epochs or more (A43)")
 
     dual: ClassVar[bool] = False

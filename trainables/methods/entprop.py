@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from trainables import attacks, functional, models
+from trainables.choices import AttackStatistics, Metric, Mixing, Selection
 from trainables.methods.base import StepOutput
 from trainables.options import check_options, option
 
@@ -36,35 +37,24 @@ class EntProp:
     n: int = option(1, "attack iterations", low=1)
     epsilon: float | None = option(None, "radius of the attack in 1/255; unset: `eps_rule`", above=0, high=255)
     alpha: float = option(1.0, "step of the attack in 1/255", above=0, high=255)
-    metric: str = option(
-        "entropy",
-        "uncertainty that ranks the samples",
-        one_of=("entropy", "cross_entropy", "confidence", "margin"),
-    )
-    mixing: str = option("mixup", "mixture that the main norms train on", one_of=("mixup", "cutmix", "none"))
+    metric: Metric = option("entropy", "uncertainty that ranks the samples")
+    mixing: Mixing = option("mixup", "mixture that the main norms train on")
     beta: float = option(1.0, "λ of the mixture is drawn from Beta(beta, beta)", above=0)
-    attack: str = option("pgd", "what the attack raises; none: no attack", one_of=("pgd", "cw", "trades", "none"))
-    selection: str = option("top", "take the most uncertain samples, or random ones", one_of=("top", "random"))
+    attack: Literal["pgd", "cw", "trades", "none"] = option("pgd", "what the attack raises; none: no attack")
+    selection: Selection = option("top", "take the most uncertain samples, or random ones")
     free_first_step: bool = option(True, "take the first attack step with the gradient of the main pass")
-    weights: str = option(
+    weights: Literal["instance", "pass_mean", "sum"] = option(
         "instance",
         "loss weights: every sample counts once, every pass counts once, or the plain sum of Algorithm 1 (A9)",
-        one_of=("instance", "pass_mean", "sum"),
     )
-    aux_target: str = option(
-        "mixed", "labels of the auxiliary pass: the mixture's, or the first image's (A3)", one_of=("mixed", "original")
+    aux_target: Literal["mixed", "original"] = option(
+        "mixed", "labels of the auxiliary pass: the mixture's, or the first image's (A3)"
     )
-    eps_rule: str = option(
-        "n_plus_1",
-        "epsilon where it is unset: n+1 as printed, or n−1; 1 for n = 1 (A2)",
-        one_of=("n_plus_1", "n_minus_1"),
+    eps_rule: Literal["n_plus_1", "n_minus_1"] = option(
+        "n_plus_1", "epsilon where it is unset: n+1 as printed, or n−1; 1 for n = 1 (A2)"
     )
-    attack_rule: Literal["pgd", "cumulative"] = option(
-        "pgd", "PGD, or the letter of Algorithm 1 (A1)", one_of=("pgd", "cumulative")
-    )
-    attack_bn: Literal["batch", "running"] = option(
-        "batch", "statistics in attack passes: of the batch, or running ones (A6)", one_of=("batch", "running")
-    )
+    attack_rule: Literal["pgd", "cumulative"] = option("pgd", "PGD, or the letter of Algorithm 1 (A1)")
+    attack_bn: AttackStatistics = option("batch", "statistics in attack passes: of the batch, or running ones (A6)")
 
     dual: ClassVar[bool] = True
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from trainables import attacks, functional, models
+from trainables.choices import Metric, Mixing, Selection, Start
 from trainables.methods.base import StepOutput
 from trainables.options import check_options, option
 
@@ -26,19 +27,13 @@ class FastAdvProp:
     n: int = option(1, "attack iterations", low=1)
     epsilon: float = option(1.0, "radius of the attack in 1/255", above=0, high=255)
     alpha: float = option(1.0, "step of the attack in 1/255", above=0, high=255)
-    start: str = option("none", "where the attack begins (A7)", one_of=("none", "uniform", "occasional"))
-    mixing: str = option(
-        "none", "mixture of the whole batch before it is divided (A26)", one_of=("mixup", "cutmix", "none")
-    )
+    start: Start = option("none", "where the attack begins (A7)")
+    mixing: Mixing = option("none", "mixture of the whole batch before it is divided (A26)")
     beta: float = option(1.0, "λ of the mixture is drawn from Beta(beta, beta)", above=0)
-    selection: str = option(
-        "random", "which share is attacked: a random one, or the most uncertain samples (A26)", one_of=("random", "top")
+    selection: Selection = option(
+        "random", "which share is attacked: a random one, or the most uncertain samples (A26)"
     )
-    metric: str = option(
-        "entropy",
-        "uncertainty that ranks the samples for `selection` top",
-        one_of=("entropy", "cross_entropy", "confidence", "margin"),
-    )
+    metric: Metric = option("entropy", "uncertainty that ranks the samples for `selection` top")
 
     dual: ClassVar[bool] = True
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from trainables import functional, models
+from trainables.choices import AttackStatistics, Metric
 from trainables.methods.base import NetworkParts, StepOutput, Task
 from trainables.methods.entprop import EntProp, Loss
 from trainables.options import check_options, option
@@ -29,18 +30,12 @@ class GPaCo:
         None, "radius of the attack in 1/255; unset: n + 1, or 1 for n = 1", above=0, high=255
     )
     alpha: float = option(1.0, "step of the attack in 1/255", above=0, high=255)
-    metric: str = option(
-        "entropy",
-        "uncertainty that ranks the samples",
-        one_of=("entropy", "cross_entropy", "confidence", "margin"),
-    )
+    metric: Metric = option("entropy", "uncertainty that ranks the samples")
     contrast_weight: float = option(0.05, "weight of each image of the own class in the target", low=0, high=1)
     temperature: float = option(0.2, "what the nearness of images is divided by", above=0)
     queue: int = option(8192, "images to compare with, beside those of the batch", low=1)
     dim: int = option(128, "features that are classified and projected", low=1)
-    attack_bn: Literal["batch", "running"] = option(
-        "batch", "statistics in attack passes: of the batch, or running ones (A6)", one_of=("batch", "running")
-    )
+    attack_bn: AttackStatistics = option("batch", "statistics in attack passes: of the batch, or running ones (A6)")
 
     dual: ClassVar[bool] = True
 

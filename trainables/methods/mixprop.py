@@ -7,7 +7,7 @@ halved.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from trainables import functional, models
 from trainables.methods.base import StepOutput
@@ -22,8 +22,8 @@ class MixProp:
     """Clean images to the main norms, mixup copies to the auxiliary norms."""
 
     beta: float = option(1.0, "λ is drawn from Beta(beta, beta), once a batch", above=0)
-    weights: str = option(
-        "half", "loss ½ + ½, on the scale of the other methods, or the published sum (A34)", one_of=("half", "sum")
+    weights: Literal["half", "sum"] = option(
+        "half", "loss ½ + ½, on the scale of the other methods, or the published sum (A34)"
     )
 
     dual: ClassVar[bool] = True

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from trainables import attacks, functional, models
+from trainables.choices import AttackStatistics, Start
 from trainables.methods.base import NetworkParts, StepOutput, Task
 from trainables.options import check_options, option
 
@@ -26,21 +27,18 @@ class PAT:
     n: int = option(7, "attack iterations", low=1)
     epsilon: float = option(8.0, "radius of the attack in 1/255", above=0, high=255)
     alpha: float = option(2.0, "step of the attack in 1/255", above=0, high=255)
-    start: str = option("uniform", "where the attack begins (A64)", one_of=("none", "uniform", "occasional"))
+    start: Start = option("uniform", "where the attack begins (A64)")
     clean_weight: float = option(0.5, "weight of the clean images, the attacked ones have the rest", low=0, high=1)
-    loss: str = option(
+    loss: Literal["ce", "entm", "ls", "als"] = option(
         "ce",
         "loss: cross-entropy, less entropy (PAT-EntM), with smoothed labels (PAT-LS) or adversarially smoothed ones",
-        one_of=("ce", "entm", "ls", "als"),
     )
-    attack_loss: str = option("same", "what the attack raises: that loss or cross-entropy (A52)", one_of=("same", "ce"))
+    attack_loss: Literal["same", "ce"] = option("same", "what the attack raises: that loss or cross-entropy (A52)")
     entropy_weight: float = option(2.0, "λ of loss `entm`, and of the EntM that an unset γ of loss `ls` matches", low=0)
     smoothing: float | None = option(None, "γ of loss `ls`; unset: what matches `entropy_weight`", low=0, high=1)
     als_share: float = option(0.05, "share of the label that the least likely class gets (A48)", low=0, high=1)
     sat: bool = option(False, "in training, every ReLU's derivative is that of the parametric softplus (SAT)")
-    attack_bn: Literal["batch", "running"] = option(
-        "batch", "statistics in attack passes: of the batch, or running ones (A6)", one_of=("batch", "running")
-    )
+    attack_bn: AttackStatistics = option("batch", "statistics in attack passes: of the batch, or running ones (A6)")
 
     dual: ClassVar[bool] = False
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from trainables import attacks, functional, models
+from trainables.choices import AttackStatistics
 from trainables.methods.base import StepOutput
 from trainables.options import check_options, option
 
@@ -28,11 +29,9 @@ class TRADES:
     n: int = option(7, "attack iterations", low=1)
     epsilon: float = option(8.0, "radius of the attack in 1/255", above=0, high=255)
     alpha: float = option(2.0, "step of the attack in 1/255", above=0, high=255)
-    loss: str = option("ce", "clean loss: cross-entropy, or less entropy (TRADES-EntM)", one_of=("ce", "entm"))
+    loss: Literal["ce", "entm"] = option("ce", "clean loss: cross-entropy, or less entropy (TRADES-EntM)")
     entropy_weight: float = option(2.0, "weight λ of the prediction's entropy in loss `entm`", low=0)
-    attack_bn: Literal["batch", "running"] = option(
-        "running", "statistics in attack passes: of the batch, or running ones (A53)", one_of=("batch", "running")
-    )
+    attack_bn: AttackStatistics = option("running", "statistics in attack passes: of the batch, or running ones (A53)")
 
     dual: ClassVar[bool] = False
 

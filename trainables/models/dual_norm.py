@@ -8,11 +8,11 @@ which is active.
 import contextlib
 import copy
 from collections.abc import Iterator
-from typing import Literal
 
 from torch import Tensor, nn
 
-AttackStatistics = Literal["batch", "running"]
+from trainables.choices import AttackStatistics
+
 DOUBLED = (nn.BatchNorm2d, nn.LayerNorm)  # the norm layers that can have an auxiliary twin
 
 

@@ -83,7 +83,7 @@ def _mnist_cnn(classes: int, size: int, norms: bool, pretrained: bool, download:
     if pretrained:
         raise ValueError("mnist_cnn has no pretrained weights; train it from scratch")
     if size not in (28, 32):
-        raise ValueError(f"mnist_cnn takes pictures of 28 pixels or of 32 with a border, got {size}")
+        raise ValueError(f"mnist_cnn takes images of 28 pixels or of 32 with a border, got {size}")
     return FourLayerCNN(classes)
 
 

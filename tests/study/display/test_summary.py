@@ -88,10 +88,10 @@ def test_the_final_text_ends_with_where_things_lie_and_what_to_do_next():
     text = final_text("runs/x", [trial(0)], CONFIRMED)
     assert text.index("best-1") < text.index("The best setting beats vanilla") < text.index("validation H by cost")
     assert text.splitlines()[-1].startswith("next: python study/run.py show runs/x")
-    assert "everything lies in runs/x" in final_text("runs/x", [], [])
+    assert "all files are in runs/x" in final_text("runs/x", [], [])
 
 
 def test_the_final_text_names_the_files_that_are_there(tmp_path):
     for name in ("measures.csv", "confirm.csv"):
         (tmp_path / name).touch()
-    assert f"everything lies in {tmp_path}: study.json, confirm.csv, measures.csv" in final_text(tmp_path, [], [])
+    assert f"all files are in {tmp_path}: study.json, confirm.csv, measures.csv" in final_text(tmp_path, [], [])

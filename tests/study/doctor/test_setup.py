@@ -30,7 +30,7 @@ CONDA_NAMES = {
     "matplotlib": "matplotlib-base",
     "scipy": "scipy",
     "scikit-learn": "scikit-learn",
-    **{name: name for name in ("numpy", "pandas", "pyarrow", "pillow", "jinja2")},
+    **{name: name for name in ("numpy", "pandas", "pyarrow", "pillow", "jinja2", "markupsafe")},
     "jupytext": "jupytext",
     "nbclient": "nbclient",
     "ipykernel": "ipykernel",
