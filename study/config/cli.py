@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 from study.config.make_study import make_study, not_a_study, read_options
 from study.config.study_config import PROGRAM, STUDY_FIELDS, TRIAL_FIELDS, Study
 from trainables.data.datasets import DATASETS
-from trainables.methods import METHODS
-from trainables.options import OneLineParser, Option, add_flag, unknown
+from trainables.options import OneLineParser, Option, add_flag, read_flags, unknown
 
 EPILOG = """\
 examples:
@@ -44,7 +43,10 @@ class Command(NamedTuple):
 
 
 _GROUPS: dict[str, tuple[str, ...]] = {
-    "the search": ("trials", "scheduler", "sampler", "objective"),
+    "the search": (
+        "budget", "methods", "search", "fix", "trials", "total_budget", "scheduler", "sampler", "objective",
+        "warm_start", "seed",
+    ),
     "the confirmation": ("confirm", "seeds", "controls"),
     "a published table": ("table", "scale"),
     "where it runs": (
@@ -67,22 +69,9 @@ def build_parser() -> OneLineParser:
         argument_default=argparse.SUPPRESS,
     )
     groups = {title: parser.add_argument_group(title) for title in _GROUPS}
-    add = groups["the search"].add_argument
-    add("--budget", metavar="B", help="largest cost of a trial per epoch, in N (one vanilla epoch): 4N, 1.2N")
-    add(
-        "--methods",
-        metavar="M,M",
-        help=f"methods to search over; all: every method within the budget: {', '.join(METHODS)} [entprop]",
-    )
-    add("--search", metavar="NAME,…", help="hyper-parameters to search [the method's own: k,n,epsilon,metric for "
-        "entprop]; also alpha, beta, weights, aux_target")  # fmt: skip
-    add("--fix", metavar="NAME=VALUE,…", help="hyper-parameters to fix, e.g. weights=sum,n=1")
-    add("--total-budget", metavar="C", help="stop the search once the next trial would exceed C N-epochs, e.g. 500N")
-    add("--warm-start", metavar="DIR,…", help="earlier studies whose trials the sampler starts from")
     for title, names in _GROUPS.items():
         for name in names:
             add_flag(groups[title], {"": STUDY_FIELDS[name]})
-    groups["the search"].add_argument("--seed", metavar="S", help=f"{STUDY_FIELDS['seed'].help} [0]")
     groups["a published table"].add_argument("--tables", action="store_true", help="list the tables, and stop")
     groups["where it runs"].add_argument("--resume", metavar="DIR", help="resume the study in DIR")
     groups["where it runs"].add_argument("--extend", metavar="T", help="with --resume: run T more trials")
@@ -163,13 +152,15 @@ def _read_confirm(words: list[str]) -> Command:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="the folder of a study")
-    parser.add_argument("--confirm", type=int, metavar="C", help="top trials to retrain [as in the study]")
-    parser.add_argument("--seeds", type=int, metavar="S", help="fresh seeds of each [as in the study]")
+    parser.add_argument("--confirm", metavar="C", help="top trials to retrain [as in the study]")
+    parser.add_argument("--seeds", metavar="S", help="fresh seeds of each [as in the study]")
     parser.add_argument("--quiet", action="store_true", help="print only the result")
     asked = parser.parse(words)
     study = Study.from_dict(read_options(asked.folder))
-    changes = {name: value for name in ("confirm", "seeds") if (value := getattr(asked, name)) is not None}
-    study = dataclasses.replace(study, **changes, out=str(asked.folder), quiet=asked.quiet, resume=True)
+    given = {name: value for name in ("confirm", "seeds") if (value := getattr(asked, name)) is not None}
+    study = dataclasses.replace(
+        study, **read_flags(given, Study), out=str(asked.folder), quiet=asked.quiet, resume=True
+    )
     return Command("confirm", asked.folder, study=study)
 
 

@@ -13,7 +13,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from search_spaces import spaces
 from search_spaces.cheapest import cheapest
-from study.config.budget import Budget, format_budget, format_cost, parse_budget
+from study.config.budget import Budget, format_budget, format_cost, parse_budget, parse_total
+from study.config.readers import fixed_values, number_or_auto, words
 from trainables.config import TrialConfig, make_method, with_recipe
 from trainables.methods import METHODS
 from trainables.options import check_options, option, options_of, unknown
@@ -26,18 +27,35 @@ PROGRAM = "python study/run.py"
 class Study:
     """A search under a budget, or the grid of a published table. Options that are unset find their value here."""
 
-    budget: Budget | None = None  # unset for a published table alone
+    budget: Budget | None = option(
+        None,
+        "largest cost of a trial per epoch, in N (one vanilla epoch): 4N, 1.2N; a published table has none",
+        read=parse_budget,
+    )
     trial: TrialConfig = field(
         default_factory=lambda: with_recipe(make_method("vanilla", {}), EMBEDDED)
     )  # without method
     given: tuple[str, ...] = ()  # which fields of `trial` were asked for: these override a table's protocol
-    methods: tuple[str, ...] = ("entprop",)
-    search: tuple[str, ...] = ()
-    fix: tuple[tuple[str, Any], ...] = ()
+    methods: tuple[str, ...] = option(
+        ("entprop",),
+        f"methods to search over; all: every method within the budget: {', '.join(METHODS)}",
+        read=words, metavar="M,M",
+    )  # fmt: skip
+    search: tuple[str, ...] = option(
+        (),
+        "hyper-parameters to search [the method's own: k,n,epsilon,metric for entprop]; also alpha, beta, weights, "
+        "aux_target",
+        read=words, metavar="NAME,…",
+    )  # fmt: skip
+    fix: tuple[tuple[str, Any], ...] = option(
+        (), "hyper-parameters to fix, e.g. weights=sum,n=1", read=fixed_values, metavar="NAME=VALUE,…"
+    )
     trials: int | None = option(
         None, f"number of trials [{EMBEDDED} 6, else 24; grid: all; with total-budget: as many as it pays for]", low=1
     )
-    total_budget: float | None = None
+    total_budget: float | None = option(
+        None, "stop the search once the next trial would exceed C N-epochs, e.g. 500N", read=parse_total, metavar="C"
+    )
     scheduler: Literal["none", "asha"] = option(
         "none", "none: train every trial to its end; asha: stop the worse half at rungs of spent cost"
     )
@@ -67,12 +85,14 @@ class Study:
     gpus_per_trial: float | None = option(
         None, "GPUs per trial; a fraction shares one [1 if there is one, else 0]", low=0, high=1
     )
-    trials_per_gpu: int | None = option(1, "trials per GPU; auto: measure throughput first", low=1)  # None is auto
+    trials_per_gpu: int | None = option(1, "trials per GPU; auto: measure throughput first", low=1, read=number_or_auto)
     concurrency: int | None = option(None, "trials at once [as many as the resources allow]", low=1)
     max_failures: int = option(2, "retries for a trial whose worker died", low=0)
     device: Literal["auto", "cpu", "cuda"] = option("auto", "where trials train; auto: a GPU if there is one")
     data_root: str | None = option(None, "folder of the data sets, also for downloads")
-    warm_start: tuple[str, ...] = ()
+    warm_start: tuple[str, ...] = option(
+        (), "earlier studies whose trials the sampler starts from", read=words, metavar="DIR,…"
+    )
     seed: int = option(0, "seed of the sampler and of the trials; confirmation uses fresh seeds", low=0, high=2**31 - 1)
     dashboard: bool = option(False, "print the address of Ray's dashboard and how to log in", switch=True)
     tensorboard: bool = option(False, "write TensorBoard files beside the results", switch=True)

@@ -192,7 +192,7 @@ CASES = [
     Case(CONFIRM, "{d}/study {d}/empty", "unknown argument"),
     Case(CONFIRM, "{d}/study --seed 3", "unknown argument '--seed'; did you mean --seeds?"),
     Case(CONFIRM, "{d}/study --seeds 0", "seeds must be a whole number of at least 1, got 0"),
-    Case(CONFIRM, "{d}/study --seeds few", "argument --seeds: invalid int value: 'few'"),
+    Case(CONFIRM, "{d}/study --seeds few", "seeds must be a whole number of at least 1, got 'few'"),
     Case(CONFIRM, "{d}/study --confirm -1", "confirm must be a whole number of at least 0, got -1"),
     Case(CONFIRM, "{d}/cut", "study.json is damaged"),
     Case(CONFIRM, "{d}/no-options", "study.json is damaged (no options)"),

@@ -83,6 +83,18 @@ def test_all_methods_are_those_that_the_budget_pays_for():
     assert make_study(budget="8N", methods="all").methods == tuple(METHODS)
 
 
+def test_values_of_python_are_read_like_texts():
+    text = make_study(budget="4N", methods="entprop,mixup", fix="k=0.5,beta=2", total_budget="500N")
+    options = {"methods": ["entprop", "mixup"], "fix": {"k": 0.5, "beta": 2.0}, "total_budget": 500}
+    assert make_study(budget=4, **options) == make_study(budget=Budget(4.0), **options) == text
+    assert make_study(budget="4N", fix={"k": "0.5"}).fix == (("k", 0.5),)
+
+
+def test_all_methods_of_a_resumed_study_are_those_within_its_own_budget(tmp_path):
+    old = stored(tmp_path, methods="all")
+    assert make_study(resume=old.out, methods="all").methods == old.methods
+
+
 @pytest.mark.parametrize(
     ("line", "part"),
     [

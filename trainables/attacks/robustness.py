@@ -36,7 +36,7 @@ class Outcome(NamedTuple):
 
 
 class Clean(NamedTuple):
-    """A network, a batch of clean images, and the logits of those."""
+    """A network, a batch of clean images, and its logits on them."""
 
     net: nn.Module
     x: Tensor
@@ -56,8 +56,9 @@ def attack_outcome(
 ) -> Outcome:
     """What one attack does to one batch; with a `source`, examples are crafted against that network (transfer attack).
 
-    Without a target every image counts, and a clean image that is misclassified is not robust. With a target, an image
-    counts if it is classified correctly and not of the target class; it is robust unless it turns into that (A42).
+    Without a target every image counts, and one that is misclassified without an attack is not robust. With a target,
+    an image counts if it is classified correctly and not of the target class; it is robust unless the network takes it
+    for the target (A42 in docs/decisions.md).
     """
     check_range(x)
     with evaluating(net), evaluating(net if source is None else source):
@@ -78,7 +79,7 @@ def attack_outcome(
 def _gradient_runs(
     clean: Clean, attack: Attack, rng: Generator, left: Tensor, source: nn.Module | None = None
 ) -> Tensor:
-    """The samples among `left` that stay right in every run; of a transfer, only the end of a run counts."""
+    """The samples among `left` that stay correct in every run; of a transfer attack, only the end of a run counts."""
     check_gradient_attack(attack)
     net, x, y, logits = clean
     if source is not None:
@@ -106,7 +107,7 @@ def _random_search(clean: Clean, attack: Attack, rng: Generator, left: Tensor) -
 
 
 def _withstands_search(net: nn.Module, image: Tensor, label: Tensor, attack: Attack, seed: int) -> bool:
-    """Whether one image stays right under every random perturbation; the search stops at the first that fools."""
+    """Whether one image stays correct under every random perturbation; stops at the first batch that fools."""
     rng = torch.Generator(image.device).manual_seed(seed)
     for done in range(0, attack.steps or 0, DRAWS):
         many = image.expand(min(DRAWS, (attack.steps or 0) - done), -1, -1, -1)
