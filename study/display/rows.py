@@ -44,9 +44,8 @@ def ended_line(row: Row) -> str:
     if row["status"] == "finished":
         return f"{head}  H {points(row['val_h'])} (SA {points(row['val_sa'])}, RA {points(row['val_ra'])})"
     if row["status"] == "stopped":
-        return f"{head}  stopped after epoch {row['epochs']}" + (
-            f" at H {points(row['val_h'])}" if row["val_h"] is not None else ""
-        )
+        reached = "" if row["val_h"] is None else f" at H {points(row['val_h'])}"
+        return f"{head}  stopped after epoch {row['epochs']}{reached}"
     if row["status"] == "failed":
         return f"{head}  failed: {first_line(row['error'])}"
     return f"{head}  running"
