@@ -1,4 +1,4 @@
-"""A study's folder as text, whatever state it is in (`run.py show DIR`), or many in a line each (`run.py ls DIR`)."""
+"""A study's folder as text, finished or not (`run.py show DIR`), or one line per study (`run.py ls DIR`)."""
 
 import datetime
 from pathlib import Path

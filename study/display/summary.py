@@ -1,4 +1,4 @@
-"""The text at the end of a study: confirmed settings with their intervals, the front, and the answer in words."""
+"""The final text of a study: confirmed settings with intervals, the Pareto front, and the verdict in words."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -138,7 +138,7 @@ def front_table(trials: Iterable[Row]) -> str:
 
 
 def counts_line(trials: Iterable[Row]) -> str:
-    """How many trials there are of each status, and what they have cost."""
+    """The number of trials by status, and their cost."""
     rows = list(trials)
     found = Counter(row["status"] for row in rows)
     named = ", ".join(f"{found[name]} {name}" for name in ("finished", "stopped", "failed", "running") if found[name])
