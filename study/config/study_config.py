@@ -62,9 +62,7 @@ class Study:
     sampler: Literal["tpe", "gp", "random", "grid"] | None = option(None, "search algorithm [tpe]")
     objective: Literal["h", "pareto"] = option("h", "h: maximize validation H; pareto: trade validation H against cost")
     confirm: int | None = option(
-        None,
-        f"top trials to retrain with fresh seeds and test [{EMBEDDED} 1, else 3]; 0: none",
-        low=0,
+        None, f"top trials to retrain with fresh seeds and test [{EMBEDDED} 1, else 3]; 0: none", low=0
     )
     seeds: int | None = option(None, "fresh seeds per confirmed setting or table row [6; table: its own]", low=1)
     controls: bool | None = option(
@@ -130,14 +128,9 @@ class Study:
 
     def _settle(self) -> None:
         """Defaults that depend on other options."""
-        if self.sampler is None:
-            self._set(sampler="tpe")
-        if self.confirm is None:
-            self._set(confirm=1 if self.trial.dataset == EMBEDDED else 3)
-        if self.seeds is None:
-            self._set(seeds=6)
-        if self.controls is None:
-            self._set(controls=self.trial.dataset != EMBEDDED)
+        small = self.trial.dataset == EMBEDDED
+        defaults = {"sampler": "tpe", "confirm": 1 if small else 3, "seeds": 6, "controls": not small}
+        self._set(**{name: value for name, value in defaults.items() if getattr(self, name) is None})
 
     def _settle_trials(self) -> None:
         if self.trials is None and self.sampler == "grid":
@@ -198,7 +191,7 @@ class Study:
             "budget": None if self.budget is None else format_budget(self.budget),
             "trial": trial,
             "fix": dict(self.fix),
-            **{name: list(values[name]) for name in ("given", "methods", "search", "warm_start")},
+            **{name: list(values[name]) for name in _LISTS},
         }
 
     @classmethod
@@ -208,7 +201,7 @@ class Study:
         for name in values:
             if name not in known:
                 raise ValueError(unknown("option", name, known))
-        if missing := {"budget", "trial", "fix", "given", "methods", "search", "warm_start"} - set(values):
+        if missing := {"budget", "trial", "fix", *_LISTS} - set(values):
             raise ValueError(f"the options of a study must hold {min(missing)}, got {', '.join(values) or 'none'}")
         try:
             return cls(
@@ -217,13 +210,14 @@ class Study:
                     "budget": None if values["budget"] is None else parse_budget(values["budget"]),
                     "trial": TrialConfig.from_dict(values["trial"]),
                     "fix": tuple(values["fix"].items()),
-                    **{name: tuple(values[name]) for name in ("given", "methods", "search", "warm_start")},
+                    **{name: tuple(values[name]) for name in _LISTS},
                 }
             )
         except (TypeError, AttributeError, KeyError) as error:  # of values that no command line gives
             raise ValueError(f"the options of a study must be those that a study wrote ({error})") from error
 
 
+_LISTS = ("given", "methods", "search", "warm_start")  # tuples here, lists in study.json
 MOMENTARY = ("dry_run", "resume", "extend", "quiet")  # of one call, not of the study
 # What may differ when a study goes on: where it runs and what is shown, nothing that a result depends on.
 CHANGEABLE = (
@@ -257,17 +251,16 @@ def _check_table(study: Study) -> None:
         raise ValueError(f"table {study.table} is computed, not trained; {PROGRAM} --table {study.table} prints it")
     if study.table not in GRIDS:
         raise ValueError(unknown("table", study.table, [*GRIDS, *COMPUTED]))
-    searching = [name for name, default in _SEARCH_OPTIONS.items() if getattr(study, name) != default]
+    searching = [name for name in _SEARCH_OPTIONS if getattr(study, name) != getattr(Study, name)]
     if searching:
         raise ValueError(f"--{searching[0].replace('_', '-')} does not apply to --table")
     cells(study.table, study.changes, study.scale, study.seeds)  # raises for what a row cannot be trained with
 
 
-_SEARCH_OPTIONS: dict[str, Any] = {
-    "budget": None, "methods": ("entprop",), "search": (), "fix": (), "trials": None, "total_budget": None,
-    "scheduler": "none", "sampler": None, "objective": "h", "confirm": None, "controls": None, "warm_start": (),
-    "extend": 0,
-}  # fmt: skip
+_SEARCH_OPTIONS = (
+    "budget", "methods", "search", "fix", "trials", "total_budget", "scheduler", "sampler", "objective", "confirm",
+    "controls", "warm_start", "extend",
+)  # fmt: skip
 
 
 def _check_methods(study: Study) -> None:

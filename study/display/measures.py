@@ -1,4 +1,4 @@
-"""What a table measured beside accuracy and the corruptions, as text: attacks, margins, distances and the like."""
+"""Attacks, margins, distances and other measures of a table, as text."""
 
 from collections.abc import Iterable, Sequence
 
@@ -24,7 +24,7 @@ def measured_text(confirm: Sequence[Row], attacks: Iterable[Row], measures: Iter
 
 
 def column_name(row: Row) -> str:
-    """What a row of measures.csv is about: transfer PGD10-8, aux sa."""
+    """The column of a row of measures.csv: transfer PGD10-8, aux sa."""
     parts = ["aux"] if row["norm"] == "aux" else []
     return " ".join([*parts, row["measure"], *([] if row["name"] == "all" else [row["name"]])])
 
@@ -40,7 +40,7 @@ def _cell(by_seed: dict[int, float]) -> str:
 
 
 def _blocks(first: tuple[str, ...], columns: Sequence[tuple[str, ...]]) -> Iterable[str]:
-    """The columns in tables that are no wider than a line, each beginning with the labels."""
+    """The columns in tables no wider than a line, each with the labels first."""
     room = WIDTH - max(map(len, first))
     block: list[tuple[str, ...]] = []
     for column in columns:

@@ -1,4 +1,4 @@
-"""A study's folder as text, whatever state it is in (`run.py show DIR`), or many in a line each (`run.py ls DIR`)."""
+"""A study's folder as text, finished or not (`run.py show DIR`), or one line per study (`run.py ls DIR`)."""
 
 import datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from study.files.results import Results, Row
 
 
 def show_study(folder: Path | str) -> str:
-    """Everything that a study's folder says, and what is missing in it."""
+    """All results in a study's folder, and what is missing there."""
     results = Results(folder)
     study = results.read_study()
     trials, confirm = results.trials, results.confirm
@@ -26,10 +26,10 @@ def show_study(folder: Path | str) -> str:
     elif not _options(study).get("table"):
         parts.append("no trial has started yet")
     if confirm:
-        parts += filter(None, [confirmed_table(confirm), confirmed_chart(confirm)])
         further = measured_text(confirm, results.attacks, results.measures)
-        parts += [further] if further else []
-        parts += ["\n".join(verdict(confirm))] if verdict(confirm) else []
+        parts += filter(
+            None, [confirmed_table(confirm), confirmed_chart(confirm), further, "\n".join(verdict(confirm))]
+        )
         parts += _failures([row for row in confirm if row["h"] is None and row["error"]], "seed")
     missing = _missing(Path(folder), study, trials, confirm)
     return "\n\n".join([*parts, *missing])
@@ -72,9 +72,8 @@ def _head(folder: Path, study: dict[str, Any]) -> list[str]:
     state, start, end = study.get("state", "unknown"), study.get("start"), study.get("end")
     took = f", took {duration(_seconds_between(start, end))}" if start and end else ""
     lines = [f"{folder}: {_what(_options(study))}", f"{state}; started {start or 'at an unknown time'}{took}"]
-    command = study.get("command")
-    if command:
-        lines.append("command: " + (" ".join(command) if isinstance(command, list) else str(command)))
+    if command := study.get("command"):
+        lines.append(f"command: {' '.join(command)}")
     device, data = study.get("device"), study.get("data")
     if device:
         lines.append(f"device: {device}")
@@ -120,7 +119,7 @@ def _failures(rows: list[Row], number: str) -> list[str]:
 
 
 def _missing(folder: Path, study: dict[str, Any], trials: list[Row], confirm: list[Row]) -> list[str]:
-    """What a whole study would have and this one has not."""
+    """What this study lacks, compared with a finished one."""
     options, lines = _options(study), []
     ended = sum(row["status"] != "running" for row in trials)
     wanted = options.get("trials")

@@ -1,5 +1,6 @@
-"""The text at the end of a study: confirmed settings with their intervals, the front, and the answer in words."""
+"""The final text of a study: confirmed settings with intervals, the Pareto front, and the verdict in words."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -25,8 +26,6 @@ from study.display.rows import points, setting, spent_of
 from study.files.aligned import aligned
 from study.files.ranking import finished, front
 from study.files.results import Row
-
-# --------------------------------------------------------------------------------------------------- the final text
 
 
 def confirmed_table(rows: Iterable[Row]) -> str:
@@ -127,47 +126,37 @@ def sentence(found: Judged, subject: str, name: str) -> str:
 
 
 def front_table(trials: Iterable[Row]) -> str:
-    """The best H for each cost, of trials at full length."""
+    """The Pareto front of validation H and cost, over trials of full length, as a table."""
     rows = front(trials)
     if not rows:
         return "no trial has finished yet"
     lines: list[tuple[str, ...]] = [("validation H by cost", "cost", "H", "SA", "RA")]
-    lines += [
-        (
-            setting(row),
-            format_cost(round(row["cost"], 3)),
-            *(points(row[name]) for name in ("val_h", "val_sa", "val_ra")),
-        )
-        for row in rows
-    ]
+    for row in rows:
+        measured = (points(row[name]) for name in ("val_h", "val_sa", "val_ra"))
+        lines.append((setting(row), format_cost(round(row["cost"], 3)), *measured))
     return aligned(lines, numbers=True)
 
 
 def counts_line(trials: Iterable[Row]) -> str:
-    """How many trials there are of each status, and what they have cost."""
+    """The number of trials by status, and their cost."""
     rows = list(trials)
-    found = {
-        status: sum(row["status"] == status for row in rows) for status in ("finished", "stopped", "failed", "running")
-    }
-    named = ", ".join(f"{count} {status}" for status, count in found.items() if count)
+    found = Counter(row["status"] for row in rows)
+    named = ", ".join(f"{found[name]} {name}" for name in ("finished", "stopped", "failed", "running") if found[name])
     return f"{len(rows)} trials: {named or 'none'}; spent {format_cost(round(sum(spent_of(row) for row in rows), 1))}"
 
 
 def final_text(folder: Path | str, trials: list[Row], confirm: list[Row]) -> str:
-    """What stands at the end of a study: the confirmed table, the front, where things lie, what to do next."""
+    """The final text of a study: the confirmed table, the front, the files and the next commands."""
     parts = []
     if confirm:
-        parts.append(
-            "On test images and the 15 corruptions, mean ± 95 % CI over seeds; differences in H, paired by seed:"
-        )
-        parts += [confirmed_table(confirm), confirmed_chart(confirm), "\n".join(verdict(confirm))]
+        title = "On test images and the 15 corruptions, mean ± 95 % CI over seeds; differences in H, paired by seed:"
+        parts += [title, confirmed_table(confirm), confirmed_chart(confirm), "\n".join(verdict(confirm))]
     if trials:
         parts += [front_table(trials), counts_line(trials)]
-        short = len([row for row in trials if row["status"] == "finished"]) - len(finished(trials))
+        short = sum(row["status"] == "finished" for row in trials) - len(finished(trials))
         parts += [f"{short} finished trials had fewer epochs than the others and are not ranked"] if short else []
     files = sorted(path.name for path in Path(folder).glob("*.csv"))
     parts.append(f"all files are in {folder}: {', '.join(['study.json', *files])}")
-    parts.append(
-        f"next: {PROGRAM} show {folder}" + (f"   or: {PROGRAM} --resume {folder} --extend 24" if trials else "")
-    )
+    more = f"   or: {PROGRAM} --resume {folder} --extend 24" if trials else ""
+    parts.append(f"next: {PROGRAM} show {folder}{more}")
     return "\n\n".join(filter(None, parts))

@@ -1,4 +1,4 @@
-"""What a plan says of a published table: its rows, what is measured of them, and what it needs."""
+"""The plan of a published table: its rows, what is measured, and what it needs."""
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -41,7 +41,7 @@ def _flags(measure: Mapping[str, Any]) -> str:
 
 
 def table_notes(study: Study, chosen: Sequence[Candidate]) -> Iterable[str]:
-    """What the published size needs, and which networks are there to be attacked."""
+    """What the published scale needs, how long attacks are, and which networks are proxies."""
     if (needs := GRIDS[study.table or ""].needs) and study.scale == "paper":
         yield needs
     if study.scale == "demo" and (twin := demo_twins().get(study.table or "")):
@@ -55,11 +55,11 @@ def table_notes(study: Study, chosen: Sequence[Candidate]) -> Iterable[str]:
 
 
 def gradient_steps(measures: Iterable[Mapping[str, Any]]) -> int:
-    """How many steps the attacks of these measures take on an image that none of them fools."""
+    """The largest number of gradient steps per image of the attacks of these measures."""
     attacks = [attack for measure in measures if "attack" in measure for attack in parse_attacks(measure["attack"])]
     return sum((attack.steps or 0) * attack.restarts for attack in attacks if attack.uses_gradients)
 
 
 def wrapped(head: str, text: str) -> list[str]:
-    """A text behind a head, in lines that are not too long."""
+    """A text with a heading, wrapped to the width of a screen."""
     return textwrap.wrap(text, WIDTH, initial_indent=f"{head:<9}", subsequent_indent=" " * 11)

@@ -1,4 +1,4 @@
-"""The tables that train nothing, what methods cost and with which settings is trained, worked out of the code.
+"""Tables that are computed from the code: the costs of methods and the settings of training.
 
 `python study/run.py --table entprop/1` prints one.
 """
@@ -15,7 +15,7 @@ Row = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Computed:
-    """A table that is printed as it stands: its columns, and the function that works out its rows."""
+    """A table that needs no training: its title, its columns, and the function that computes its rows."""
 
     title: str
     header: Row
@@ -24,7 +24,7 @@ class Computed:
 
 @dataclass(frozen=True)
 class CostRow:
-    """A method with settings that the paper uses, and what the printed formula makes of them, in N."""
+    """A method with settings of the paper, and its cost by the printed formula, in N."""
 
     label: str
     formula: str
@@ -55,7 +55,7 @@ MIXPROP_COSTS = (
 
 
 def cost_rows(rows: tuple[CostRow, ...]) -> list[Row]:
-    """Each setting by the printed formula and by our code."""
+    """For each setting its cost by the printed formula and by the code, in N."""
     return [
         (
             row.label,

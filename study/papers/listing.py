@@ -1,4 +1,4 @@
-"""What `--tables` prints: for each table its title, protocol, cost at both scales, and the data that it needs."""
+"""The list of `--tables`: title, protocol, cost at both scales and required data of each table."""
 
 import textwrap
 
@@ -19,7 +19,7 @@ PAPERS = {
 
 
 def list_tables() -> str:
-    """All tables by paper and number."""
+    """The text of `--tables`, sorted by paper and number."""
     lines: list[str] = []
     for paper, title in PAPERS.items():
         lines += ["", title] if lines else [title]
@@ -35,12 +35,12 @@ def table_order(name: str) -> tuple[int, str]:
 
 
 def computed_lines(name: str) -> list[str]:
-    """The entry of a table that is worked out of the code."""
+    """The lines of a computed table."""
     return _entry(name, f"{COMPUTED[name].title}; computed from the code, nothing is trained")
 
 
 def table_lines(name: str, grid: Grid) -> list[str]:
-    """A table's title, then what it takes as published and as a demonstration."""
+    """The lines of a table: its title, then its size as published and at demo scale."""
     paper, demo = size(grid), size(grid, "demo")
     models, epochs = ", ".join(paper.models), " or ".join(map(str, sorted(paper.epochs)))
     lost = "; its printed numbers are missing in our copy of the paper" if grid.lost else ""
