@@ -112,7 +112,7 @@ FLOORS = {
         {"evaluate"},
         {"__main__"},
     ],
-    "search_spaces": [{"spaces"}, {"cheapest"}],
+    "search_spaces": [{"spaces"}, {"cheapest", "describe"}, {"__main__"}],
     "study": [
         {"errors"},
         {"files"},

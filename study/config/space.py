@@ -31,13 +31,16 @@ def space_record(study: Study) -> dict[str, Any] | None:
 
 def share_limits(study: Study, method: str) -> dict[str, float]:
     """The largest k or p_adv for each n, where one of them is searched."""
-    if not {"k", "p_adv"} & set(study.searched[method]):
+    space = spaces.space_for(method)
+    if space.share not in study.searched[method]:
         return {}
     fixed = study.fixed[method]
     numbers = range(1, LARGEST_N + 1) if "n" in study.searched[method] else (fixed.get("n", 1),)
-    most = spaces.LARGEST_P_ADV if method == "fast_advprop" else 1.0
-    passes = {n: spaces.passes(method, {**fixed, "n": n}) for n in numbers}
-    return {str(n): round(spaces.largest_share(study.per_epoch, count, most), 6) for n, count in passes.items()}
+    passes = {n: spaces.passes({**fixed, "n": n}) for n in numbers}
+    return {
+        str(n): round(spaces.largest_share(study.per_epoch, count, space.largest_share), 6)
+        for n, count in passes.items()
+    }
 
 
 PUBLISHED_FIRST = 2  # published settings of a method that a search begins with
@@ -106,7 +109,7 @@ def published_values(study: Study) -> list[dict[str, Any]]:
     """
     found = []
     for method in study.methods:
-        for setting in spaces.PUBLISHED.get(method, [{}]):
+        for setting in spaces.space_for(method).published:
             values = {"method": method, **study.fixed[method], **setting}
             if study.budget and study.budget.allows(trial_config(study, values, 0).method.cost):
                 found.append(values)

@@ -153,8 +153,8 @@ class Study:
         return {
             method: tuple(
                 name
-                for name in spaces.SEARCHABLE.get(method, ())
-                if name in (self.search or spaces.SEARCHED.get(method, ())) and name not in fixed
+                for name in spaces.space_for(method).searchable
+                if name in (self.search or spaces.space_for(method).searched) and name not in fixed
             )
             for method in self.methods
         }
@@ -285,7 +285,7 @@ def _check_search(study: Study) -> None:
         known = {
             name
             for method in study.methods
-            for name in (spaces.SEARCHABLE.get(method, ()) if option_name == "search" else fields_of(method))
+            for name in (spaces.space_for(method).searchable if option_name == "search" else fields_of(method))
         }
         for name in names:
             if name not in known:
