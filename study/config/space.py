@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from search_spaces import spaces
 from search_spaces.cheapest import Given
 from study.config.budget import LARGEST_N
-from study.config.study_config import Study
+from study.config.study_config import Study, fields_of
 from trainables.config import TrialConfig, make_method, method_options
 
 
@@ -102,15 +102,19 @@ def space_of(study: Study) -> Space:
     return Space(study.methods, study.per_epoch, study.searched, study.fixed)
 
 
-def published_values(study: Study) -> list[dict[str, Any]]:
-    """The published settings of the study's methods that its budget pays for, each complete with its method.
+def published_values(
+    study: Study, methods: Iterable[str] | None = None, *, ends_only: bool = False
+) -> list[dict[str, Any]]:
+    """The published settings within the budget of the given methods, or else the study's, each with its method.
 
-    What the study fixes holds for them too, unless the setting itself says otherwise.
+    `ends_only` keeps the cheapest and the most expensive of each method. `--fix` holds unless a setting says otherwise.
     """
     found = []
-    for method in study.methods:
-        for setting in spaces.space_for(method).published:
-            values = {"method": method, **study.fixed[method], **setting}
+    for method in study.methods if methods is None else methods:
+        fixed = {name: value for name, value in study.fix if name in fields_of(method)}
+        settings = spaces.space_for(method).published
+        for setting in (settings[0], *settings[1:][-1:]) if ends_only else settings:
+            values = {"method": method, **fixed, **setting}
             if study.budget and study.budget.allows(trial_config(study, values, 0).method.cost):
                 found.append(values)
     return found

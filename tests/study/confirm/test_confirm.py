@@ -61,6 +61,13 @@ def test_published_settings_above_the_budget_are_left_out(tmp_path):
     assert [each.why for each in choose(make_study(budget="1N", out=str(tmp_path / "t")), [])] == ["vanilla", "mixup"]
 
 
+def test_the_published_settings_of_the_searched_method_are_confirmed_with_what_is_fixed(tmp_path):
+    study = make_study(budget="9N", methods="trades", fix="loss=entm", out=str(tmp_path / "s"))
+    methods = [each.config.method for each in choose(study, []) if "published" in each.why]
+    assert [(m.k, m.n) for m in methods[:2]] == [(0.2, 1), (0.6, 5)]
+    assert [(m.n, m.epsilon, m.alpha, m.beta, m.loss) for m in methods[2:]] == [(7, 8.0, 2.0, 3.0, "entm")]
+
+
 def test_trials_stopped_early_are_never_confirmed(tmp_path):
     study, results = tiny_study(tmp_path / "s", confirm=1)
     search = Search(study, results, Silent())
