@@ -1,4 +1,4 @@
-"""Corruptions that a search may see, to be compared by `benchmarks.signal`: none of them is one of the reported fifteen.
+"""Corruptions that a search may see, for `benchmarks.signal` to compare: none of them is one of the reported fifteen.
 
 Most have the kind, not the code, of ImageNet-C̄ (Mintun et al., 2021). A function takes images (n, 3, S, S) in [0, 1],
 their random streams and a strength, and returns images that are then clamped to [0, 1].

@@ -1,9 +1,9 @@
-"""Which corruptions of validation images predict the H that is reported, and at which learning rate each method is best.
+"""Which corruptions of validation images predict the reported H, and at which learning rate each method is best.
 
-    python -m benchmarks.signal                                    # the digits: 34 settings, 6 seeds, an hour of two cores
+    python -m benchmarks.signal                    # the digits: 37 settings, 6 seeds, half an hour of two cores
     python -m benchmarks.signal --data npz:fashion.npz --train-images 1200 --epochs 20
     python -m benchmarks.signal --data npz:cifar10.npz --train-images 1500 --epochs 35
-    python -m benchmarks.signal --table                            # the tables of what is there
+    python -m benchmarks.signal --tables digits fashion cifar10     # choose and check on what is there
 
 Every run is a row of results/signal-DATA.csv, written when it is done; the command goes on with what is missing. A row
 holds the test accuracy on clean images and on each of the 15 reported corruptions, and the validation accuracy on clean
@@ -18,9 +18,9 @@ Rules of choice, fixed on 2026-11-26 before the runs:
   data sets; among sets within .02 of the best, the one of fewest candidates. Each data set is checked with the set that
   the other two choose. The default of the product is the set that all three choose by their lowest correlation.
 * A learning rate is a method's best if its mean validation H under that set is highest.
-* The default loss weights of EntProp are those whose test H, at the best rate and averaged over (0.2, 1) and (0.6, 1), is
-  highest on average over the three data sets. Where the next is within one standard error, what the paper's text says
-  decides.
+* The default loss weights of EntProp are those whose test H, at the best rate and averaged over (0.2, 1) and (0.6, 1),
+  is highest on average over the three data sets. Where the next is within one standard error, what the paper's text
+  says decides.
 """
 
 import os
