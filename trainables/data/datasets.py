@@ -69,7 +69,7 @@ _OWN_SMALL = {**_DIGITS, "epochs": 35, "augment": "flip"}
 DATASETS: dict[str, Dataset] = {
     "digits": Dataset(
         "1,797 handwritten digits of scikit-learn, 8 px brought to 32; embedded, nothing to download",
-        _DIGITS, _later("digits"), validation=400, corrupted=300),
+        _DIGITS, _later("digits"), validation=200, corrupted=300),
     "cifar10": Dataset("60,000 images of 10 classes, 32 px; downloaded", _CIFAR, _later("cifar10")),
     "cifar100": Dataset("60,000 images of 100 classes, 32 px; downloaded", _CIFAR, _later("cifar100")),
     "svhn": Dataset(
