@@ -5,9 +5,10 @@
     python -m benchmarks.claims --table                                    # the table of what is there
 
 A claim is a difference that a paper's text asserts, between two measures of networks of the same seed. It holds if the
-95 % confidence interval of the mean difference lies on the claimed side of 0, fails if on the other, and is open if it
-holds 0. Every measure of every network is a row of results/claims-DATA.csv, written when its network is done; the
-command goes on with what is missing. Test images choose nothing.
+first is significantly higher, and fails if it is significantly lower: paired t test over seeds, p below 0.05 after
+Holm's correction over all claims of the table. Otherwise it is open. Every measure of every network is a row of
+results/claims-DATA.csv, written when its network is done; the command goes on with what is missing. Test images choose
+nothing.
 """
 
 import os
@@ -21,8 +22,9 @@ import numpy as np
 import torch
 
 from benchmarks import rows as kept
-from benchmarks.report import RESULTS, data_label, interval, write_report
-from trainables.attacks.robustness import robust_accuracy
+from benchmarks.report import RESULTS, data_label, write_report
+from study.confirm.comparisons import HIGHER, LOWER, interval, judge, paired_test
+from trainables.attacks.robustness import accuracy_under_attack
 from trainables.attacks.spec import parse_attack
 from trainables.config import make_method, with_recipe
 from trainables.data.batches import make_batches
@@ -131,25 +133,27 @@ def measure(job):
     net, config, splits, last = trained(name, seed, asked)
     batches = list(make_batches(splits.test.take(np.arange(TEST_IMAGES)), "cpu").sequential(100))
     found = {"clean": accuracy(net, make_batches(splits.test, "cpu").sequential(250))}
-    found |= {attack: robust_accuracy(net, batches, parse_attack(attack)) for attack in ATTACKS.get(name, ())}
+    found |= {attack: accuracy_under_attack(net, batches, parse_attack(attack)) for attack in ATTACKS.get(name, ())}
     if name in TRANSFERRED:
         source, *_ = trained("vanilla", seed + SOURCE_SEEDS, asked)
         for attack in FROM_ANOTHER:
-            found[f"transferred {attack}"] = robust_accuracy(net, batches, parse_attack(attack), source)
+            found[f"transferred {attack}"] = accuracy_under_attack(net, batches, parse_attack(attack), source)
     known = {"network": name, "seed": seed, "epochs": config.epochs, "train_images": len(splits.train),
              "cost": config.method.cost, **{key: last[key] for key in ("measured_cost", "train_accuracy")}}  # fmt: skip
     return [{**known, "measure": measured, "value": value} for measured, value in found.items()]
 
 
-def judge(claim, values):
-    """The mean difference with its interval, over the seeds that both networks have; None below two of them."""
-    above, below = values.get(claim.above, {}), values.get(claim.below, {})
-    gaps = [above[seed] - below[seed] for seed in sorted(above) if seed in below]
-    if len(gaps) < 2:
-        return None
-    mean, half = interval(gaps)
-    verdict = "holds" if mean - half > 0 else "fails" if mean + half < 0 else "open"
-    return {**dataclasses.asdict(claim), "seeds": len(gaps), "mean": mean, "half": half, "verdict": verdict}
+def judge_claims(values):
+    """The claims of which two seeds or more were measured, each with its difference and verdict."""
+    found = [(claim, paired_test(values.get(claim.above, {}), values.get(claim.below, {}))) for claim in CLAIMS]
+    found = [(claim, test) for claim, test in found if test is not None and test.difference.half is not None]
+    judged = judge([test for _, test in found], "claims of this table")
+    words = {HIGHER: "holds", LOWER: "fails"}
+    return [
+        {**dataclasses.asdict(claim), "seeds": each.difference.seeds, "mean": each.difference.mean,
+         "half": each.difference.half, "p": each.p, "verdict": words.get(each.verdict, "open")}
+        for (claim, _), each in zip(found, judged, strict=True)
+    ]  # fmt: skip
 
 
 def by_measure(rows):
@@ -161,8 +165,9 @@ def by_measure(rows):
 
 
 CAUTION = (
-    "Each interval is for its own claim: of twenty claims with nothing in them one would seem to hold or fail by "
-    "chance. White-box attacks are one run of ten steps, which overstates robustness where gradients are masked."
+    "Mean ± half of the 95 % confidence interval, which is not corrected. A claim holds or fails by a paired t test "
+    "over seeds, p below 0.05 after Holm's correction over all claims of this table. White-box attacks are one run of "
+    "ten steps, which overstates robustness where gradients are masked."
 )
 
 
@@ -178,9 +183,10 @@ def render(judged, values, rows):
     lines += ["", "| network | cost | measure | accuracy, % | seeds |", "| --- | --- | --- | --- | --- |"]
     order = list(NETWORKS)
     for (name, measured), seeds in sorted(values.items(), key=lambda item: order.index(item[0][0])):
-        mean, half = interval(list(seeds.values())) if len(seeds) > 1 else (next(iter(seeds.values())), float("nan"))
+        mean, half, _ = interval(seeds.values())
+        spread = "" if half is None else f" ± {half:.2f}"
         cost, epochs = costs[name]
-        lines.append(f"| {name} | {cost:g}N × {epochs:g} | {measured} | {mean:.2f} ± {half:.2f} | {len(seeds)} |")
+        lines.append(f"| {name} | {cost:g}N × {epochs:g} | {measured} | {mean:.2f}{spread} | {len(seeds)} |")
     return "\n".join(lines)
 
 
@@ -205,7 +211,7 @@ def main():
             kept.add(path, COLUMNS, [r for r in rows if (r["network"], r["seed"], r["measure"]) not in done])
     rows = kept.read(path, TEXTS)
     values = by_measure(rows)
-    judged = [each for claim in CLAIMS if (each := judge(claim, values))]
+    judged = judge_claims(values)
     text = render(judged, values, rows)
     print(f"\n{text}")
     about = f"Claims of the papers on {asked.data.partition(':')[0]} data, {rows[0]['train_images']:g} training images"

@@ -20,10 +20,10 @@ import time
 
 import numpy as np
 import torch
-from scipy import stats
 
 from benchmarks import rows as kept
-from benchmarks.report import RESULTS, data_label, describe_machine, interval
+from benchmarks.report import RESULTS, data_label, describe_machine
+from study.confirm.comparisons import interval, judge, paired_test
 from trainables.config import make_method, with_recipe
 from trainables.corruptions.sets import corrupted_sets
 from trainables.data.batches import make_batches, pixel_blocks
@@ -90,23 +90,12 @@ def spread(values):
     return "{:.2f} ± {:.2f}".format(*interval(values))
 
 
-def holm(values):
-    """Holm's correction of p values, in their order."""
-    corrected, largest = {}, 0.0
-    for rank, (name, p) in enumerate(sorted(values.items(), key=lambda item: item[1])):
-        largest = max(largest, min(1.0, (len(values) - rank) * p))
-        corrected[name] = largest
-    return corrected
-
-
 def paired(by_seed, baseline):
-    """For each configuration its differences in H from the baseline, and the corrected p values."""
-    differences = {
-        name: [h - by_seed[baseline][seed]["h"] for seed, h in ((s, r["h"]) for s, r in seeds.items())]
-        for name, seeds in by_seed.items()
-        if name != baseline and set(seeds) <= set(by_seed[baseline]) and len(seeds) > 1
-    }
-    return differences, holm({name: stats.ttest_1samp(gaps, 0).pvalue for name, gaps in differences.items()})
+    """For each configuration its difference in H from the baseline, judged over all of them."""
+    h = {name: {seed: row["h"] for seed, row in seeds.items()} for name, seeds in by_seed.items()}
+    names = [name for name in h if name != baseline and set(h[name]) <= set(h[baseline]) and len(h[name]) > 1]
+    judged = judge([paired_test(h[name], h[baseline]) for name in names], f"configurations against {baseline}")
+    return dict(zip(names, judged, strict=True))
 
 
 def table(rows):
@@ -125,9 +114,9 @@ def table(rows):
             continue
         cells = [spread([run[column] for run in runs]) for column in ("sa", "ra", "h")]
         for baseline in BASELINES:
-            differences, corrected = tests.get(baseline, ({}, {}))
-            gaps = differences.get(name)
-            cells.append("–" if gaps is None else f"{spread(gaps)} (p {corrected[name]:.2g})")
+            found = tests.get(baseline, {}).get(name)
+            p = "–" if found is None or found.p is None else f"{found.p:.2g}"
+            cells.append("–" if found is None else "{:.2f} ± {:.2f}".format(*found.difference) + f" (p {p})")
         train = statistics.mean(run["train_accuracy"] for run in runs)
         lines.append(f"| {name} | {runs[0]['cost']:g}N | {len(runs)} | {train:.0f} % | {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -10,7 +10,8 @@ import argparse
 
 import torch
 
-from benchmarks.report import interval, write_report
+from benchmarks.report import write_report
+from study.confirm.comparisons import interval
 from trainables.config import make_method, with_recipe
 from trainables.data.batches import make_batches
 from trainables.measures.accuracy import accuracy

@@ -8,7 +8,6 @@ import importlib.metadata
 import json
 import os
 import platform
-import statistics
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -30,14 +29,6 @@ def write_report(name: str, figures: dict[str, Any], table: str, title: str = ""
 def data_label(dataset: str) -> str:
     """What a file of figures is called after: the data set, or the name of the file that holds it."""
     return Path(dataset.partition(":")[2] or dataset).stem
-
-
-def interval(values: list[float]) -> tuple[float, float]:
-    """Mean and half the width of its 95 % confidence interval by Student's t."""
-    from scipy import stats
-
-    half = stats.t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
-    return statistics.mean(values), half
 
 
 def describe_machine() -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import study
 from benchmarks.report import write_report
-from study.confirm.comparisons import confirmed, difference
+from study.confirm.comparisons import paired_test, settings_of
 from study.display.rows import setting
 from study.files.ranking import spent
 from study.files.results import Results
@@ -26,9 +26,9 @@ def run_study(folder, scheduler, trials, seed):
     results = study.run(
         budget="4N", scheduler=scheduler, sampler="tpe", trials=trials, seed=seed, out=str(folder), quiet=True
     )
-    groups = confirmed(results.confirm)
-    best = next(group for group in groups if group.row["why"].startswith("best-1"))
-    gap = difference(best, next(group for group in groups if "vanilla" in group.row["why"]))
+    groups = settings_of(results.confirm)
+    best = next(group for group in groups if group.why.startswith("best-1"))
+    gap = paired_test(best.h, next(group for group in groups if "vanilla" in group.why).h).difference
     rows = results.trials
     return {
         "spent": spent(rows),
@@ -36,7 +36,7 @@ def run_study(folder, scheduler, trials, seed):
         "stopped": sum(row["status"] == "stopped" for row in rows),
         "epochs_of_stopped": sorted(row["epochs"] for row in rows if row["status"] == "stopped"),
         "best": setting(best.row),
-        "h": best.interval._asdict(),
+        "h": best.interval()._asdict(),
         "above_vanilla": gap._asdict(),
         "rungs": rungs(folder / "rungs.csv"),
     }

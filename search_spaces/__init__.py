@@ -1,1 +1,1 @@
-"""What may be tuned, and over which range: one plain function of a trial per method."""
+"""What is tuned and over which range: one row for each method, and the functions of a trial that draw from it."""

@@ -16,7 +16,7 @@ import torch
 
 from study.config.space import space_record
 from study.config.study_config import PROGRAM, Study
-from study.confirm.chosen import Candidate, check_pictures, choose, choose_table, fresh_seeds, roles, size_of
+from study.confirm.chosen import Candidate, check_images, choose, choose_table, fresh_seeds, roles, size_of
 from study.confirm.confirm import Confirm
 from study.confirm.search_then_confirm import with_confirmation
 from study.display.measures import measured_text
@@ -86,7 +86,7 @@ class StudyDriver:
             results.check()
         session.check_reachable(study.address or os.environ.get("RAY_ADDRESS") or "local")
         planned = choose_table(study) if study.table else []
-        check_pictures(study, planned)
+        check_images(study, planned)
         self.splits = self.data.of(planned[0].config if planned else study.trial)
         return planned
 

@@ -2,14 +2,18 @@
 
 import re
 import subprocess
-import typing
 from pathlib import Path
 
 import pytest
 
+from study.config.budget import format_cost
+from study.config.cli import build_parser as study_parser
 from study.config.study_config import Study
-from trainables.config import TrialConfig
+from trainables.__main__ import build_parser as training_parser
+from trainables.config import TrialConfig, make_method
+from trainables.evaluate.options import build_parser as evaluation_parser
 from trainables.methods import METHODS
+from trainables.options import options_of
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "results" / "README.md"]
@@ -45,14 +49,45 @@ def test_every_open_place_that_the_code_names_is_explained():
     assert {number for path in CODE for number in NUMBER.findall(path.read_text())} <= set(explained)
 
 
-def test_options_of_the_decisions_can_be_given():
-    text = (ROOT / "docs" / "decisions.md").read_text()
-    fields = {name for kind in (*METHODS.values(), TrialConfig, Study) for name in typing.get_type_hints(kind)}
-    cells = re.findall(r"^\| A.*\| (.*) \|$", text, re.MULTILINE)
-    values = re.findall(r"`([a-z_]+)(?:=([a-z_0-9]+))?`", "\n".join(cells))
-    assert {name for name, _ in values} <= fields
-    source = "\n".join(path.read_text() for path in CODE)
-    assert all(f'"{value}"' in source or value == "false" for _, value in values if value)
+def option_cells():
+    """What the table of open places says about the options that do otherwise."""
+    return "\n".join(re.findall(r"^\| A.*\| (.*) \|$", (ROOT / "docs" / "decisions.md").read_text(), re.MULTILINE))
+
+
+def is_alternative(one, text):
+    """Whether an option takes this text as a value other than its default."""
+    return text in (one.choices or ("true", "false") * (bool in one.types)) and text != str(one.default).lower()
+
+
+def test_options_of_the_decisions_take_the_named_value_and_do_not_have_it_by_default():
+    kinds = [options_of(kind) for kind in (*METHODS.values(), TrialConfig, Study)]
+    named = re.findall(r"`([a-z_]+)(?:=([a-z_0-9]+))?`", option_cells())
+    assert len(named) > 20
+    for name, value in named:
+        owners = [options[name] for options in kinds if name in options]
+        assert owners, name
+        assert not value or any(is_alternative(one, value) for one in owners), f"{name}={value}"
+
+
+def test_flags_of_the_decisions_are_those_of_a_command():
+    helps = "".join(make().format_help() for make in (study_parser, training_parser, evaluation_parser))
+    flags = set(re.findall(r"`(--[a-z-]+)", option_cells()))
+    assert len(flags) > 10
+    assert flags <= set(re.findall(r"--[a-z-]+", helps))
+
+
+def test_costs_with_the_defaults_are_those_of_the_methods():
+    rows = re.findall(r"^\| ([a-z_, ]+) \| .*N.* \| ([\dN., ]+) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert len(rows) > 5
+    for names, costs in rows:
+        expected = [format_cost(make_method(name, {}).cost) for name in names.split(", ")]
+        assert set(costs.split(", ")) == set(expected), names
+        assert len(costs.split(", ")) in (1, len(expected)), names
+
+
+def test_every_method_has_a_row_on_its_page():
+    listed = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "methods.md").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted(METHODS)
 
 
 def test_no_page_names_a_machine():

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "analysis": {"trainables", "study"},
 }
 CORE_NEEDS = {"torch", "torchvision", "numpy", "scipy", "sklearn", "PIL"}
-OPTIONAL = {"pyautoattack", "timm"}  # extras of pyproject.toml that are not locked, imported where they are used
+OPTIONAL = {"pyautoattack"}  # an extra of pyproject.toml that is not locked, imported where it is used
 ORACLES = {"imagecorruptions", "captum", "foolbox", "hypothesis", "pytest"}
 HEAVY = {"torch", "torchvision", "numpy", "scipy", "sklearn", "pandas", "matplotlib", "ray", "optuna"}
 
@@ -66,7 +66,14 @@ def run_python(code, *arguments):
 LIGHT = [
     name
     for name in modules_of("trainables")
-    if name in {"trainables", "trainables.config", "trainables.data.datasets", "trainables.models.registry"}
+    if name
+    in {
+        "trainables",
+        "trainables.choices",
+        "trainables.config",
+        "trainables.data.datasets",
+        "trainables.models.registry",
+    }
     or (name.startswith("trainables.methods") and name.rpartition(".")[2] not in {"bottleneck", "contrast"})
 ]
 
@@ -94,7 +101,8 @@ def test_light_modules_load_nothing_heavy(name):
 # Rooms from the ground up. A file may import from its own room, and from the floors below its own.
 FLOORS = {
     "trainables": [
-        {"functional", "options", "disk"},
+        {"lazy"},
+        {"functional", "options", "choices", "disk"},
         {"data", "corruptions"},
         {"models"},
         {"attacks"},
@@ -104,10 +112,11 @@ FLOORS = {
         {"evaluate"},
         {"__main__"},
     ],
-    "search_spaces": [{"spaces"}, {"cheapest"}],
+    "search_spaces": [{"spaces"}, {"cheapest", "describe"}, {"__main__"}],
     "study": [
         {"errors"},
-        {"files", "papers"},
+        {"files"},
+        {"papers"},
         {"config"},
         {"workers"},
         {"confirm", "search"},

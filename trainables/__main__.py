@@ -34,7 +34,7 @@ def build_parser() -> OneLineParser:
     parser.add_argument("--selections", action="store_true", help="with --out, keep which images each epoch selected")
     parser.add_argument("--data-root", type=Path, metavar="FOLDER", help="where data sets lie or are downloaded to")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps; auto takes the fastest there is")
-    parser.add_argument("--quiet", action="store_true", help="print the result alone")
+    parser.add_argument("--quiet", action="store_true", help="print only the result")
     add_flags(parser.add_argument_group("the run (defaults: the data set's recipe)"), TrialConfig)
     group = parser.add_argument_group("the method (each has its own defaults)")
     for owners in method_options().values():
@@ -132,7 +132,7 @@ def run(arguments: argparse.Namespace, config: TrialConfig) -> list[Row]:
     if not arguments.quiet:
         print(f"data: {splits.source} ({len(splits.train)} training images); device: {device}", flush=True)
         if state.epoch:
-            print(f"going on after epoch {state.epoch} of {folder.path}")  # type: ignore[union-attr]
+            print(f"resuming {folder.path} after epoch {state.epoch}")  # type: ignore[union-attr]
 
     progress = Progress(config)
     for row in train(state, splits, selections=recorder is not None):
@@ -184,7 +184,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        again = "the same command goes on after the last whole epoch" if values.out else "nothing was kept; give --out"
+        again = "the same command resumes after the last whole epoch" if values.out else "nothing was kept; give --out"
         print(f"\ninterrupted; {again}", file=sys.stderr)
         return 130
     return 0

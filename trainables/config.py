@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from trainables.choices import Precision
 from trainables.data.datasets import dataset_entry
 from trainables.data.images import AUGMENTS
 from trainables.methods import METHODS, Method, Vanilla, method_name
@@ -45,7 +46,7 @@ class TrialConfig:
         "group_mean",
         "gradient of norm parameters: a mean over the samples that reached them, or over all (A10)",
     )
-    precision: Literal["fp32", "bf16"] = option("fp32", "fp32, or bfloat16 autocast")
+    precision: Precision = option("fp32", "fp32, or bfloat16 autocast")
     compile: bool = option(
         False, "compile the training passes: fewer kernels on a GPU, for a minute at the start of each trial"
     )

@@ -20,7 +20,7 @@ def option(
     low: float | None = None,
     high: float | None = None,
     above: float | None = None,
-    read: Callable[[str], Any] | None = None,
+    read: Callable[[Any], Any] | None = None,
     metavar: str = "",
     switch: bool = False,
 ) -> Any:
@@ -28,7 +28,7 @@ def option(
 
     The choices of a field of type `Literal["a", "b"]` are its annotation; `one_of` is for names that a registry holds.
     `above` is an exclusive lower limit, and the limits of a tuple hold for each of its numbers. `read` turns the text
-    of a flag into the value, and a `switch` is a flag without a value that has no `--no-` form.
+    of a flag, or a value of another type, into the value. A `switch` is a flag without a value and without `--no-`.
     """
     limits = {"one_of": one_of, "low": low, "high": high, "above": above}
     return dataclasses.field(
@@ -49,7 +49,7 @@ class Option:
     low: float | None
     high: float | None
     above: float | None
-    read: Callable[[str], Any] | None
+    read: Callable[[Any], Any] | None
     metavar: str
     switch: bool
 
@@ -170,7 +170,8 @@ def _help_lines(owners: Mapping[str, Option]) -> list[str]:
     """The help texts of options of one name, each once, with its owners and their defaults."""
     texts: dict[str, list[str]] = {}
     for owner, each in owners.items():
-        default = "" if each.switch or each.default in (None, (), "") else f"{each.default}"
+        default = "" if each.switch or each.default in (None, (), "") else str(each.default)
+        default = ",".join(map(str, each.default)) if isinstance(each.default, tuple) else default
         texts.setdefault(each.help, []).append(f"{owner} {default}".strip())
     return [text + (f" [{', '.join(names)}]" if any(names) else "") for text, names in texts.items()]
 
@@ -184,10 +185,12 @@ def read_flags(values: Mapping[str, Any], kind: Any) -> dict[str, Any]:
 
 
 def _value(given: Any, each: Option) -> Any:
-    if not isinstance(given, str):
-        return tuple(given) if tuple in each.types and isinstance(given, list) else given
-    if each.read:
+    if isinstance(given, list) and tuple in each.types:
+        return tuple(given)
+    if each.read and (isinstance(given, str) or not isinstance(given, each.types)):
         return each.read(given)
+    if not isinstance(given, str):
+        return given
     if tuple in each.types:
         return tuple(_plain(part, (each.of or str,)) for part in given.split(",") if part)
     return _plain(given, each.types)

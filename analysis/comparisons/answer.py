@@ -4,15 +4,25 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import NamedTuple
 
-from analysis.comparisons.intervals import ALPHA, LEAST_PAIRS, Interval
-from analysis.comparisons.settings import Comparison, Setting, by_place, compare, plain, records, settings
+from analysis.comparisons.settings import records, settings
 from analysis.inputs.studies import StudyFrames
 from study.config.budget import format_cost
+from study.confirm.comparisons import (
+    BASELINES,
+    Interval,
+    Setting,
+    baseline,
+    by_place,
+    compare,
+    compare_with_baselines,
+    paired_test,
+)
 from study.display.rows import setting
+from study.display.summary import sentence
 from study.files.ranking import best, finished, spent
 from study.files.results import Row
 
-NAMES = {"vanilla": "vanilla", "mixup": "mixup alone"}
+MARGIN = 0.5  # points of H: a smaller loss is taken for none when a cheaper setting is recommended
 
 
 class Answer(NamedTuple):
@@ -36,34 +46,26 @@ def answer(folder: StudyFrames) -> Answer:
 
 def _of_search(folder: StudyFrames, found: Sequence[Setting], top: Setting) -> Answer:
     place = by_place(found)[top.place]
-    roles = [
-        ("best", top),
-        *((NAMES[name], each) for name in NAMES if (each := plain(place, name)) and each is not top),
-    ]
+    roles = _roles("best", top, place)
     budget = folder.options.budget if folder.options else None
     within = f"Within {format_cost(budget.per_epoch)} an epoch" if budget else "Within its budget"
     details = [f"{mean_text(each, role.capitalize())}." for role, each in roles[1:]]
-    details += [_verdict(each) for each in comparisons(place) if each.setting is top]
+    details += _verdicts(place, top)
     details += _cheaper(place, top) + _higher(place, top)
-    missing = [name for name in NAMES.values() if name not in dict(roles)]
-    details += [
-        f"{name.capitalize()} was not confirmed beside it." for name in missing if top.row["method"] not in name
-    ]
+    missing = [name for method, name in BASELINES.items() if baseline(place, method) is None]
+    details += [f"{name.capitalize()} was not confirmed beside it." for name in missing]
     return Answer(f"{within}, the search chose {mean_text(top)}.", tuple(details), tuple(roles))
 
 
 def _of_table(found: Sequence[Setting]) -> Answer:
     place = max(by_place(found).values(), key=len, default=list(found))
     top = max(place, key=lambda each: fmean(each.h.values()))
-    roles = [
-        ("highest", top),
-        *((NAMES[name], each) for name in NAMES if (each := plain(place, name)) and each is not top),
-    ]
+    roles = _roles("highest", top, place)
     details = [
         "It was picked by the test images themselves, out of " + f"{len(place)} settings: its own number is too good."
     ]
     details += [f"{mean_text(each, role.capitalize())}." for role, each in roles[1:]]
-    details += [_verdict(each) for each in comparisons(place) if each.setting is top]
+    details += _verdicts(place, top)
     return Answer(f"No search was made. The highest mean H is that of {mean_text(top)}.", tuple(details), tuple(roles))
 
 
@@ -82,12 +84,19 @@ def _of_trials(trials: Sequence[Row]) -> Answer:
     )
 
 
-def comparisons(place: Sequence[Setting]) -> list[Comparison]:
-    """All settings of a place against vanilla and mixup alone, held to one Holm correction, as in the tables."""
-    vanilla, mixup = (plain(place, name) for name in NAMES)
-    pairs = [(each, vanilla) for each in place if vanilla and each is not vanilla]
-    pairs += [(each, mixup) for each in place if mixup and each is not mixup and each is not vanilla]
-    return compare([(one, other) for one, other in pairs if other is not None])
+def _roles(name: str, top: Setting, place: Sequence[Setting]) -> list[tuple[str, Setting]]:
+    """The setting that the answer is about, vanilla and mixup alone, each with its role."""
+    baselines = [(role, each) for method, role in BASELINES.items() if (each := baseline(place, method))]
+    return [(name, top), *((role, each) for role, each in baselines if each is not top)]
+
+
+def _verdicts(place: Sequence[Setting], top: Setting) -> list[str]:
+    """The verdicts on a setting against vanilla and mixup alone."""
+    return [
+        sentence(each.judged, "It", BASELINES[each.baseline.row["method"]])
+        for each in compare_with_baselines(place)
+        if each.setting is top
+    ]
 
 
 def mean_text(found: Setting, name: str = "") -> str:
@@ -95,7 +104,7 @@ def mean_text(found: Setting, name: str = "") -> str:
     cost = format_cost(round(found.row["cost"], 3))
     mean = found.interval()
     assert mean is not None, "a setting has a result"
-    return f"{name or found.name}, {cost} an epoch: H {interval_text(mean)} on test images"
+    return f"{name or setting(found.row)}, {cost} an epoch: H {interval_text(mean)} on test images"
 
 
 def interval_text(found: Interval) -> str:
@@ -105,31 +114,18 @@ def interval_text(found: Interval) -> str:
     return f"{found.mean:.2f} ± {found.half:.2f} (95 % CI, {found.seeds} seeds)"
 
 
-def _verdict(found: Comparison) -> str:
-    difference, name = found.paired.difference, NAMES[found.baseline.row["method"]]
-    numbers = f"{difference.mean:+.2f} H"
-    if difference.low is not None:
-        numbers += f", 95 % CI {difference.low:+.2f} to {difference.high:+.2f}"
-    seeds = f"{difference.seeds} common seed{'s' if difference.seeds > 1 else ''}"
-    if found.adjusted is None:
-        return f"Against {name} nothing can be said: {numbers}, and a test needs {LEAST_PAIRS} seeds, got {seeds}."
-    numbers += f", p = {found.adjusted:.2g} (paired t test over {seeds}, Holm)"
-    if found.adjusted >= ALPHA:
-        return f"It is not shown to differ from {name}: {numbers}."
-    return f"It {'beats' if difference.mean > 0 else 'is worse than'} {name}: {numbers}."
-
-
 def _cheaper(place: Sequence[Setting], top: Setting) -> list[str]:
-    """The cheapest setting from which the best is not shown to differ: the one to take if compute is dear."""
+    """The cheapest setting that loses less than the margin against the best: the one to take if compute is dear."""
     cheap = [each for each in place if each.row["cost"] < top.row["cost"] - 1e-9]
-    tested = compare([(top, each) for each in cheap])
-    equal = [each.baseline for each in tested if each.adjusted is not None and each.adjusted >= ALPHA]
-    if not equal:
+    losses = [(each, test.difference) for each in cheap if (test := paired_test(top.h, each.h))]
+    close = [(each, loss) for each, loss in losses if loss.half is not None and loss.high < MARGIN]
+    if not close:
         return []
-    least = min(equal, key=lambda each: each.row["cost"])
+    least, loss = min(close, key=lambda pair: pair[0].row["cost"])
+    costs = [format_cost(round(each.row["cost"], 3)) for each in (least, top)]
     return [
-        f"{least.name} costs {format_cost(round(least.row['cost'], 3))} instead of "
-        f"{format_cost(round(top.row['cost'], 3))}, and the dearer setting is not shown to be better."
+        f"{setting(least.row)} costs {costs[0]} instead of {costs[1]} and loses less than {MARGIN} H: "
+        f"the 95 % CI of the loss ends at {loss.high:+.2f}."
     ]
 
 
@@ -139,7 +135,7 @@ def _higher(place: Sequence[Setting], top: Setting) -> list[str]:
     above = [each for each in place if fmean(each.h.values()) > mean]
     if not above:
         return []
-    names = "; ".join(f"{each.name} ({fmean(each.h.values()):.2f})" for each in above)
+    names = "; ".join(f"{setting(each.row)} ({fmean(each.h.values()):.2f})" for each in above)
     return [f"A higher mean on test images, which nobody may choose by: {names}."]
 
 
@@ -147,15 +143,12 @@ def between(folders: Sequence[StudyFrames]) -> list[str]:
     """The best settings of several studies against each other, over the seeds that they share."""
     tops = [(each.name, next((s for s in settings(each.done) if s.why.startswith("best-1")), None)) for each in folders]
     named = [(name, top) for name, top in tops if top is not None]
-    pairs = [(one, other) for i, one in enumerate(named) for other in named[i + 1 :]]
-    lines = []
-    for (name, ours), (other, theirs) in pairs:
-        for found in compare([(ours, theirs)]):
-            difference = found.paired.difference
-            ci = "" if difference.low is None else f", 95 % CI {difference.low:+.2f} to {difference.high:+.2f}"
-            seeds = f"over {difference.seeds} common seeds, not corrected for the number of pairs"
-            lines.append(f"Best of {name} minus best of {other}: {difference.mean:+.2f} H{ci}, paired {seeds}.")
-    return lines
+    names = {id(top): name for name, top in named}
+    pairs = [(ours, theirs) for i, (_, ours) in enumerate(named) for _, theirs in named[i + 1 :]]
+    return [
+        sentence(each.judged, f"The best of {names[id(each.setting)]}", f"the best of {names[id(each.baseline)]}")
+        for each in compare(pairs, "pairs of studies")
+    ]
 
 
 def totals(folder: StudyFrames) -> str:

@@ -1,22 +1,36 @@
 """What the EntProp paper says of two of its settings, and whether our runs say so too.
 
 A claim is that one row of a published table lies above another in H, or under PGD-20. Ours is the difference of the
-two settings over their common seeds, for each data set and protocol on which both were run. It holds if the 95 %
-interval lies above 0, fails if it lies below, and is open if it holds 0: then these seeds cannot tell.
+two settings over their common seeds, for each data set and protocol on which both were run. It holds if the first is
+significantly higher, fails if it is significantly lower, after Holm's correction over all claims that are judged
+together, and is open otherwise: then these seeds cannot tell.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
 import pandas as pd
 
-from analysis.comparisons.intervals import Interval
-from analysis.comparisons.settings import Protocol, Setting, by_place, compare, method_key, method_of_setting, settings
+from analysis.comparisons.settings import settings
 from analysis.inputs.published import path_of, published
+from study.confirm.comparisons import (
+    HIGHER,
+    LOWER,
+    Judged,
+    PairedTest,
+    Protocol,
+    Setting,
+    by_place,
+    judge,
+    method_key,
+    method_of_setting,
+    paired_test,
+)
 from study.papers.expand import cells_at
 
 HOLDS, FAILS, OPEN = "holds", "fails", "open"
+WORDS = {HIGHER: HOLDS, LOWER: FAILS}
 
 
 class Claim(NamedTuple):
@@ -31,9 +45,9 @@ class Claim(NamedTuple):
 
 PGD = "PGD20-8:entprop"  # of the attacks of our runs the strongest: the paper does not say its radius (A19)
 CLAIMS = (
-    Claim("EntProp (0.2, 1) is above plain training", "entprop/2", "EntProp (0.2, 1)", "Vanilla"),
-    Claim("EntProp (0.6, 5) is above plain training", "entprop/2", "EntProp (0.6, 5)", "Vanilla"),
-    Claim("MixProp is above plain training", "entprop/2", "MixProp", "Vanilla"),
+    Claim("EntProp (0.2, 1) is above vanilla", "entprop/2", "EntProp (0.2, 1)", "Vanilla"),
+    Claim("EntProp (0.6, 5) is above vanilla", "entprop/2", "EntProp (0.6, 5)", "Vanilla"),
+    Claim("MixProp is above vanilla", "entprop/2", "MixProp", "Vanilla"),
     Claim("EntProp (0.2, 1) is above Fast AdvProp, which costs the same", "entprop/2", "EntProp (0.2, 1)",
           "Fast AdvProp"),
     Claim("EntProp (0.6, 5) at 4N is above AdvProp at 7N", "entprop/2", "EntProp (0.6, 5)", "AdvProp"),
@@ -44,7 +58,7 @@ CLAIMS = (
     Claim("EntProp (0.6, 5) is above mixup alone (not printed)", "entprop/2", "EntProp (0.6, 5)", "Mixup alone"),
     Claim("a larger share is better: k = 0.6 above k = 0.2", "entprop/16", "k=0.6", "k=0.2"),
     Claim("… and k = 0.2 above k = 0.1", "entprop/16", "k=0.2", "k=0.1"),
-    Claim("under PGD-20, k = 1 is above plain training", "entprop/16", "k=1", "k=0 (Vanilla)", PGD),
+    Claim("under PGD-20, k = 1 is above vanilla", "entprop/16", "k=1", "k=0 (Vanilla)", PGD),
     Claim("… and above k = 0.1", "entprop/16", "k=1", "k=0.1", PGD),
     Claim("… and above mixup alone (not printed)", "entprop/16", "k=1", "Mixup alone", PGD),
     Claim("more attack steps are better: n = 5 above n = 1 at k = 0.6", "entprop/17", "n=5", "n=1"),
@@ -52,7 +66,7 @@ CLAIMS = (
     Claim("entropy is above cross-entropy", "entprop/8", "entropy", "cross_entropy"),
     Claim("confidence is above entropy", "entprop/8", "confidence", "entropy"),
     Claim("MixUp is above CutMix inside EntProp", "entprop/9", "MixUp", "CutMix"),
-    Claim("selection alone is above plain training", "entprop/7", "selection", "Vanilla"),
+    Claim("selection alone is above vanilla", "entprop/7", "selection", "Vanilla"),
     Claim("MixUp adds to selection", "entprop/7", "selection, MixUp", "selection"),
     Claim("the free attack adds to selection", "entprop/7", "selection, free attack", "selection"),
     Claim("the free attack adds to selection and MixUp", "entprop/7", "selection, MixUp, free attack",
@@ -62,48 +76,45 @@ CLAIMS = (
 )  # fmt: skip
 
 
-class Judged(NamedTuple):
-    """A claim on one of our data sets; without runs of both settings the difference is missing."""
+class JudgedClaim(NamedTuple):
+    """A claim on one of our data sets; without runs of both settings nothing is judged."""
 
     claim: Claim
     printed: float | None  # the printed difference, a mean where several data sets or networks are printed
     place: Protocol | None = None
-    difference: Interval | None = None
+    judged: Judged | None = None
 
     @property
     def verdict(self) -> str:
-        found = self.difference
-        if found is None:
-            return "not run"
-        if found.low is None or found.high is None:
-            return OPEN
-        return HOLDS if found.low > 0 else FAILS if found.high < 0 else OPEN
+        return "not run" if self.judged is None else WORDS.get(self.judged.verdict, OPEN)
 
 
-def judge(runs: pd.DataFrame) -> list[Judged]:
+def judge_claims(runs: pd.DataFrame) -> list[JudgedClaim]:
     """Every claim on every data set and protocol of ours that has both of its settings, or once without any."""
     places = by_place(settings(runs))
-    found = []
-    for claim in CLAIMS:
-        printed = printed_difference(claim)
-        ours = [
-            Judged(claim, printed, place, paired)
-            for place, several in places.items()
-            for paired in differences(claim, place, several)
-        ]
-        found += ours or [Judged(claim, printed)]
-    return found
+    found = [(claim, *tested) for claim in CLAIMS for tested in _tests(claim, places)]
+    judged = judge([test for *_, test in found], "claims")
+    ours = [
+        JudgedClaim(claim, printed_difference(claim), place, each)
+        for (claim, place, _), each in zip(found, judged, strict=True)
+    ]
+    return [
+        each
+        for claim in CLAIMS
+        for each in [found for found in ours if found.claim is claim] or [JudgedClaim(claim, printed_difference(claim))]
+    ]
 
 
-def differences(claim: Claim, place: Protocol, several: Sequence[Setting]) -> Iterator[Interval]:
-    """The paired difference of the claim's two settings, if both are there with a seed in common."""
-    keys = {cell.label: method_key(cell.config.method) for cell in cells_at(claim.table, place)}
-    known = {method_key(method_of_setting(each)): each for each in several}
-    above, below = (known.get(keys.get(label, ())) for label in (claim.above, claim.below))
-    if above is None or below is None:
-        return
-    for found in compare([(above, below)], claim.measure):
-        yield found.paired.difference
+def _tests(claim: Claim, places: Mapping[Protocol, Sequence[Setting]]) -> Iterator[tuple[Protocol, PairedTest]]:
+    """The paired test of the claim's two settings for each place that has both, with a seed in common."""
+    for place, several in places.items():
+        keys = {cell.label: method_key(cell.config.method) for cell in cells_at(claim.table, place)}
+        known = {method_key(method_of_setting(each)): each for each in several}
+        above, below = (known.get(keys.get(label, ())) for label in (claim.above, claim.below))
+        if above and below and above is not below:
+            ours, theirs = (each.values.get(claim.measure, {}) for each in (above, below))
+            if test := paired_test(ours, theirs):
+                yield place, test
 
 
 def printed_difference(claim: Claim) -> float | None:

@@ -50,7 +50,7 @@ def cam(runs: list[Run], asked: Asked) -> "Figure":
     for label, arrays in pictures[1:]:
         for name in ("image", "kind"):
             if arrays[name].tolist() != pictures[0][1][name].tolist():
-                raise ValueError(f"all runs must show the same pictures, got others for {label}")
+                raise ValueError(f"all runs must show the same images, got others for {label}")
     return plots.draw_maps(pictures)
 
 

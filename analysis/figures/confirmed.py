@@ -5,21 +5,15 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.comparisons.intervals import Paired, paired_t
-from analysis.comparisons.settings import Protocol, Setting, by_place, method_key, method_of_setting, plain, settings
+from analysis.comparisons.settings import settings
 from analysis.figures.style import Missing, error_point
+from study.confirm.comparisons import Protocol, Setting, baseline, by_place, method_key, method_of_setting
 from study.papers import cells
-
-
-def gain(found: Setting, over: Setting) -> Paired | None:
-    """The paired difference in H over common seeds."""
-    seeds = [seed for seed in found.h if seed in over.h]
-    return paired_t([found.h[s] for s in seeds], [over.h[s] for s in seeds]) if seeds else None
 
 
 def richest(runs: pd.DataFrame, needed: str) -> tuple[Protocol, list[Setting]]:
     """The place (data set, network, epochs …) with the most settings, which must have a vanilla."""
-    places = {place: group for place, group in by_place(settings(runs)).items() if plain(group, "vanilla")}
+    places = {place: group for place, group in by_place(settings(runs)).items() if baseline(group, "vanilla")}
     if not places:
         raise Missing(f"needs runs on test images with a vanilla beside them; {needed}")
     place = max(places, key=lambda each: len(places[each]))

@@ -7,10 +7,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from analysis.comparisons.settings import by_place, counted, plain, records, settings
+from analysis.comparisons.settings import counted, records, settings
 from analysis.figures.searches import SEARCH
 from analysis.figures.style import Drawing, Missing, data_name, legend_below, new
 from analysis.inputs.studies import StudyFrames
+from study.confirm.comparisons import baseline, by_place
 from study.display.rows import setting
 from study.files.ranking import best, finished
 from study.files.results import Row
@@ -67,7 +68,7 @@ def _two_trials(done: Sequence[Row]) -> list[tuple[str, Row]]:
 def corruption_map(folder: StudyFrames) -> Drawing:
     """Accuracy by corruption and severity of the best setting, and its difference to vanilla."""
     place = max(by_place(settings(folder.done)).values(), key=len, default=[])
-    vanilla = plain(place, "vanilla")
+    vanilla = baseline(place, "vanilla")
     others = [each for each in place if each is not vanilla]
     ours = next((each for each in others if each.why.startswith("best")), None)
     ours = ours or max(others, key=lambda each: sum(each.h.values()) / len(each.h), default=None)
@@ -77,7 +78,7 @@ def corruption_map(folder: StudyFrames) -> Drawing:
     if mine.empty or theirs.empty:
         raise Missing(f"needs corrupted test images of vanilla and another setting; {SEARCH}")
     figure, (above, below) = new(2, height=7.6)
-    _heat(above, mine, f"accuracy of {ours.name}", "cividis")
+    _heat(above, mine, f"accuracy of {setting(ours.row)}", "cividis")
     _heat(below, mine - theirs, "minus vanilla, points", "PuOr", symmetric=True)
     below.set_xlabel("severity")
     return Drawing(

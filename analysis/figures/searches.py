@@ -7,11 +7,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
-from analysis.comparisons.settings import Setting, by_place, records, settings
+from analysis.comparisons.settings import records, settings
 from analysis.figures.confirmed import confirmed_points, notable
 from analysis.figures.style import DASHES, Drawing, Missing, legend_below, look, new
 from analysis.inputs.studies import StudyFrames
 from study.config.budget import LARGEST_N
+from study.confirm.comparisons import Setting, by_place
 from study.files.ranking import best, finished, front
 from study.files.results import Row
 

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullFormatter, ScalarFormatter
 
-from analysis.comparisons.settings import Setting, method_key, method_of_setting, plain
-from analysis.figures.confirmed import confirmed_points, gain, notable, richest
+from analysis.figures.confirmed import confirmed_points, notable, richest
 from analysis.figures.style import Drawing, Missing, data_name, error_point, legend_below, look, new
 from analysis.inputs.published import published
 from analysis.inputs.studies import StudyFrames
+from study.confirm.comparisons import Setting, baseline, method_key, method_of_setting, paired_test
 from trainables.config import make_method
 
 METRICS = ("entropy", "cross_entropy", "confidence", "margin")
@@ -114,8 +114,8 @@ def _draw_series(
     axis: Axes, points: Sequence[tuple[float, Setting]], group: Sequence[Setting], style: Look
 ) -> list[int]:
     """One line of gains with its band; returns the seeds of its points."""
-    vanilla = plain(group, "vanilla")
-    gains = [(x, paired) for x, each in points if vanilla and (paired := gain(each, vanilla))]
+    vanilla = baseline(group, "vanilla")
+    gains = [(x, paired) for x, each in points if vanilla and (paired := paired_test(each.h, vanilla.h))]
     xs, middle = [x for x, _ in gains], [paired.difference.mean for _, paired in gains]
     halves = [paired.difference.half or 0.0 for _, paired in gains]
     axis.plot(xs, middle, color=style.colour, linestyle=style.dash, marker=style.marker, label=style.label, zorder=3)
@@ -135,8 +135,8 @@ def _draw_printed(axis: Axes, table: str, name: str) -> None:
 
 
 def _mixup_line(axis: Axes, group: Sequence[Setting]) -> None:
-    mixup, vanilla = plain(group, "mixup"), plain(group, "vanilla")
-    paired = gain(mixup, vanilla) if mixup and vanilla else None
+    mixup, vanilla = baseline(group, "mixup"), baseline(group, "vanilla")
+    paired = paired_test(mixup.h, vanilla.h) if mixup and vanilla else None
     if paired:
         colour, _ = look("mixup")
         axis.axhline(paired.difference.mean, color=colour, linestyle="-.", label="ours: Mixup alone")
@@ -187,7 +187,7 @@ def metric_comparison(folder: StudyFrames) -> Drawing:
     printed = {(row.label, row.model): row.h for row in published("entprop/8")}
     networks = [model for model in dict.fromkeys(model for _, model in printed) if model != "average"]
     for row, metric in enumerate(METRICS[1:]):
-        if metric in found and (paired := gain(found[metric], found["entropy"])):
+        if metric in found and (paired := paired_test(found[metric].h, found["entropy"].h)):
             half = paired.difference.half
             axis.errorbar(
                 [paired.difference.mean],

@@ -107,10 +107,11 @@ def _record(results: Results, problems: list[str]) -> tuple[dict[str, Any], Stud
 def _changes(folder: StudyFrames) -> list[str]:
     """For each run, which of its training options are not the recipe of its data set; rate and epochs have columns."""
     configs = _configs(folder)
-    told: dict[Any, str] = {(config.dataset, config.model): changed_options(config) for config in configs}
-    told |= {config_id(config): changed_options(config) for config in configs}  # a table's rows differ in their options
+    # The rows of a table differ in their options, so that each configuration has its own entry.
+    changes: dict[Any, str] = {(config.dataset, config.model): changed_options(config) for config in configs}
+    changes |= {config_id(config): changed_options(config) for config in configs}
     names = zip(folder.runs["config"], folder.runs["dataset"], folder.runs["model"], strict=True)
-    return [told.get(config, told.get((dataset, model), "")) for config, dataset, model in names]
+    return [changes.get(config, changes.get((dataset, model), "")) for config, dataset, model in names]
 
 
 def changed_options(config: TrialConfig) -> str:
@@ -293,7 +294,7 @@ def protocol_differences(folders: Sequence[StudyFrames]) -> list[str]:
                 lines += _differing(name, {str(value)}, {str(theirs[place][name])}, first, other)
         digests = [(each.record.get("data") or {}).get("digest") for each in (first, other)]
         if shared and None not in digests and digests[0] != digests[1] and not _several_data(mine, theirs):
-            lines.append(f"pictures, labels or split ({first.name} and {other.name})")
+            lines.append(f"images, labels or split ({first.name} and {other.name})")
     return lines
 
 
@@ -305,10 +306,10 @@ def _several_data(*places: dict[tuple[str, str], Fields]) -> bool:
 def _differing(name: str, ours: set[str], theirs: set[str], first: StudyFrames, other: StudyFrames) -> list[str]:
     if ours == theirs:
         return []
-    told = [
+    sides = [
         f"{', '.join(sorted(values)) or 'unknown'} ({each.name})" for values, each in ((ours, first), (theirs, other))
     ]
-    return [f"{name} {' and '.join(told)}"]
+    return [f"{name} {' and '.join(sides)}"]
 
 
 def circumstances(folders: Sequence[StudyFrames]) -> list[str]:

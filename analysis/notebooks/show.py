@@ -27,8 +27,8 @@ def open_results(path: str | Path) -> StudyFrames:
 
 def show_answer(folder: StudyFrames) -> None:
     """The best setting, and how sure it is."""
-    told = answer(folder)
-    _markdown("\n".join([f"**{told.headline}**", "", *(f"- {line}" for line in told.details)]))
+    said = answer(folder)
+    _markdown("\n".join([f"**{said.headline}**", "", *(f"- {line}" for line in said.details)]))
 
 
 def show_table(name: str, folder: StudyFrames) -> None:

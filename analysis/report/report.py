@@ -5,16 +5,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from analysis.comparisons.answer import Answer, answer, between, interval_text, totals
-from analysis.comparisons.settings import Setting, records, settings
+from analysis.comparisons.settings import records, settings
 from analysis.figures.registry import FIGURES, draw_all, save_all
 from analysis.inputs.studies import StudyFrames, circumstances, missing, protocol_differences
 from analysis.report import html
+from analysis.report.html import PIECES
 from analysis.tables.layout import Block, Cell, Layout
 from analysis.tables.long_tables import BESIDE
 from analysis.tables.registry import TABLES
 from analysis.tables.writers import write_table
 from study.config.budget import format_cost
+from study.confirm.comparisons import Setting
 from study.display.rows import first_line, setting
 from study.display.summary import confirmed_table
 from study.files.ranking import best, spent
@@ -28,7 +32,7 @@ TERMS = {
     "SA": "accuracy on clean test images",
     "RA": "mean accuracy on 15 corruptions of them at five severities",
     "H": "harmonic mean of SA and RA, of each run, then the mean over runs",
-    "N": "an epoch of plain training, a forward and a backward pass per image; cost is the papers' number, "
+    "N": "an epoch of vanilla training, a forward and a backward pass per image; cost is the papers' number, "
     "work what was really computed",
     "ECE": "expected calibration error on clean test images, in percent",
 }  # fmt: skip
@@ -39,8 +43,8 @@ def summary(folder: StudyFrames, parts: Sequence[StudyFrames] = ()) -> str:
     lacking = missing(folder)
     blocks = []
     for each in parts if len(parts) > 1 else [folder]:
-        told = answer(each)
-        blocks.append("\n".join([f"{each.name}: {told.headline}" if len(parts) > 1 else told.headline, *told.details]))
+        said = answer(each)
+        blocks.append("\n".join([f"{each.name}: {said.headline}" if len(parts) > 1 else said.headline, *said.details]))
     blocks += ["\n".join(between(parts))]
     if not folder.done.empty:
         blocks.append(confirmed_table(records(folder.runs)))
@@ -76,7 +80,7 @@ def _page(
         ("sensitivity", "Sensitivity", _figures(SENSITIVITY, plots, undrawn) + _tables(ours, layouts)),
         ("front", "H and cost", _figures(FRONT, plots, undrawn)),
         ("robustness", "Robustness", _figures(ROBUSTNESS, plots, undrawn)),
-        ("method", "How it was done", "".join(_method(each) for each in parts or [folder])),
+        ("method", "How it was done", Markup().join(_method(each) for each in parts or [folder])),
         ("failed", "What failed", _failed(folder)),
     ]
     start = folder.record.get("start")
@@ -91,26 +95,26 @@ def has_ours(found: Layout) -> bool:
 # ------------------------------------------------------------------------------------------------------- the sections
 
 
-def _answer(folder: StudyFrames, parts: Sequence[StudyFrames], ours: dict[str, Layout]) -> str:
-    text = ""
+def _answer(folder: StudyFrames, parts: Sequence[StudyFrames], ours: dict[str, Layout]) -> Markup:
+    text = Markup()
     for each in parts if len(parts) > 1 else [folder]:
-        told = answer(each)
-        headline = f"{each.name}: {told.headline}" if len(parts) > 1 else told.headline
-        text += html.box("answer", headline, told.details) + _roles(told)
-    text += html.items(between(parts))
+        said = answer(each)
+        headline = f"{each.name}: {said.headline}" if len(parts) > 1 else said.headline
+        text += PIECES.box("answer", headline, said.details) + _roles(said)
+    text += PIECES.items(between(parts))
     lacking = missing(folder)
     if lacking:
-        text += html.box("warn", "What is missing", lacking)
+        text += PIECES.box("warn", "What is missing", lacking)
     if "cost" in ours:
         text += html.table(ours["cost"])
-    return text + html.folded("What the words mean", html.definitions(TERMS))
+    return text + PIECES.folded("What the words mean", PIECES.definitions(TERMS))
 
 
-def _roles(told: Answer) -> str:
+def _roles(said: Answer) -> Markup:
     """The best setting, vanilla and mixup alone as a small table."""
-    if not told.settings:
-        return ""
-    rows = tuple(_role(name, each) for name, each in told.settings)
+    if not said.settings:
+        return Markup()
+    rows = tuple(_role(name, each) for name, each in said.settings)
     header = ("role", "setting", "cost of an epoch", "work", "SA", "RA", "H")
     return html.table(
         Layout("answer", "In numbers", header, (Block("", rows),), "Means over seeds on test images, 95 % t intervals.")
@@ -121,11 +125,11 @@ def _role(name: str, found: Setting) -> tuple[Cell, ...]:
     measured = found.row["measured_cost"]
     numbers = [interval_text(mean).split(" (")[0] for measure in ("sa", "ra", "h") if (mean := found.interval(measure))]
     work = "–" if measured is None else format_cost(round(measured, 3))
-    texts = [name, found.name, format_cost(round(found.row["cost"], 3)), work, *numbers]
+    texts = [name, setting(found.row), format_cost(round(found.row["cost"], 3)), work, *numbers]
     return tuple(Cell(text) for text in texts)
 
 
-def _studies(parts: Sequence[StudyFrames]) -> str:
+def _studies(parts: Sequence[StudyFrames]) -> Markup:
     rows = tuple(tuple(Cell(text) for text in _study_row(each)) for each in parts)
     header = ("study", "state", "trials", "spent by trials", "best validation H", "confirmed H of the best")
     found = Layout(
@@ -134,10 +138,10 @@ def _studies(parts: Sequence[StudyFrames]) -> str:
     protocols = protocol_differences(parts)
     text = html.table(found)
     if protocols:
-        text += html.box("warn", "These studies are of different protocols and stand side by side only", protocols)
+        text += PIECES.box("warn", "These studies are of different protocols and stand side by side only", protocols)
     differing = circumstances(parts)
     if differing:
-        text += html.paragraph("What differs between them:") + html.items(differing)
+        text += PIECES.paragraph("What differs between them:") + PIECES.items(differing)
     return text
 
 
@@ -153,25 +157,27 @@ def _study_row(folder: StudyFrames) -> list[str]:
     ]  # fmt: skip
 
 
-def _figures(names: Sequence[str], plots: dict[str, html.Plot], undrawn: dict[str, str]) -> str:
-    text = html.plots([plots[name] for name in names if name in plots])
+def _figures(names: Sequence[str], plots: dict[str, html.Plot], undrawn: dict[str, str]) -> Markup:
+    text = PIECES.plots([plots[name] for name in names if name in plots])
     lacking = [f"{FIGURES[name].title}: {undrawn[name]}." for name in names if name in undrawn]
     count = f"{len(lacking)} {'figure' if len(lacking) == 1 else 'figures'}"
-    return text + (html.folded(f"{count} cannot be drawn from this study", html.items(lacking)) if lacking else "")
+    return text + (
+        PIECES.folded(f"{count} cannot be drawn from this study", PIECES.items(lacking)) if lacking else Markup()
+    )
 
 
-def _tables(ours: dict[str, Layout], layouts: dict[str, Layout]) -> str:
+def _tables(ours: dict[str, Layout], layouts: dict[str, Layout]) -> Markup:
     """The tables with something of ours, of these the blocks with something of ours; all others are folded."""
     order = [
         *(name for name in FIRST if name in ours),
         *(name for name in ours if name not in FIRST and name != "cost"),
     ]
-    shown = "".join(html.table(_blocks(ours[name], True)) for name in order)
+    shown = Markup().join(html.table(_blocks(ours[name], True)) for name in order)
     rest = [_blocks(found, False) for name, found in layouts.items() if name not in ("cost", *BESIDE)]
     rest = [found for found in rest if found.blocks]
-    text = "".join(html.table(found) for found in rest)
+    text = Markup().join(html.table(found) for found in rest)
     return shown + (
-        html.folded("Published tables and blocks in which nothing of ours stands yet", text) if rest else ""
+        PIECES.folded("Published tables and blocks in which nothing of ours stands yet", text) if rest else Markup()
     )
 
 
@@ -180,11 +186,11 @@ def _blocks(found: Layout, ours: bool) -> Layout:
     return dataclasses.replace(found, title=title, blocks=tuple(b for b in found.blocks if b.ours == ours))
 
 
-def _method(folder: StudyFrames) -> str:
+def _method(folder: StudyFrames) -> Markup:
     """The record of a study, so that it can be done again."""
     record = folder.record
     options, git, host, data = (record.get(name) or {} for name in ("options", "git", "host", "data"))
-    return f"<h3>{html.escape(folder.name)}</h3>\n" + html.definitions(
+    return Markup("<h3>{}</h3>\n").format(folder.name) + PIECES.definitions(
         {
             "Command": _command(record.get("command")),
             "Budget": str(options.get("budget") or ""),
@@ -225,19 +231,19 @@ def _pairs(values: Any) -> str:
 def _space(space: Any) -> str:
     if not isinstance(space, dict):
         return ""
-    told = []
+    said = []
     for method, entry in space.items():
         shares = ", ".join(f"n = {n}: k up to {float(k):.3g}" for n, k in (entry.get("largest_share") or {}).items())
         fixed = _pairs(entry.get("fixed"))
-        told.append(
+        said.append(
             f"{method} over {', '.join(entry.get('searched', ()))}"
             + (f" ({shares})" if shares else "")
             + (f", with {fixed}" if fixed else "")
         )
-    return "; ".join(told)
+    return "; ".join(said)
 
 
-def _failed(folder: StudyFrames) -> str:
+def _failed(folder: StudyFrames) -> Markup:
     trials = [row for row in records(folder.trials) if row["status"] == "failed"]
     runs = [row for row in records(folder.runs) if row["h"] is None]
     lines = [f"trial {row['trial']} of {row['study']}, {setting(row)}: {first_line(row['error'])}" for row in trials]
@@ -245,4 +251,4 @@ def _failed(folder: StudyFrames) -> str:
     stopped = int((folder.trials["status"] == "stopped").sum())
     if stopped:
         lines.append(f"{stopped} trials were stopped early; their last values stand in no ranking")
-    return html.items(lines) if lines else html.paragraph("No trial and no run failed.")
+    return PIECES.items(lines) if lines else PIECES.paragraph("No trial and no run failed.")

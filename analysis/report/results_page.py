@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.comparisons.claims import FAILS, HOLDS, OPEN, Judged, judge
-from analysis.comparisons.intervals import Interval
+from analysis.comparisons.claims import FAILS, HOLDS, OPEN, JudgedClaim, judge_claims
 from analysis.comparisons.settings import settings
 from analysis.figures.registry import draw
 from analysis.figures.style import data_name, svg_text
 from analysis.inputs.studies import StudyFrames, read_folder, read_studies
 from study.config.budget import format_cost
+from study.confirm.comparisons import LEVEL, Interval
 from study.display.summary import confirmed_table, verdict
 from study.files.results import Results
 from study.papers import COMPUTED, GRIDS, demo_twins, size
@@ -39,17 +39,19 @@ INTRODUCTION = """\
 
 Written by `python -m analysis.results_page` from the studies in `results/`; `make notebooks` writes it anew.
 
-None of the papers' tables has been trained at its printed size here: that takes GPUs for days to months, and pictures
+None of the papers' tables has been trained at its printed size here: that takes GPUs for days to months, and images
 of their own. What is kept was trained on two CPU cores: on the embedded digits, and for all methods of the EntProp
-paper also on a thousand pictures of CIFAR-10 (JPEG copies of them, 100 of each class for testing). Such runs show that
-the code does what the papers describe, and which way an effect points where the plain network learns its training
-images by heart; they are no evidence about training at the papers' size.
+paper also on a thousand images of CIFAR-10 (JPEG copies of them, 100 of each class for testing). Such runs show that
+the code does what the papers describe, and which way an effect points where vanilla fits its training
+images; they are no evidence about training at the papers' size.
 `python study/run.py --table ID` runs any table at its printed size."""
 JUDGED = """\
 Differences in points of H, or of accuracy where a claim is about PGD-20 (here within 8/255, on 100 test images); ours
-paired by seed, mean ± half of the 95 % interval. A claim holds if the interval lies above 0, fails if it lies below,
-and is open if it holds 0. Each interval is for its own claim: of twenty with nothing in them, one would seem to hold
-or fail by chance."""
+paired by seed, mean ± half of the 95 % confidence interval, which is not corrected. A claim holds if the first setting
+is significantly higher, and fails if it is significantly lower: paired t test over common seeds, p below 0.05 after
+Holm's correction over all claims judged here. Otherwise it is open. *Visible*: the
+least true difference that such a test finds with 80 % power, without correction. *Excludes printed*: whether our
+interval excludes the printed difference."""
 ELSEWHERE = """\
 The claims of the CEB, mixture and uncertainty papers are about attacks: `benchmarks/results/claims-digits.md`.
 What the open choices of EntProp change: `docs/decisions.md`."""
@@ -95,7 +97,7 @@ def stored(folder: Path) -> list[Path]:
 
 def page(paths: Sequence[Path]) -> str:
     """The whole page."""
-    judged = judge(read_studies(paths, mix=True).done)
+    judged = judge_claims(read_studies(paths, mix=True).done)
     each = [read_folder(path) for path in paths]
     parts = [
         INTRODUCTION, "## Studies that are kept", _studies(each), "## What the EntProp paper says, and our runs",
@@ -120,22 +122,45 @@ def _studies(folders: Iterable[StudyFrames]) -> str:
 # -------------------------------------------------------------------------------------------------------- claims
 
 
-def _counts(judged: Sequence[Judged]) -> str:
-    verdicts = [each.verdict for each in judged if each.difference is not None]
+def _counts(judged: Sequence[JudgedClaim]) -> str:
+    verdicts = [each.verdict for each in judged if each.judged is not None]
     words = ((HOLDS, "hold"), (OPEN, "are open"), (FAILS, "fail"))
     return f"Of {len(verdicts)} judged here, {', '.join(f'{verdicts.count(name)} {word}' for name, word in words)}."
 
 
-def _claims(judged: Sequence[Judged]) -> str:
+def _claims(judged: Sequence[JudgedClaim]) -> str:
     rows = []
     for each in judged:
-        found, place = each.difference, each.place
+        found, place = each.judged and each.judged.difference, each.place
         lost = "lost" if GRIDS[each.claim.table].lost else "–"
         where = "–" if place is None else f"{data_name(place[0])}, {place[1]}, {place[3]} epochs"
         seeds = f"{found.seeds}" if found else "–"
         printed = lost if each.printed is None else f"{each.printed:+.2f}"
         rows.append([each.claim.table, each.claim.text, printed, _difference(found), seeds, where, each.verdict])
-    return _table(("table", "claim", "printed", "ours", "seeds", "on", "here"), rows)
+        rows[-1] += [_least(found), _excludes(found, each.printed)]
+    header = ("table", "claim", "printed", "ours", "seeds", "on", "here", "visible", "excludes printed")
+    return _table(header, rows)
+
+
+def _least(found: Interval | None) -> str:
+    return "–" if found is None or found.half is None else f"{least_visible(found):.2f}"
+
+
+def least_visible(found: Interval, power: float = 0.8) -> float:
+    """The true difference that a paired t test finds with that power, given the spread over seeds; not corrected."""
+    from scipy.optimize import brentq
+    from scipy.stats import nct, t
+
+    assert found.half is not None, "one seed has no spread"
+    critical = t.ppf((1 + LEVEL) / 2, found.seeds - 1)
+    shift = brentq(lambda shift: nct.sf(critical, found.seeds - 1, shift) - power, 0, 100)
+    return float(shift * found.half / critical)
+
+
+def _excludes(found: Interval | None, printed: float | None) -> str:
+    if found is None or found.half is None or printed is None:
+        return "–"
+    return "no" if found.low <= printed <= found.high else "yes"
 
 
 def _difference(found: Interval | None) -> str:

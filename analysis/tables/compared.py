@@ -11,21 +11,15 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.comparisons.settings import (
-    ATTACK,
-    Protocol,
-    Setting,
-    by_place,
-    method_key,
-    method_of_setting,
-    plain,
-    settings,
-)
+from analysis.comparisons.settings import ATTACK, settings
 from analysis.inputs.published import Published, path_of, published
 from analysis.tables.long_tables import also, further_reasons, images_of
-from analysis.tables.rows import COLUMNS, FLAG, PRINTED, against, as_frame, measured, protocol
+from analysis.tables.rows import COLUMNS, FLAG, PRINTED, against, as_frame, best_of, measured, protocol
+from study.confirm.comparisons import Protocol, Setting, baseline, by_place, method_key, method_of_setting
 from study.papers import GRIDS
 from study.papers.expand import cells_at
+
+CALIBRATED = 10.0  # points of accuracy
 
 
 def measure_of(table: str) -> str:
@@ -96,9 +90,10 @@ def _group(
     methods = {method_key(method_of_setting(each)): each for each in ours}
     grid = cells_at(table, ours[0].place if ours else place)
     found = {cell.label: methods.get(method_key(cell.config.method)) for cell in grid}
-    attack = _calibrated(plain(ours, "vanilla"), printed)
+    attack = _calibrated(baseline(ours, "vanilla"), printed)
     measure = attack if measure_of(table) == "pgd20" else "h"
-    tests = against([each for each in found.values() if each], measure) if measure else {}
+    tests = against(ours, measure) if measure else {}
+    bold = best_of([each for each in found.values() if each], attack)
     reference = next((getattr(row, measure_of(table)) for row in printed if "Vanilla" in row.label), None)
     lines = []
     for cell in grid:
@@ -114,7 +109,12 @@ def _group(
         }
         if mine is not None:
             reasons = further_reasons(table, place, images_of(mine, attack)) if attack else []
-            line |= measured(mine, attack) | tests.get(id(mine), {}) | also(protocol(mine, table, place), reasons)
+            line |= (
+                measured(mine, attack)
+                | tests.get(id(mine), {})
+                | bold.get(id(mine), {})
+                | also(protocol(mine, table, place), reasons)
+            )
             line["difference"] = _minus(line[measure_of(table)], line[f"published_{measure_of(table)}"])
         lines.append(line)
     return lines
@@ -138,12 +138,17 @@ def _printed(row: Published | None, measure: str, reference: float | None) -> di
 
 
 def _calibrated(vanilla: Setting | None, printed: Sequence[Published]) -> str | None:
-    """The attack whose accuracy of vanilla is nearest the printed one: the paper does not say its epsilon (A19)."""
+    """The attack under which vanilla is nearest its printed accuracy, since the paper prints no epsilon (A19).
+
+    None if even that is further off than `CALIBRATED` points: such an attack is not the printed one.
+    """
     target = next((row.pgd20 for row in printed if "Vanilla" in row.label and row.pgd20 is not None), None)
     if vanilla is None or target is None:
         return None
     attacks = [name for name, values in vanilla.values.items() if name.startswith(ATTACK) and values]
-    return min(attacks, key=lambda name: abs(fmean(vanilla.values[name].values()) - target), default=None)
+    off = {name: abs(fmean(vanilla.values[name].values()) - target) for name in attacks}
+    nearest = min(off, key=lambda name: off[name], default=None)
+    return nearest if nearest and off[nearest] <= CALIBRATED else None
 
 
 def _minus(one: float | None, other: float | None) -> float | None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.comparisons.intervals import interquartile_mean, probability_of_improvement
-from analysis.comparisons.settings import Setting, by_place, method_key, method_of_setting, plain, settings
+from analysis.comparisons.settings import settings
 from analysis.inputs.published import published
-from analysis.tables.rows import ALL_COLUMNS, COST_COLUMNS, against, as_frame, measured
+from analysis.tables.rows import ALL_COLUMNS, COST_COLUMNS, against, as_frame, best_of, measured
+from study.confirm.comparisons import Setting, baseline, by_place, method_key, method_of_setting
 from study.display.rows import setting
 from study.files.configs import method_row
 from trainables.config import make_method
@@ -72,18 +72,19 @@ def _rank(found: Setting) -> tuple[float, float]:
 
 def _cost_lines(group: Sequence[Setting]) -> list[dict[str, Any]]:
     tests = {key: test for place in by_place(group).values() for key, test in against(place).items()}
-    vanillas = {place: plain(several, "vanilla") for place, several in by_place(group).items()}
-    best, lines = float("-inf"), []
+    vanillas = {place: baseline(several, "vanilla") for place, several in by_place(group).items()}
+    best, lines, bold = float("-inf"), [], best_of(group)
     for each in group:
         line = {
-            "setting": each.name,
+            "setting": setting(each.row),
             "why": each.why,
             **measured(each),
             "spent": _spent(each),
             **tests.get(id(each), {}),
+            **bold.get(id(each), {}),
         }
         vanilla, h = vanillas.get(each.place), list(each.h.values())
-        line["h_iqm"] = float(interquartile_mean(h)) if len(h) >= 4 else None
+        line["h_iqm"] = interquartile_mean(h) if len(h) >= 4 else None
         line["ece"] = fmean(each.values["ece"].values()) if each.values.get("ece") else None
         if vanilla not in (None, each):
             line["beats_vanilla"] = probability_of_improvement(h, list(vanilla.h.values()))
@@ -91,3 +92,14 @@ def _cost_lines(group: Sequence[Setting]) -> list[dict[str, Any]]:
         best = max(best, line["h"])
         lines.append(line)
     return lines
+
+
+def interquartile_mean(values: Sequence[float]) -> float:
+    """The mean of the middle half: a quarter of the values, rounded down, is left out at each end."""
+    cut = len(values) // 4
+    return fmean(sorted(values)[cut : len(values) - cut])
+
+
+def probability_of_improvement(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """The share of all pairs of runs in which ours is better; a tie counts half."""
+    return fmean((a > b) + 0.5 * (a == b) for a in ours for b in theirs)

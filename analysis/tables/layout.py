@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from analysis.comparisons.intervals import ALPHA, LEAST_PAIRS
 from analysis.comparisons.settings import records
 from analysis.inputs.published import NAMES, pages
 from analysis.tables.long_tables import BESIDE
 from analysis.tables.registry import TABLES, title
-from analysis.tables.rows import FLAG
+from analysis.tables.rows import FLAG, MARKS
+from study.confirm.comparisons import ALPHA, LEAST_PAIRS
 from study.papers.listing import PAPERS
 
 NONE = "–"
@@ -58,9 +58,6 @@ class Column(NamedTuple):
     header: str
     text: Callable[[Line], str]
     ranked: str = ""
-
-
-# ----------------------------------------------------------------------------------------------------------- the texts
 
 
 def number(value: float | None, digits: int = 2, signed: bool = False) -> str:
@@ -109,6 +106,9 @@ def _printed(name: str) -> Callable[[Line], str]:
 
 
 def _difference(line: Line, digits: int = 2) -> str:
+    """Ours minus the printed number; nothing across data sets, in brackets across other protocols."""
+    if line["dataset"] != line["published_dataset"]:
+        return NONE
     text = number(line["difference"], digits, signed=True)
     return text if text == NONE or line["same_protocol"] == "yes" else f"({text})"
 
@@ -252,7 +252,7 @@ def _with_ours(name: str, heading: str, ours: Sequence[Line]) -> str:
 
 
 def _block(heading: str, lines: Sequence[Line], columns: Sequence[Column]) -> Block:
-    ranks = {c.ranked: _ranks([line.get(c.ranked) for line in lines]) for c in columns if c.ranked}
+    ranks = {c.ranked: _ranks(c.ranked, lines) for c in columns if c.ranked}
     rows = [
         tuple(Cell(c.text(line), ranks[c.ranked][index] if c.ranked else 0) for c in columns)
         for index, line in enumerate(lines)
@@ -268,8 +268,15 @@ def _is_ours(line: Line) -> bool:
     return "Vanilla" not in label and label not in ("Mixup", "Mixup alone")
 
 
-def _ranks(values: Sequence[float | None]) -> list[int]:
-    """1 for the largest, 2 for the second, of numbers as they are shown; nothing is ranked alone."""
+def _ranks(name: str, lines: Sequence[Line]) -> list[int]:
+    """1 for what is bold, 2 for what is underlined, 0 for all else.
+
+    Of our numbers the best is bold, and with it what is not shown to be worse; nothing is, where that is all of them.
+    Of printed numbers, whose spread is not known, the largest is bold and the second underlined.
+    """
+    if not name.startswith("published_"):
+        return [int(bool(line.get(f"{name}_best"))) for line in lines]
+    values = [line.get(name) for line in lines]
     shown = [None if value is None else round(value, 2) for value in values]
     order = sorted({value for value in shown if value is not None}, reverse=True)[:2]
     if len(order) < 2:
@@ -296,9 +303,11 @@ def caption(name: str, lines: Sequence[Line]) -> str:
     elif name != "cost":
         parts.append(f"Nothing of ours stands here yet; python study/run.py --table {name} --scale demo runs it. ")
     if name not in BESIDE:
-        parts.append("Bold is the best of a block, underlined the second. ")
+        parts.append("Bold: the best of a block, with all that is not shown to be worse (paired t test, Holm); ")
+        parts.append("of printed numbers, the largest, with the second underlined. ")
     if name != "cost":
-        parts.append("A difference in brackets compares two protocols, so that it says nothing of the method. ")
+        parts.append("A difference in brackets compares two protocols and says nothing about the method; ")
+        parts.append("across data sets there is none. ")
     return "".join(parts).strip()
 
 
@@ -312,25 +321,15 @@ def _source(name: str) -> str:
 
 def tests_text(lines: Iterable[Line]) -> str:
     """Which test stands behind the marks, with how many seeds and which correction."""
-    seeds: list[int] = []
-    counts: dict[tuple[Any, ...], int] = {}
-    for line in lines:
-        for name in ("vanilla", "mixup"):
-            if line.get(f"over_{name}_p") is not None:
-                seeds.append(line[f"over_{name}_seeds"])
-                place = tuple(line.get(key) for key in ("dataset", "model", "lr", "epochs"))
-                counts[place] = counts.get(place, 0) + 1
-    if not seeds:
+    tested = [(line, name) for line in lines for name in MARKS if line.get(f"over_{name}_p") is not None]
+    if not tested:
         return f"No test was made: it needs {LEAST_PAIRS} seeds that two settings share. "
+    seeds = " to ".join(map(str, sorted({f(line[f"over_{name}_seeds"] for line, name in tested) for f in (min, max)})))
+    families = "; ".join(dict.fromkeys(line["family"] for line, _ in tested))
     return (
-        f"* a difference to Vanilla, † one to Mixup alone: two-sided paired t test over the {_range(seeds)} common "
-        f"seeds, p below {ALPHA} after Holm's correction over the {_range(counts.values())} comparisons of a block. "
+        f"* a difference to Vanilla, † one to Mixup alone: two-sided paired t test over the {seeds} common "
+        f"seeds, p below {ALPHA} after correction ({families}). "
     )
-
-
-def _range(values: Iterable[int]) -> str:
-    found = sorted(set(values))
-    return f"{found[0]}" if len(found) == 1 else f"{found[0]} to {found[-1]}"
 
 
 def _notes(lines: Sequence[Line]) -> tuple[str, ...]:

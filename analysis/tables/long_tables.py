@@ -13,11 +13,11 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.comparisons.intervals import t_interval
-from analysis.comparisons.settings import Setting, method_key, method_of_setting, settings
+from analysis.comparisons.settings import settings
 from analysis.inputs.published import PublishedValue, is_long, path_of, published_values
 from analysis.inputs.studies import IMAGES_OF
 from analysis.tables.rows import FLAG, as_frame, protocol
+from study.confirm.comparisons import Setting, interval, method_key, method_of_setting
 from study.papers import GRIDS, Grid
 from study.papers.expand import method_of
 from study.papers.grid import GridRow
@@ -150,7 +150,7 @@ def _printed(each: PublishedValue) -> dict[str, Any]:
 
 def _measured(found: Setting, values: dict[int, float]) -> dict[str, Any]:
     """The mean over seeds with its interval, and what it was measured on and cost."""
-    mean = t_interval(list(values.values()))
+    mean = interval(values.values())
     names = ("dataset", "model", "lr", "epochs", "cost", "measured_cost", "seconds")
     line = {name: found.row.get(name) for name in names}
     return {**line, "seeds": mean.seeds, "failed": found.failed, "ours": mean.mean, "ours_half": mean.half}

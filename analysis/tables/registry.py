@@ -1,6 +1,6 @@
 """All tables by name."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 
 import pandas as pd
@@ -28,11 +28,6 @@ TABLES: dict[str, Table] = {
     **{name: partial(beside, name) for name in BESIDE},
     "cost": all_costs,
 }
-
-
-def tables_with_results(runs: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:
-    """Every table, and whether or not anything of ours stands in it."""
-    return ((name, table(runs)) for name, table in TABLES.items())
 
 
 def title(table: str) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.comparisons.intervals import ALPHA
-from analysis.comparisons.settings import Comparison, Setting, compare, counted, plain
+from analysis.comparisons.settings import counted
 from analysis.inputs.published import NAMES
 from analysis.inputs.studies import changed_options
+from study.confirm.comparisons import HIGHER, LOWER, NOT_SHOWN, Judged, Setting, compare, compare_with_baselines
 from study.papers import cells
 from trainables.data.datasets import dataset_entry
 
@@ -20,12 +20,13 @@ MARKS = {"vanilla": "*", "mixup": "†"}
 FLAG = "‡"
 
 
+BEST = ("sa_best", "ra_best", "h_best", "pgd20_best")  # whether in bold
 PRINTED = ("cost", "sa", "ra", "h", "pgd20")
 COLUMNS = (
     "label", "added", "published_dataset", "published_model", "dataset", "model", "lr", "epochs", "seeds", "failed",
     "cost", "measured_cost", "seconds", "sa", "sa_half", "ra", "ra_half", "h", "h_half", "pgd20", "pgd20_half",
     "pgd20_attack", "over_vanilla", "over_vanilla_half", "over_vanilla_seeds", "over_vanilla_p", "over_vanilla_mark",
-    "over_mixup", "over_mixup_half", "over_mixup_seeds", "over_mixup_p", "over_mixup_mark",
+    "over_mixup", "over_mixup_half", "over_mixup_seeds", "over_mixup_p", "over_mixup_mark", "family", *BEST,
     *(f"published_{name}" for name in PRINTED), "published_h_recomputed", "published_over_vanilla", "difference",
     "same_protocol", "why_not", "flag", "mark", "lost", "note",
 )  # fmt: skip
@@ -37,7 +38,7 @@ COST_COLUMNS = (
 ALL_COLUMNS = (
     "setting", "why", "dataset", "model", "lr", "epochs", "seeds", "failed", "cost", "measured_cost", "spent",
     "seconds", "sa", "sa_half", "ra", "ra_half", "h", "h_half", "h_iqm", "ece",
-    *(name for name in COLUMNS if name.startswith("over_")), "beats_vanilla", "on_front",
+    *(name for name in COLUMNS if name.startswith("over_")), "family", *BEST, "beats_vanilla", "on_front",
 )  # fmt: skip
 COUNTS = ("epochs", "seeds", "failed", "images", "over_vanilla_seeds", "over_mixup_seeds")
 
@@ -64,32 +65,37 @@ def measured(found: Setting, attack: str | None = None) -> dict[str, Any]:
 
 
 def against(group: Sequence[Setting], measure: str = "h") -> dict[int, dict[str, Any]]:
-    """For each setting of one place, its paired differences to vanilla and to mixup alone, with marks.
-
-    All comparisons of the place are held to one Holm correction; vanilla against mixup is counted once.
-    """
-    pairs = []
-    baselines = {name: plain(group, name) for name in MARKS}
-    for name, baseline in baselines.items():
-        others = [
-            each for each in group if each is not baseline and (name == "vanilla" or each is not baselines["vanilla"])
-        ]
-        pairs += [(each, baseline) for each in others if baseline is not None]
+    """For each setting of one place, its paired differences to vanilla and to mixup alone, with marks."""
     found: dict[int, dict[str, Any]] = {}
-    for each in compare(pairs, measure):
-        name = next(name for name, baseline in baselines.items() if baseline is each.baseline)
-        found.setdefault(id(each.setting), {}).update(_test(f"over_{name}", each, MARKS[name]))
+    for each in compare_with_baselines(group, measure):
+        name = each.baseline.row["method"]
+        found.setdefault(id(each.setting), {}).update(
+            _test(f"over_{name}", each.judged, MARKS[name]) | {"family": each.judged.family}
+        )
     return found
 
 
-def _test(name: str, found: Comparison, mark: str) -> dict[str, Any]:
-    difference, p = found.paired.difference, found.adjusted
+def best_of(group: Sequence[Setting], attack: str | None = None) -> dict[int, dict[str, bool]]:
+    """For each setting of a block and each measure, whether it is the best or not shown to be worse than the best."""
+    found: dict[int, dict[str, bool]] = {}
+    for name, measure in (("sa", "sa"), ("ra", "ra"), ("h", "h"), ("pgd20", attack)):
+        means = [(mean.mean, each) for each in group if measure and (mean := each.interval(measure))]
+        if measure and len(means) > 1:
+            top = max(means, key=lambda pair: pair[0])[1]
+            tested = compare([(each, top) for _, each in means], "comparisons with the best", measure)
+            equal = [top, *(each.setting for each in tested if each.judged.verdict == NOT_SHOWN)]
+            for each in equal if len(equal) < len(means) else []:
+                found.setdefault(id(each), {})[f"{name}_best"] = True
+    return found
+
+
+def _test(name: str, found: Judged, mark: str) -> dict[str, Any]:
     return {
-        name: difference.mean,
-        f"{name}_half": difference.half,
-        f"{name}_seeds": difference.seeds,
-        f"{name}_p": p,
-        f"{name}_mark": mark if p is not None and p < ALPHA else "",
+        name: found.difference.mean,
+        f"{name}_half": found.difference.half,
+        f"{name}_seeds": found.difference.seeds,
+        f"{name}_p": found.p,
+        f"{name}_mark": mark if found.verdict in (HIGHER, LOWER) else "",
     }
 
 

@@ -8,13 +8,6 @@ import pandas as pd
 from analysis.tables.layout import Block, Cell, Layout, layout
 from trainables.disk import write_atomically
 
-PREAMBLE = r"""\documentclass{article}
-\usepackage[T1]{fontenc}
-\usepackage[landscape,margin=1cm]{geometry}
-\usepackage{booktabs}
-\usepackage{graphicx}
-\begin{document}
-"""
 LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "−": "$-$", "–": "--", "×": r"$\times$",
@@ -78,11 +71,6 @@ def _tex_cell(cell: Cell) -> str:
 
 def _tex(text: str) -> str:
     return "".join(LATEX.get(letter, letter) for letter in text)
-
-
-def latex_document(tables: list[Layout]) -> str:
-    """A whole document of tables, to be compiled as it is."""
-    return PREAMBLE + "\n\\clearpage\n".join(latex(table) for table in tables) + "\\end{document}\n"
 
 
 def write_table(name: str, frame: pd.DataFrame, folder: Path) -> Layout:

@@ -12,23 +12,22 @@ from typing import Any, NamedTuple
 from study.config.make_study import make_study, not_a_study, read_options
 from study.config.study_config import PROGRAM, STUDY_FIELDS, TRIAL_FIELDS, Study
 from trainables.data.datasets import DATASETS
-from trainables.methods import METHODS
-from trainables.options import OneLineParser, Option, add_flag, unknown
+from trainables.options import OneLineParser, Option, add_flag, read_flags, unknown
 
 EPILOG = """\
 examples:
   python study/run.py --budget 4N
-      digits on a laptop: 6 proposals, then six seeds of the best, vanilla, mixup and published settings;
+      digits on a laptop: 6 trials, then six fresh seeds of the best, vanilla, mixup and published settings;
       under 6 minutes on two cores
   python study/run.py --budget 2N --dataset cifar10 --model resnet18 --trials 40 --trials-per-gpu 2 --dry-run
       prints the plan and runs nothing; without --dry-run: hours to days, by GPU
   python study/run.py --table entprop/16 --scale demo
       the grid of a published table on digits: some minutes; --tables lists all of them
 
-  python study/run.py show runs/DIR     what a study found, also while it runs
+  python study/run.py show runs/DIR     results of a study, also while it runs
   python study/run.py ls runs           one line for each study
-  python study/run.py confirm runs/DIR  retrain its best settings with fresh seeds, or with more of them
-  python study/run.py --resume runs/DIR goes on after a kill: nothing finished is repeated
+  python study/run.py confirm runs/DIR  retrain its best settings with fresh seeds, or with more seeds
+  python study/run.py --resume runs/DIR resume after a kill; nothing finished is repeated
 
 exit codes: 0 done, 2 wrong input (one line, nothing written), 130 interrupted, 1 anything else
 """
@@ -44,7 +43,10 @@ class Command(NamedTuple):
 
 
 _GROUPS: dict[str, tuple[str, ...]] = {
-    "the search": ("trials", "scheduler", "sampler", "objective"),
+    "the search": (
+        "budget", "methods", "search", "fix", "trials", "total_budget", "scheduler", "sampler", "objective",
+        "warm_start", "seed",
+    ),
     "the confirmation": ("confirm", "seeds", "controls"),
     "a published table": ("table", "scale"),
     "where it runs": (
@@ -67,25 +69,12 @@ def build_parser() -> OneLineParser:
         argument_default=argparse.SUPPRESS,
     )
     groups = {title: parser.add_argument_group(title) for title in _GROUPS}
-    add = groups["the search"].add_argument
-    add("--budget", metavar="B", help="the most a trial may cost per epoch, in N, one vanilla epoch: 4N, 1.2N, 2")
-    add(
-        "--methods",
-        metavar="M,M",
-        help=f"methods to search over, or all that the budget pays for: {', '.join(METHODS)} [entprop]",
-    )
-    add("--search", metavar="NAME,…", help="what is searched [each method's own: k,n,epsilon,metric for entprop]; "
-        "also alpha, beta, weights, aux_target")  # fmt: skip
-    add("--fix", metavar="NAME=VALUE,…", help="hyper-parameters that are held at a value, as weights=sum,n=1")
-    add("--total-budget", metavar="C", help="stop proposing when the next trial would not fit into C N-epochs, as 500N")
-    add("--warm-start", metavar="DIR,…", help="studies whose results the sampler knows from the start")
     for title, names in _GROUPS.items():
         for name in names:
             add_flag(groups[title], {"": STUDY_FIELDS[name]})
-    groups["the search"].add_argument("--seed", metavar="S", help=f"{STUDY_FIELDS['seed'].help} [0]")
     groups["a published table"].add_argument("--tables", action="store_true", help="list the tables, and stop")
-    groups["where it runs"].add_argument("--resume", metavar="DIR", help="go on with the study in DIR")
-    groups["where it runs"].add_argument("--extend", metavar="T", help="T more proposals for the study of --resume")
+    groups["where it runs"].add_argument("--resume", metavar="DIR", help="resume the study in DIR")
+    groups["where it runs"].add_argument("--extend", metavar="T", help="with --resume: run T more trials")
     trial = parser.add_argument_group("what a trial trains (defaults: the data set's recipe)")
     for name, one in TRIAL_FIELDS.items():
         add_flag(trial, {"": _without_default(one)} if name in _recipe_names() else {"": one})
@@ -104,7 +93,7 @@ def read_study(arguments: list[str] | None = None) -> Study | Command:
         values = vars(parser.parse(words))
         if values.pop("tables", False):
             if values:
-                raise ValueError(f"tables must be alone, got {min(values)} with it")
+                raise ValueError(f"--tables takes no other options, got {_flag(min(values))}")
             return Command("tables")
         if values.get("table") and (computed := _read_computed(values)):
             return computed
@@ -120,7 +109,7 @@ def _read_computed(values: Mapping[str, Any]) -> Command | None:
     if values["table"] not in COMPUTED:
         return None
     if others := set(values) - {"table", "scale", "dry_run", "quiet"}:
-        raise ValueError(f"{min(others)} must be left alone with table {values['table']}, which is computed")
+        raise ValueError(f"{_flag(min(others))} does not apply to --table {values['table']}, which is computed")
     return Command("table", table=values["table"])
 
 
@@ -144,10 +133,10 @@ def _read_command(words: list[str]) -> Command:
     if name == "ls" and not folders:
         folders = ["runs"]
     if len(folders) != 1:
-        raise ValueError(f"{name} must be followed by one folder, got {len(folders)}")
+        raise ValueError(f"{name} takes one folder, got {len(folders)}")
     folder = Path(folders[0])
     if not folder.is_dir():
-        raise ValueError(f"{name} must be followed by a folder that exists, got {folders[0]}")
+        raise ValueError(f"{name} takes an existing folder, got {folders[0]}")
     if name == "show" and not (folder / "study.json").is_file():
         raise ValueError(not_a_study(folder))
     return Command(name, folder)
@@ -163,13 +152,15 @@ def _read_confirm(words: list[str]) -> Command:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="the folder of a study")
-    parser.add_argument("--confirm", type=int, metavar="C", help="top trials to retrain [as in the study]")
-    parser.add_argument("--seeds", type=int, metavar="S", help="fresh seeds of each [as in the study]")
+    parser.add_argument("--confirm", metavar="C", help="top trials to retrain [as in the study]")
+    parser.add_argument("--seeds", metavar="S", help="fresh seeds of each [as in the study]")
     parser.add_argument("--quiet", action="store_true", help="print only the result")
     asked = parser.parse(words)
     study = Study.from_dict(read_options(asked.folder))
-    changes = {name: value for name in ("confirm", "seeds") if (value := getattr(asked, name)) is not None}
-    study = dataclasses.replace(study, **changes, out=str(asked.folder), quiet=asked.quiet, resume=True)
+    given = {name: value for name in ("confirm", "seeds") if (value := getattr(asked, name)) is not None}
+    study = dataclasses.replace(
+        study, **read_flags(given, Study), out=str(asked.folder), quiet=asked.quiet, resume=True
+    )
     return Command("confirm", asked.folder, study=study)
 
 
@@ -180,3 +171,7 @@ def _recipe_names() -> set[str]:
 def _without_default(one: Option) -> Option:
     """The same option without a default in its help, which the recipe decides."""
     return one if isinstance(one.default, bool) else dataclasses.replace(one, default=None)
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")

@@ -3,17 +3,17 @@
 import dataclasses
 import datetime
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from search_spaces import spaces
-from study.config.budget import Budget, format_budget, format_cost, parse_budget, parse_total
+from study.config.budget import Budget, format_budget, format_cost
 from study.config.study_config import CHANGEABLE, EMBEDDED, PROGRAM, TRIAL_FIELDS, Study
 from study.files.study_json import read_record
 from trainables.config import TrialConfig, differences, make_method, with_recipe
 from trainables.methods import METHODS
-from trainables.options import options_of, read_flags, unknown
+from trainables.options import read_flags, unknown
 
 
 def make_study(**options: Any) -> Study:
@@ -27,7 +27,7 @@ def make_study(**options: Any) -> Study:
     if options.get("resume"):
         return _resumed(options)
     if "extend" in options:
-        raise ValueError("extend must come with resume DIR, the study that it lengthens")
+        raise ValueError("--extend needs --resume DIR, the study to extend")
     study = _new_study(options)
     for folder in study.warm_start:
         _check_warm_start(study, Path(folder))
@@ -37,34 +37,18 @@ def make_study(**options: Any) -> Study:
 
 
 def _new_study(options: Mapping[str, Any]) -> Study:
-    chosen = {**read_flags(dict(options), Study), **_read_special(options)}
     given = {name: value for name, value in options.items() if name in TRIAL_FIELDS}
     recipe = read_flags(given, TrialConfig)
     trial = with_recipe(make_method("vanilla", {}), recipe.pop("dataset", EMBEDDED), **recipe)
-    return Study(**{**chosen, "trial": trial, "given": tuple(given)})
+    return Study(**_read(options), trial=trial, given=tuple(given))
 
 
-def _read_special(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that are more than a word or a number."""
-    found: dict[str, Any] = {}
-    if "budget" in options:
-        found["budget"] = (
-            options["budget"] if isinstance(options["budget"], Budget) else parse_budget(options["budget"])
-        )
-    if "total_budget" in options and options["total_budget"] is not None:
-        found["total_budget"] = parse_total(options["total_budget"])
-    for name in ("methods", "search", "warm_start"):
-        if name in options:
-            found[name] = _words(options[name])
-    if options.get("methods") == "all":
-        affordable = found.get("budget", Budget(1.0)).allows
-        found["methods"] = tuple(name for name in METHODS if affordable(spaces.cheapest_cost(name)))
-    if options.get("trials_per_gpu") == "auto":
-        found["trials_per_gpu"] = None
-    if "fix" in options:
-        fix = options["fix"]
-        pairs = fix.items() if isinstance(fix, Mapping) else [_pair(part) for part in _words(fix)]
-        found["fix"] = tuple((name, _field_value(name, value)) for name, value in pairs)
+def _read(options: Mapping[str, Any], budget: Budget | None = None) -> dict[str, Any]:
+    """The values of the options of a study; methods `all` are those within its budget."""
+    found = read_flags(options, Study)
+    if found.get("methods") == ("all",):
+        budget = found.get("budget") or budget or Budget(1.0)
+        found["methods"] = tuple(name for name in METHODS if budget.allows(spaces.cheapest_cost(name)))
     return found
 
 
@@ -77,23 +61,6 @@ def _check_warm_start(study: Study, folder: Path) -> None:
         raise ValueError(
             f"warm_start must name searches on {study.trial.dataset}, got {folder}, which is on {stored.trial.dataset}"
         )
-
-
-def _words(value: str | Iterable[str]) -> tuple[str, ...]:
-    return tuple(part for part in value.split(",") if part) if isinstance(value, str) else tuple(value)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, sign, value = text.partition("=")
-    if not sign or not value:
-        raise ValueError(f"fix must be NAME=VALUE,NAME=VALUE, got {text!r}")
-    return name, value
-
-
-def _field_value(name: str, value: Any) -> Any:
-    """A text as a value of the method field of that name, whichever method has it."""
-    kind = next((kind for kind in METHODS.values() if name in options_of(kind)), None)
-    return value if kind is None else read_flags({name: value}, kind)[name]
 
 
 _OPTION_NAMES = (
@@ -125,12 +92,12 @@ def _resumed(options: Mapping[str, Any]) -> Study:
     folder = Path(options["resume"])
     stored = Study.from_dict(read_options(folder))
     if not os.access(folder, os.W_OK):
-        raise ValueError(f"{folder} must be writable to go on with it")
+        raise ValueError(f"{folder} must be writable to resume it")
     asked = {name: value for name, value in options.items() if name not in ("resume", "extend", "out")}
     if "out" in options and Path(options["out"]).resolve() != folder.resolve():
-        raise ValueError(f"out must be left alone with resume, got {options['out']}")
+        raise ValueError(f"--out does not apply to --resume, got {options['out']}")
     _check_same(stored, asked, folder)
-    new = {**read_flags(asked, Study), **_read_special(asked)}
+    new = _read(asked, stored.budget)
     changes: dict[str, Any] = {name: value for name, value in new.items() if name in CHANGEABLE}
     if "extend" in options:
         changes |= {"extend": _extension(stored, options["extend"])}
@@ -140,8 +107,7 @@ def _resumed(options: Mapping[str, Any]) -> Study:
 
 def _check_same(stored: Study, asked: Mapping[str, Any], folder: Path) -> None:
     """ValueError naming every option that differs from the stored study and may not."""
-    study_options = {name: value for name, value in asked.items() if name not in TRIAL_FIELDS}
-    new = {**read_flags(study_options, Study), **_read_special(study_options)}
+    new = _read(asked, stored.budget)
     differing = [
         f"{name}: {_plain(value)} and {_plain(getattr(stored, name))}"
         for name, value in new.items()
@@ -150,7 +116,7 @@ def _check_same(stored: Study, asked: Mapping[str, Any], folder: Path) -> None:
     recipe = read_flags({name: value for name, value in asked.items() if name in TRIAL_FIELDS}, TrialConfig)
     differing += differences(dataclasses.replace(stored.trial, **recipe), stored.trial)
     if differing:
-        raise ValueError(f"{folder} is a study with other options ({'; '.join(differing)} there); leave them alone")
+        raise ValueError(f"{folder} is a study with other options ({'; '.join(differing)} there); omit them")
 
 
 def _plain(value: Any) -> str:
@@ -161,9 +127,9 @@ def _plain(value: Any) -> str:
 
 def _extension(stored: Study, text: Any) -> int:
     if stored.table is not None:
-        raise ValueError("extend must be left alone with a table, whose rows are given")
+        raise ValueError("--extend does not apply to --table")
     if stored.sampler == "grid":
-        raise ValueError("extend must be left alone with sampler grid, which has tried everything")
+        raise ValueError("--extend does not apply to --sampler grid, which tries all settings")
     number = int(text) if str(text).isdigit() and str(text).isascii() else 0
     if number < 1:
         raise ValueError(f"extend must be a whole number of at least 1, got {text!r}")

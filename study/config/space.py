@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from search_spaces import spaces
 from search_spaces.cheapest import Given
 from study.config.budget import LARGEST_N
-from study.config.study_config import Study
+from study.config.study_config import Study, fields_of
 from trainables.config import TrialConfig, make_method, method_options
 
 
@@ -31,13 +31,16 @@ def space_record(study: Study) -> dict[str, Any] | None:
 
 def share_limits(study: Study, method: str) -> dict[str, float]:
     """The largest k or p_adv for each n, where one of them is searched."""
-    if not {"k", "p_adv"} & set(study.searched[method]):
+    space = spaces.space_for(method)
+    if space.share not in study.searched[method]:
         return {}
     fixed = study.fixed[method]
     numbers = range(1, LARGEST_N + 1) if "n" in study.searched[method] else (fixed.get("n", 1),)
-    most = spaces.LARGEST_P_ADV if method == "fast_advprop" else 1.0
-    passes = {n: spaces.passes(method, {**fixed, "n": n}) for n in numbers}
-    return {str(n): round(spaces.largest_share(study.per_epoch, count, most), 6) for n, count in passes.items()}
+    passes = {n: spaces.passes({**fixed, "n": n}) for n in numbers}
+    return {
+        str(n): round(spaces.largest_share(study.per_epoch, count, space.largest_share), 6)
+        for n, count in passes.items()
+    }
 
 
 PUBLISHED_FIRST = 2  # published settings of a method that a search begins with
@@ -99,15 +102,19 @@ def space_of(study: Study) -> Space:
     return Space(study.methods, study.per_epoch, study.searched, study.fixed)
 
 
-def published_values(study: Study) -> list[dict[str, Any]]:
-    """The published settings of the study's methods that its budget pays for, each complete with its method.
+def published_values(
+    study: Study, methods: Iterable[str] | None = None, *, ends_only: bool = False
+) -> list[dict[str, Any]]:
+    """The published settings within the budget of the given methods, or else the study's, each with its method.
 
-    What the study fixes holds for them too, unless the setting itself says otherwise.
+    `ends_only` keeps the cheapest and the most expensive of each method. `--fix` holds unless a setting says otherwise.
     """
     found = []
-    for method in study.methods:
-        for setting in spaces.PUBLISHED.get(method, [{}]):
-            values = {"method": method, **study.fixed[method], **setting}
+    for method in study.methods if methods is None else methods:
+        fixed = {name: value for name, value in study.fix if name in fields_of(method)}
+        settings = spaces.space_for(method).published
+        for setting in (settings[0], *settings[1:][-1:]) if ends_only else settings:
+            values = {"method": method, **fixed, **setting}
             if study.budget and study.budget.allows(trial_config(study, values, 0).method.cost):
                 found.append(values)
     return found
@@ -129,16 +136,16 @@ def first_proposals(study: Study, count: int = PUBLISHED_FIRST) -> list[dict[str
 
 
 def control_configs(study: Study) -> list[tuple[str, TrialConfig]]:
-    """Plain training at a third and three times the learning rate, and for as long as the dearest trial may cost.
+    """The vanilla baseline at a third and three times the learning rate, and as long as the most expensive trial.
 
-    A gap between two methods can be an artefact of the rate, or of the passes that one of them had more.
+    A gap between two methods can be an artefact of the learning rate, or of the larger cost of one of them.
     """
-    plain = trial_config(study, {"method": "vanilla"}, 0)
+    baseline = trial_config(study, {"method": "vanilla"}, 0)
     found = [
-        (f"lr × {name}", dataclasses.replace(plain, lr=float(f"{plain.lr * factor:.3g}")))
+        (f"lr × {name}", dataclasses.replace(baseline, lr=float(f"{baseline.lr * factor:.3g}")))
         for name, factor in (("1/3", 1 / 3), ("3", 3.0))
     ]
-    longer = round(study.per_epoch * plain.epochs)
-    if longer > plain.epochs:
-        found.append(("equal cost", dataclasses.replace(plain, epochs=longer)))
+    longer = round(study.per_epoch * baseline.epochs)
+    if longer > baseline.epochs:
+        found.append(("equal cost", dataclasses.replace(baseline, epochs=longer)))
     return found

@@ -1,4 +1,4 @@
-"""Everything a study is told, in one frozen dataclass, which refuses what contradicts itself.
+"""All options of a study in one frozen dataclass, which refuses contradictory options.
 
 Only light modules are imported, so that help, listings and every complaint about the input answer at once.
 """
@@ -13,7 +13,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from search_spaces import spaces
 from search_spaces.cheapest import cheapest
-from study.config.budget import Budget, format_budget, format_cost, parse_budget
+from study.config.budget import Budget, format_budget, format_cost, parse_budget, parse_total
+from study.config.readers import fixed_values, number_or_auto, words
 from trainables.config import TrialConfig, make_method, with_recipe
 from trainables.methods import METHODS
 from trainables.options import check_options, option, options_of, unknown
@@ -26,59 +27,74 @@ PROGRAM = "python study/run.py"
 class Study:
     """A search under a budget, or the grid of a published table. Options that are unset find their value here."""
 
-    budget: Budget | None = None  # unset for a published table alone
+    budget: Budget | None = option(
+        None,
+        "largest cost of a trial per epoch, in N (one vanilla epoch): 4N, 1.2N; a published table has none",
+        read=parse_budget,
+    )
     trial: TrialConfig = field(
         default_factory=lambda: with_recipe(make_method("vanilla", {}), EMBEDDED)
     )  # without method
     given: tuple[str, ...] = ()  # which fields of `trial` were asked for: these override a table's protocol
-    methods: tuple[str, ...] = ("entprop",)
-    search: tuple[str, ...] = ()
-    fix: tuple[tuple[str, Any], ...] = ()
-    trials: int | None = option(
-        None, f"proposals [{EMBEDDED} 6, else 24; grid: all; with total-budget: as many as it pays for]", low=1
+    methods: tuple[str, ...] = option(
+        ("entprop",),
+        f"methods to search over; all: every method within the budget: {', '.join(METHODS)}",
+        read=words, metavar="M,M",
+    )  # fmt: skip
+    search: tuple[str, ...] = option(
+        (),
+        "hyper-parameters to search [the method's own: k,n,epsilon,metric for entprop]; also alpha, beta, weights, "
+        "aux_target",
+        read=words, metavar="NAME,…",
+    )  # fmt: skip
+    fix: tuple[tuple[str, Any], ...] = option(
+        (), "hyper-parameters to fix, e.g. weights=sum,n=1", read=fixed_values, metavar="NAME=VALUE,…"
     )
-    total_budget: float | None = None
+    trials: int | None = option(
+        None, f"number of trials [{EMBEDDED} 6, else 24; grid: all; with total-budget: as many as it pays for]", low=1
+    )
+    total_budget: float | None = option(
+        None, "stop the search once the next trial would exceed C N-epochs, e.g. 500N", read=parse_total, metavar="C"
+    )
     scheduler: Literal["none", "asha"] = option(
-        "none", "every trial to its end, or asha: stop the worse half at rungs of spent cost"
+        "none", "none: train every trial to its end; asha: stop the worse half at rungs of spent cost"
     )
     sampler: Literal["tpe", "gp", "random", "grid"] | None = option(None, "search algorithm [tpe]")
-    objective: Literal["h", "pareto"] = option("h", "validation H, or H against cost")
+    objective: Literal["h", "pareto"] = option("h", "h: maximize validation H; pareto: trade validation H against cost")
     confirm: int | None = option(
-        None,
-        f"how many of the best are trained anew and measured on test images [{EMBEDDED} 1, else 3]; 0: none",
-        low=0,
+        None, f"top trials to retrain with fresh seeds and test [{EMBEDDED} 1, else 3]; 0: none", low=0
     )
-    seeds: int | None = option(
-        None, "fresh seeds of each confirmed setting or row of a table [6; table: its own]", low=1
-    )
+    seeds: int | None = option(None, "fresh seeds per confirmed setting or table row [6; table: its own]", low=1)
     controls: bool | None = option(
-        None, "confirm vanilla at three learning rates and at equal cost, too: true or false [digits false, else true]"
+        None, "also confirm vanilla at other learning rates and at equal cost: true or false [digits false, else true]"
     )
-    table: str | None = option(None, "run the grid of a published table instead of a search, as entprop/16")
-    scale: Literal["paper", "demo"] = option("paper", "of a table: the published protocol, or digits with three seeds")
-    out: str | None = option(None, "folder of the study, a new one [runs/<date>-<dataset>-<budget>]")
+    table: str | None = option(None, "run the grid of a published table instead of a search, e.g. entprop/16")
+    scale: Literal["paper", "demo"] = option(
+        "paper", "of --table; paper: the published protocol; demo: digits with three seeds"
+    )
+    out: str | None = option(None, "new folder for the study [runs/<date>-<dataset>-<budget>]")
     address: str | None = option(
         None, "a running Ray cluster: auto or HOST:PORT; for ray:// use ray job submit [RAY_ADDRESS, else local]"
     )
-    storage: str | None = option(None, "shared place for checkpoints on a cluster: PATH or s3://… [the study's folder]")
-    cpus_per_trial: float = option(1.0, "CPU cores of a trial", above=0)
+    storage: str | None = option(
+        None, "shared storage for checkpoints on a cluster: PATH or s3://… [the study's folder]"
+    )
+    cpus_per_trial: float = option(1.0, "CPU cores per trial", above=0)
     gpus_per_trial: float | None = option(
-        None, "GPUs of a trial, a fraction shares one [1 if there is one, else 0]", low=0, high=1
+        None, "GPUs per trial; a fraction shares one [1 if there is one, else 0]", low=0, high=1
     )
-    trials_per_gpu: int | None = option(
-        1, "trials that share a GPU; auto: as many as bring most, tried out before the study", low=1
-    )  # None is auto
+    trials_per_gpu: int | None = option(1, "trials per GPU; auto: measure throughput first", low=1, read=number_or_auto)
     concurrency: int | None = option(None, "trials at once [as many as the resources allow]", low=1)
-    max_failures: int = option(2, "how often a trial that dies with its worker is taken up again", low=0)
-    device: Literal["auto", "cpu", "cuda"] = option("auto", "of the trials; auto: a GPU where there is one")
-    data_root: str | None = option(None, "where data sets lie or are downloaded to")
-    warm_start: tuple[str, ...] = ()
-    seed: int = option(
-        0, "seed of the proposals and of the trials; confirmation takes fresh ones", low=0, high=2**31 - 1
+    max_failures: int = option(2, "retries for a trial whose worker died", low=0)
+    device: Literal["auto", "cpu", "cuda"] = option("auto", "where trials train; auto: a GPU if there is one")
+    data_root: str | None = option(None, "folder of the data sets, also for downloads")
+    warm_start: tuple[str, ...] = option(
+        (), "earlier studies whose trials the sampler starts from", read=words, metavar="DIR,…"
     )
+    seed: int = option(0, "seed of the sampler and of the trials; confirmation uses fresh seeds", low=0, high=2**31 - 1)
     dashboard: bool = option(False, "print the address of Ray's dashboard and how to log in", switch=True)
     tensorboard: bool = option(False, "write TensorBoard files beside the results", switch=True)
-    quiet: bool = option(False, "print the result alone", switch=True)
+    quiet: bool = option(False, "print only the result", switch=True)
     dry_run: bool = option(False, "print the plan and run nothing", switch=True)
     resume: bool = False
     extend: int = 0
@@ -90,16 +106,16 @@ class Study:
         self._set(trial=dataclasses.replace(self.trial, method=make_method("vanilla", {}), seed=self.seed))
         if self.trials_per_gpu != 1 and self.gpus_per_trial is not None:
             raise ValueError(
-                f"one of gpus_per_trial and trials_per_gpu must be left alone, got {self.gpus_per_trial:g} and "
+                f"only one of --gpus-per-trial and --trials-per-gpu can be set, got {self.gpus_per_trial:g} and "
                 f"{self.trials_per_gpu or 'auto'}"
             )
         if self.table is not None:
             _check_table(self)
             return
         if self.budget is None:
-            raise ValueError("budget must be given for a search, as in --budget 4N")
+            raise ValueError("a search needs a budget, e.g. --budget 4N")
         if self.scale != "paper":
-            raise ValueError(f"scale must come with a table, got {self.scale}")
+            raise ValueError(f"--scale {self.scale} needs --table")
         self._settle()
         _check_methods(self)
         _check_search(self)
@@ -112,14 +128,9 @@ class Study:
 
     def _settle(self) -> None:
         """Defaults that depend on other options."""
-        if self.sampler is None:
-            self._set(sampler="tpe")
-        if self.confirm is None:
-            self._set(confirm=1 if self.trial.dataset == EMBEDDED else 3)
-        if self.seeds is None:
-            self._set(seeds=6)
-        if self.controls is None:
-            self._set(controls=self.trial.dataset != EMBEDDED)
+        small = self.trial.dataset == EMBEDDED
+        defaults = {"sampler": "tpe", "confirm": 1 if small else 3, "seeds": 6, "controls": not small}
+        self._set(**{name: value for name, value in defaults.items() if getattr(self, name) is None})
 
     def _settle_trials(self) -> None:
         if self.trials is None and self.sampler == "grid":
@@ -142,8 +153,8 @@ class Study:
         return {
             method: tuple(
                 name
-                for name in spaces.SEARCHABLE.get(method, ())
-                if name in (self.search or spaces.SEARCHED.get(method, ())) and name not in fixed
+                for name in spaces.space_for(method).searchable
+                if name in (self.search or spaces.space_for(method).searched) and name not in fixed
             )
             for method in self.methods
         }
@@ -171,7 +182,7 @@ class Study:
         return {name: getattr(self.trial, name) for name in self.given}
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for `study.json`; `from_dict` reads them back."""
+        """JSON values for `study.json`; `from_dict` reads them back."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in MOMENTARY}
         trial = self.trial.as_dict()
         del trial["method"], trial["seed"]
@@ -180,7 +191,7 @@ class Study:
             "budget": None if self.budget is None else format_budget(self.budget),
             "trial": trial,
             "fix": dict(self.fix),
-            **{name: list(values[name]) for name in ("given", "methods", "search", "warm_start")},
+            **{name: list(values[name]) for name in _LISTS},
         }
 
     @classmethod
@@ -190,7 +201,7 @@ class Study:
         for name in values:
             if name not in known:
                 raise ValueError(unknown("option", name, known))
-        if missing := {"budget", "trial", "fix", "given", "methods", "search", "warm_start"} - set(values):
+        if missing := {"budget", "trial", "fix", *_LISTS} - set(values):
             raise ValueError(f"the options of a study must hold {min(missing)}, got {', '.join(values) or 'none'}")
         try:
             return cls(
@@ -199,13 +210,14 @@ class Study:
                     "budget": None if values["budget"] is None else parse_budget(values["budget"]),
                     "trial": TrialConfig.from_dict(values["trial"]),
                     "fix": tuple(values["fix"].items()),
-                    **{name: tuple(values[name]) for name in ("given", "methods", "search", "warm_start")},
+                    **{name: tuple(values[name]) for name in _LISTS},
                 }
             )
         except (TypeError, AttributeError, KeyError) as error:  # of values that no command line gives
             raise ValueError(f"the options of a study must be those that a study wrote ({error})") from error
 
 
+_LISTS = ("given", "methods", "search", "warm_start")  # tuples here, lists in study.json
 MOMENTARY = ("dry_run", "resume", "extend", "quiet")  # of one call, not of the study
 # What may differ when a study goes on: where it runs and what is shown, nothing that a result depends on.
 CHANGEABLE = (
@@ -236,22 +248,19 @@ def _check_table(study: Study) -> None:
     from study.papers import COMPUTED, GRIDS, cells
 
     if study.table in COMPUTED:
-        raise ValueError(
-            f"table must be one that is trained, got {study.table}, which {PROGRAM} --table {study.table} prints"
-        )
+        raise ValueError(f"table {study.table} is computed, not trained; {PROGRAM} --table {study.table} prints it")
     if study.table not in GRIDS:
         raise ValueError(unknown("table", study.table, [*GRIDS, *COMPUTED]))
-    searching = [name for name, default in _SEARCH_OPTIONS.items() if getattr(study, name) != default]
+    searching = [name for name in _SEARCH_OPTIONS if getattr(study, name) != getattr(Study, name)]
     if searching:
-        raise ValueError(f"{searching[0]} must be left alone with a table, whose rows are given")
+        raise ValueError(f"--{searching[0].replace('_', '-')} does not apply to --table")
     cells(study.table, study.changes, study.scale, study.seeds)  # raises for what a row cannot be trained with
 
 
-_SEARCH_OPTIONS: dict[str, Any] = {
-    "budget": None, "methods": ("entprop",), "search": (), "fix": (), "trials": None, "total_budget": None,
-    "scheduler": "none", "sampler": None, "objective": "h", "confirm": None, "controls": None, "warm_start": (),
-    "extend": 0,
-}  # fmt: skip
+_SEARCH_OPTIONS = (
+    "budget", "methods", "search", "fix", "trials", "total_budget", "scheduler", "sampler", "objective", "confirm",
+    "controls", "warm_start", "extend",
+)  # fmt: skip
 
 
 def _check_methods(study: Study) -> None:
@@ -276,7 +285,7 @@ def _check_search(study: Study) -> None:
         known = {
             name
             for method in study.methods
-            for name in (spaces.SEARCHABLE.get(method, ()) if option_name == "search" else fields_of(method))
+            for name in (spaces.space_for(method).searchable if option_name == "search" else fields_of(method))
         }
         for name in names:
             if name not in known:
@@ -298,7 +307,7 @@ def _check_search(study: Study) -> None:
 
 def _check_strategy(study: Study) -> None:
     if study.scheduler == "asha" and study.sampler == "gp":
-        raise ValueError("sampler must be tpe or random with scheduler asha, got gp, which learns nothing from stops")
+        raise ValueError("sampler must be tpe or random with scheduler asha, got gp, which cannot use stopped trials")
     if study.scheduler == "asha" and study.objective == "pareto":
         raise ValueError("scheduler must be none with objective pareto: a trial cannot be stopped for two objectives")
     if study.sampler == "grid" and len(study.methods) > 1:
@@ -307,11 +316,11 @@ def _check_strategy(study: Study) -> None:
         raise ValueError(f"search must name something for sampler grid, {study.methods[0]} alone has one setting")
     if study.sampler == "grid" and study.trials is not None and study.trials != study.grid_size:
         raise ValueError(
-            f"trials must be left alone with sampler grid, which has {study.grid_size} settings, got {study.trials}; "
-            "narrow it with --search"
+            f"--trials does not apply to --sampler grid, which tries all {study.grid_size} settings, "
+            f"got {study.trials}; narrow it with --search"
         )
     if study.sampler == "grid" and study.warm_start:
-        raise ValueError("warm_start must be left alone with sampler grid, which learns from no earlier trial")
+        raise ValueError("--warm-start does not apply to --sampler grid, which learns from no earlier trial")
     if study.total_budget is not None and study.total_budget < study.trial.epochs:
         raise ValueError(
             f"total_budget must pay for one vanilla trial of {format_cost(study.trial.epochs)} (epochs × 1N), "

@@ -1,22 +1,19 @@
 """Which configurations are confirmed, with which seeds, and why."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from study.config.space import control_configs, trial_config
+from study.config.space import control_configs, published_values, trial_config
 from study.config.study_config import Study
 from study.files.configs import config_id, method_of
 from study.files.ranking import best
 from study.papers import cells
 from study.workers.jobs import Row
-from trainables.config import TrialConfig, make_method, method_options
+from trainables.config import TrialConfig, method_options
 from trainables.disk import data_folder
-
-PUBLISHED = ((0.2, 1), (0.6, 1), (0.2, 5), (0.6, 5))  # the EntProp paper's k and n
-PUBLISHED_ON_DIGITS = ((0.2, 1), (0.6, 5))  # the cheapest and the dearest: all four would take half as long again
 
 
 @dataclass(frozen=True)
@@ -54,16 +51,9 @@ def of_trial(row: Row) -> dict[str, Any]:
 
 
 def published(study: Study) -> list[dict[str, Any]]:
-    """The EntProp paper's settings within the budget."""
-    pairs = PUBLISHED_ON_DIGITS if study.trial.dataset == "digits" else PUBLISHED
-    settings = [{"method": "entprop", "k": k, "n": n} for k, n in pairs]
-    return [values for values in settings if study.budget and study.budget.allows(cost_of(values))]
-
-
-def cost_of(values: Mapping[str, Any]) -> float:
-    """The nominal cost per epoch of a method with these values, in N."""
-    chosen = dict(values)
-    return make_method(chosen.pop("method"), chosen).cost
+    """Published settings of EntProp and the study's methods; on digits, to save time, at most two of each method."""
+    methods = [name for name in dict.fromkeys(("entprop", *study.methods)) if name not in ("vanilla", "mixup")]
+    return published_values(study, methods, ends_only=study.trial.dataset == "digits")
 
 
 def fresh_seeds(study: Study) -> tuple[int, ...]:
@@ -108,13 +98,13 @@ def run_name(config: TrialConfig, seed: int) -> str:
     return f"confirm-{config_id(config)}-{seed}"
 
 
-def check_pictures(study: Study, chosen: Iterable[Candidate]) -> None:
-    """ValueError unless the other pictures that a table measures are there."""
+def check_images(study: Study, chosen: Iterable[Candidate]) -> None:
+    """ValueError unless the other images that a table measures are there."""
     for path in {shift_folder(study, each) for one in chosen for each in one.measures if "shift" in each}:
         if not path.is_dir():
-            raise ValueError(f"table {study.table} needs a folder of pictures for each class in {path}, got none")
+            raise ValueError(f"table {study.table} needs a folder of images for each class in {path}, got none")
 
 
 def shift_folder(study: Study, measure: Row) -> Path:
-    """Where other pictures of the same classes lie: beside the data sets."""
+    """Where other images of the same classes lie: beside the data sets."""
     return data_folder(Path(study.data_root) if study.data_root else None) / measure["shift"].removeprefix("folder:")

@@ -1,4 +1,4 @@
-"""Intervals drawn in characters, a line each on one scale: a picture that every terminal and log can show."""
+"""Intervals drawn in characters, one line each on a common scale, for terminals and logs."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,7 +7,7 @@ WIDTH = 56
 
 
 class Bar(NamedTuple):
-    """A line of the picture: a mean and the ends of its interval."""
+    """One line of the chart: a mean and the ends of its interval."""
 
     label: str
     low: float

@@ -1,14 +1,12 @@
-"""What a table measured beside accuracy and the corruptions, as text: attacks, margins, distances and the like."""
+"""Attacks, margins, distances and other measures of a table, as text."""
 
 from collections.abc import Iterable, Sequence
 
 from study.confirm.comparisons import interval
-from study.display.summary import aligned, with_interval
+from study.display.summary import with_interval
+from study.files.aligned import WIDTH, aligned
 from study.files.columns import SELECTED
 from study.files.results import Row
-
-WIDTH = 118  # of a line; what does not fit beside each other stands below
-
 
 Values = dict[str, dict[str, dict[int, float]]]  # what was measured -> configuration -> seed -> value
 
@@ -26,7 +24,7 @@ def measured_text(confirm: Sequence[Row], attacks: Iterable[Row], measures: Iter
 
 
 def column_name(row: Row) -> str:
-    """What a row of measures.csv is about: transfer PGD10-8, aux sa."""
+    """The column of a row of measures.csv: transfer PGD10-8, aux sa."""
     parts = ["aux"] if row["norm"] == "aux" else []
     return " ".join([*parts, row["measure"], *([] if row["name"] == "all" else [row["name"]])])
 
@@ -42,13 +40,13 @@ def _cell(by_seed: dict[int, float]) -> str:
 
 
 def _blocks(first: tuple[str, ...], columns: Sequence[tuple[str, ...]]) -> Iterable[str]:
-    """The columns in tables that are no wider than a line, each beginning with the labels."""
+    """The columns in tables no wider than a line, each with the labels first."""
     room = WIDTH - max(map(len, first))
     block: list[tuple[str, ...]] = []
     for column in columns:
         if block and sum(2 + max(map(len, each)) for each in [*block, column]) > room:
-            yield aligned(list(zip(first, *block, strict=True)))
+            yield aligned(list(zip(first, *block, strict=True)), numbers=True)
             block = []
         block.append(column)
     if block:
-        yield aligned(list(zip(first, *block, strict=True)))
+        yield aligned(list(zip(first, *block, strict=True)), numbers=True)

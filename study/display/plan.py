@@ -12,6 +12,7 @@ from statistics import fmean
 from typing import Any
 
 from search_spaces import spaces
+from search_spaces.describe import describe
 from study.config.budget import format_budget, format_cost
 from study.config.space import share_limits
 from study.config.study_config import EMBEDDED, Study
@@ -77,15 +78,12 @@ def mean_cost(study: Study) -> float:
 
 def _mean_cost(study: Study, method: str) -> float:
     searched, fixed, per_epoch = study.searched[method], study.fixed[method], study.per_epoch
-    largest = spaces.largest_n(method, per_epoch, searched, fixed)
-    numbers = range(1, largest + 1) if "n" in searched else None
-    if method == "advprop" and numbers:
-        return 2 + fmean(numbers)
-    if not {"k", "p_adv"} & set(searched):
+    space = spaces.space_for(method)
+    numbers = range(1, spaces.largest_n(method, per_epoch, searched, fixed) + 1) if "n" in searched else None
+    if space.share not in searched:
         return make_method(method, fixed).cost if not numbers else fmean(_cost(method, fixed, n) for n in numbers)
-    most = spaces.LARGEST_P_ADV if method == "fast_advprop" else 1.0
-    passes = [spaces.passes(method, {**fixed, "n": n}) for n in numbers or [fixed.get("n", 1)]]
-    return 1 + 0.5 * fmean(count * spaces.largest_share(per_epoch, count, most) for count in passes)
+    passes = [spaces.passes({**fixed, "n": n}) for n in numbers or [fixed.get("n", 1)]]
+    return 1 + 0.5 * fmean(count * spaces.largest_share(per_epoch, count, space.largest_share) for count in passes)
 
 
 def _cost(method: str, fixed: Mapping[str, Any], n: int) -> float:
@@ -132,28 +130,16 @@ def _method_lines(study: Study, method: str) -> list[str]:
     lines = []
     limits = share_limits(study, method)
     if limits:
-        share_name = "p_adv" if method == "fast_advprop" else "k"
+        share = spaces.space_for(method).share
         lines.append(f"{'n':<7}" + "".join(f"{n:>8}" for n in limits))
-        lines.append(f"{share_name + ' ≤':<7}" + "".join(f"{limit:>8.4g}" for limit in limits.values()))
+        lines.append(f"{f'{share} ≤':<7}" + "".join(f"{limit:>8.4g}" for limit in limits.values()))
         if per_epoch == 1:
-            lines.append(
-                f"1N pays for {share_name} = 0 alone: nothing reaches the auxiliary norms, all proposals are one"
-            )
+            lines.append(f"1N pays for {share} = 0 alone: nothing reaches the auxiliary norms, all proposals are equal")
         elif study.budget and study.budget.unconstrained:
             lines.append("the budget binds nowhere")
     elif "n" in searched:
         lines.append(f"n from 1 to {spaces.largest_n(method, per_epoch, searched, fixed)}")
-    for name, (low, high, logarithmic) in spaces.ranges_of(method).items():
-        if name in searched:
-            tied = name == "epsilon" and "alpha" not in searched and "alpha" not in fixed
-            units = ["1/255"] * (name in ("epsilon", "alpha")) + ["log"] * logarithmic
-            lines.append(
-                f"{name} from {low:g} to {high:g}"
-                + (f" ({', '.join(units)})" if units else "")
-                + (f", alpha = max(1, {'2·' * (spaces.pace(method) == 2)}epsilon / (n + 1))" if tied else "")
-            )
-    choices = spaces.choices_of(method)
-    return lines + [f"{name}: {', '.join(values)}" for name, values in choices.items() if name in searched]
+    return lines + describe(method, set(searched) - {"k", "p_adv", "n"}, fixed)
 
 
 def estimated_seconds(study: Study, slots: int = 1) -> float | None:

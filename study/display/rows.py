@@ -22,7 +22,7 @@ SYMBOLS = {"epsilon": "ε", "alpha": "α", "rho": "ρ"}
 
 
 def setting(row: Mapping[str, Any]) -> str:
-    """The method of a row with what was chosen: entprop k=0.2 n=1 ε=1 entropy."""
+    """The method of a row with its settings: entprop k=0.2 n=1 ε=1 entropy."""
     name = row["method"]
     values = method_options(method_of(row))
     defaults = method_options(make_method(name, {}))
@@ -44,9 +44,8 @@ def ended_line(row: Row) -> str:
     if row["status"] == "finished":
         return f"{head}  H {points(row['val_h'])} (SA {points(row['val_sa'])}, RA {points(row['val_ra'])})"
     if row["status"] == "stopped":
-        return f"{head}  stopped after epoch {row['epochs']}" + (
-            f" at H {points(row['val_h'])}" if row["val_h"] is not None else ""
-        )
+        reached = "" if row["val_h"] is None else f" at H {points(row['val_h'])}"
+        return f"{head}  stopped after epoch {row['epochs']}{reached}"
     if row["status"] == "failed":
         return f"{head}  failed: {first_line(row['error'])}"
     return f"{head}  running"
@@ -75,7 +74,7 @@ def _seconds(value: float | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time as people say it: 8 s, 3 min 20 s, 2 h 5 min, 3 d 4 h."""
+    """A time in seconds as text: 8 s, 3 min 20 s, 2 h 5 min, 3 d 4 h."""
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"
@@ -87,7 +86,7 @@ def duration(seconds: float) -> str:
 
 
 def spent_of(row: Row) -> float:
-    """What a trial or a confirmed run has cost, in N-epochs."""
+    """The cost of a trial or a confirmed run, in N-epochs."""
     if row.get("spent") is not None:
         return float(row["spent"])
     return float(row["cost"] or 0.0) * (row.get("epochs") or 0)

@@ -1,20 +1,21 @@
-"""A study's folder as text, whatever state it is in (`run.py show DIR`), or many in a line each (`run.py ls DIR`)."""
+"""A study's folder as text, finished or not (`run.py show DIR`), or one line per study (`run.py ls DIR`)."""
 
 import datetime
 from pathlib import Path
 from typing import Any
 
 from study.config.study_config import PROGRAM
-from study.confirm.comparisons import confirmed
+from study.confirm.comparisons import settings_of
 from study.display.measures import measured_text
 from study.display.rows import duration, ended_line, first_line, setting
 from study.display.summary import confirmed_chart, confirmed_table, counts_line, front_table, verdict
+from study.files.aligned import aligned
 from study.files.ranking import best
 from study.files.results import Results, Row
 
 
 def show_study(folder: Path | str) -> str:
-    """Everything that a study's folder says, and what is missing in it."""
+    """All results in a study's folder, and what is missing there."""
     results = Results(folder)
     study = results.read_study()
     trials, confirm = results.trials, results.confirm
@@ -23,12 +24,12 @@ def show_study(folder: Path | str) -> str:
         parts.append(counts_line(trials))
         parts += _trials(trials)
     elif not _options(study).get("table"):
-        parts.append("no trial has begun yet")
+        parts.append("no trial has started yet")
     if confirm:
-        parts += filter(None, [confirmed_table(confirm), confirmed_chart(confirm)])
         further = measured_text(confirm, results.attacks, results.measures)
-        parts += [further] if further else []
-        parts += ["\n".join(verdict(confirm))] if verdict(confirm) else []
+        parts += filter(
+            None, [confirmed_table(confirm), confirmed_chart(confirm), further, "\n".join(verdict(confirm))]
+        )
         parts += _failures([row for row in confirm if row["h"] is None and row["error"]], "seed")
     missing = _missing(Path(folder), study, trials, confirm)
     return "\n\n".join([*parts, *missing])
@@ -41,42 +42,38 @@ def list_studies(folder: Path | str) -> str:
         found = [Path(folder), *found]
     if not found:
         return f"no studies in {folder}; {PROGRAM} --budget 4N makes one in runs/"
-    lines: list[tuple[str, ...]] = [("study", "state", "what", "trials", "best validation H", "confirmed H")]
-    lines += [_line(path) for path in found]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
+    header = ("study", "state", "what", "trials", "best validation H", "confirmed H")
+    return aligned([header, *map(_line, found)])
 
 
 def _line(folder: Path) -> tuple[str, ...]:
     try:
         results = Results(folder)
         study = results.read_study()
-        trials, groups = results.trials, confirmed(results.confirm)
+        trials, groups = results.trials, settings_of(results.confirm)
     except ValueError as error:
         return folder.name, "damaged", str(error), "", "", ""
     options = _options(study)
     done = sum(row["status"] == "finished" for row in trials)
     top = best(trials)
-    confirmed_best = next((group for group in groups if group.row["why"].startswith("best")), None)
+    confirmed_best = next((group for group in groups if group.why.startswith("best")), None)
+    mean = confirmed_best.interval() if confirmed_best else None
     return (
         folder.name,
         str(study.get("state", "unknown")),
         _what(options),
         f"{done}/{options['trials']}" if options.get("trials") else "",
         f"{top[0]['val_h']:.2f} {setting(top[0])}" if top else "–",
-        f"{confirmed_best.interval.mean:.2f} ± {confirmed_best.interval.half or 0:.2f}" if confirmed_best else "–",
+        f"{mean.mean:.2f} ± {mean.half or 0:.2f}" if mean else "–",
     )
 
 
 def _head(folder: Path, study: dict[str, Any]) -> list[str]:
     state, start, end = study.get("state", "unknown"), study.get("start"), study.get("end")
     took = f", took {duration(_seconds_between(start, end))}" if start and end else ""
-    lines = [f"{folder}: {_what(_options(study))}", f"{state}; began {start or 'at an unknown time'}{took}"]
-    command = study.get("command")
-    if command:
-        lines.append("command: " + (" ".join(command) if isinstance(command, list) else str(command)))
+    lines = [f"{folder}: {_what(_options(study))}", f"{state}; started {start or 'at an unknown time'}{took}"]
+    if command := study.get("command"):
+        lines.append(f"command: {' '.join(command)}")
     device, data = study.get("device"), study.get("data")
     if device:
         lines.append(f"device: {device}")
@@ -105,12 +102,12 @@ def _trials(trials: list[Row]) -> list[str]:
     parts = []
     top = best(trials, 5)
     if top:
-        parts.append("\n".join(["the best by validation H:", *(f"  {ended_line(row)}" for row in top)]))
+        parts.append("\n".join(["best trials by validation H:", *(f"  {ended_line(row)}" for row in top)]))
         parts.append(front_table(trials))
     running = [row for row in trials if row["status"] == "running"]
     if running:
         lines = [f"  trial {row['trial']:>3}  {setting(row)}  epoch {row['epochs'] or 0}" for row in running]
-        parts.append("\n".join(["running, or cut off:", *lines]))
+        parts.append("\n".join(["running or interrupted:", *lines]))
     return parts + _failures([row for row in trials if row["status"] == "failed"], "trial")
 
 
@@ -122,18 +119,18 @@ def _failures(rows: list[Row], number: str) -> list[str]:
 
 
 def _missing(folder: Path, study: dict[str, Any], trials: list[Row], confirm: list[Row]) -> list[str]:
-    """What a whole study would have and this one has not."""
+    """What this study lacks, compared with a finished one."""
     options, lines = _options(study), []
     ended = sum(row["status"] != "running" for row in trials)
     wanted = options.get("trials")
     if not options.get("table") and wanted and ended < wanted and not options.get("total_budget"):
         lines.append(f"missing: {wanted - ended} of {wanted} trials")
     if not confirm and (options.get("confirm") or options.get("table")):
-        lines.append("missing: no run was measured on test images yet")
+        lines.append("missing: no run was evaluated on test images yet")
     if study.get("state") != "finished":
         age = _age(folder)
         last = f"; last written {duration(age)} ago" if age is not None else ""
-        lines.append(f"{study.get('state', 'unknown')}{last}; if nothing runs: {PROGRAM} --resume {folder}")
+        lines.append(f"{study.get('state', 'unknown')}{last}; if it is not running: {PROGRAM} --resume {folder}")
     return ["\n".join(lines)] if lines else []
 
 

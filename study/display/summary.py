@@ -1,70 +1,82 @@
-"""What stands at the end of a study: confirmed settings with their intervals, the front, and the answer in words.
+"""The final text of a study: confirmed settings with intervals, the Pareto front, and the verdict in words."""
 
-Standard library only, so that `show` answers at once; `analysis` has the rest of the statistics.
-"""
-
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from study.config.budget import format_cost
 from study.config.study_config import PROGRAM
-from study.confirm.comparisons import CONTROLS, Confirmed, Interval, confirmed, difference, reference
+from study.confirm.comparisons import (
+    BASELINES,
+    HIGHER,
+    LEAST_PAIRS,
+    NOT_SHOWN,
+    NOT_TESTED,
+    Interval,
+    Judged,
+    Setting,
+    baseline,
+    compare_with_baselines,
+    compare_with_controls,
+    paired_test,
+    settings_of,
+)
 from study.display.chart import Bar, interval_chart
 from study.display.rows import points, setting, spent_of
+from study.files.aligned import aligned
 from study.files.ranking import finished, front
 from study.files.results import Row
-
-# --------------------------------------------------------------------------------------------------- the final text
 
 
 def confirmed_table(rows: Iterable[Row]) -> str:
     """Mean ± 95 % confidence interval over seeds, and paired differences to vanilla and to mixup alone."""
-    groups = confirmed(rows)
-    if not groups:
+    found = settings_of(rows)
+    if not found:
         return "nothing confirmed yet"
-    several = len({(group.row["dataset"], group.row["model"]) for group in groups}) > 1
+    several = len({each.place[:2] for each in found}) > 1
     lines: list[tuple[str, ...]] = [("setting", "cost", "seeds", "SA", "RA", "H", "− vanilla", "− mixup")]
-    for group in sorted(groups, key=_order):
-        name = _name(group) + (f" ({group.row['dataset']}, {group.row['model']})" if several else "")
-        seeds = f"{len(group.h)}" + (f" ({group.failed} failed)" if group.failed else "")
-        measured = [with_interval(each) for each in (group.sa, group.ra, group.interval)]
-        differences = [_difference_cell(groups, method, group) for method in ("vanilla", "mixup")]
-        lines.append((name, format_cost(round(group.row["cost"], 3)), seeds, *measured, *differences))
-    return aligned(lines)
+    for each in sorted(found, key=_order):
+        name = _name(each) + (f" ({', '.join(each.place[:2])})" if several else "")
+        seeds = f"{len(each.h)}" + (f" ({each.failed} failed)" if each.failed else "")
+        measured = [with_interval(mean) if (mean := each.interval(name)) else "" for name in ("sa", "ra", "h")]
+        differences = [_difference_cell(found, method, each) for method in BASELINES]
+        lines.append((name, format_cost(round(each.row["cost"], 3)), seeds, *measured, *differences))
+    return aligned(lines, numbers=True)
 
 
 def confirmed_chart(rows: Iterable[Row]) -> str:
-    """H of each setting with its interval, the cheapest first; a picture for each data set and network."""
-    groups = sorted(confirmed(rows), key=lambda group: (group.row["cost"] * group.row["epochs"], -group.interval.mean))
+    """H of each setting with its interval, the cheapest first; a chart for each data set and network."""
+    means = [(each, mean) for each in settings_of(rows) if (mean := each.interval())]
     blocks: dict[tuple[str, str], list[Bar]] = {}
-    for group in groups:
-        found, label = group.interval, f"{format_cost(round(group.row['cost'], 3)):>6}  {_name(group)}"
-        bar = Bar(label, found.low, found.mean, found.high)
-        blocks.setdefault((group.row["dataset"], group.row["model"]), []).append(bar)
+    for each, mean in sorted(means, key=lambda pair: (pair[0].row["cost"] * pair[0].row["epochs"], -pair[1].mean)):
+        label = f"{format_cost(round(each.row['cost'], 3)):>6}  {_name(each)}"
+        bar = Bar(label, mean.low, mean.mean, mean.high)
+        blocks.setdefault((each.row["dataset"], each.row["model"]), []).append(bar)
     return "\n\n".join(
         interval_chart("H by cost" + (f" ({', '.join(where)})" if len(blocks) > 1 else ""), bars)
         for where, bars in blocks.items()
     )
 
 
-def _name(group: Confirmed) -> str:
-    name = f"{group.row['why']}: {setting(group.row)}"
-    if group.row["why"].startswith(CONTROLS):
-        name += f" lr={group.row['lr']:g} epochs={group.row['epochs']}"
-    return name
+def _name(found: Setting) -> str:
+    name = f"{found.why}: {setting(found.row)}"
+    return f"{name} lr={found.row['lr']:g} epochs={found.row['epochs']}" if found.control else name
 
 
-def _order(group: Confirmed) -> tuple[str, str, bool]:
+def _order(found: Setting) -> tuple[str, str, bool]:
     """Data sets and networks together, the best first; else as confirmed."""
-    return group.row["dataset"], group.row["model"], not group.row["why"].startswith("best")
+    return found.row["dataset"], found.row["model"], not found.why.startswith("best")
 
 
-def _difference_cell(groups: list[Confirmed], method: str, group: Confirmed) -> str:
-    other = reference(groups, method, group)
-    if other is None or other is group:
-        return ""
-    found = difference(group, other)
-    return "" if found is None else with_interval(found, signed=True)
+def _alike(found: Iterable[Setting], beside: Setting) -> list[Setting]:
+    """The settings of one data set, network, rate and length that may be compared."""
+    return [each for each in found if each.place == beside.place and not each.control]
+
+
+def _difference_cell(found: Sequence[Setting], method: str, each: Setting) -> str:
+    other = baseline(_alike(found, each), method)
+    test = paired_test(each.h, other.h) if other and other is not each else None
+    return with_interval(test.difference, signed=True) if test else ""
 
 
 def with_interval(found: Interval, signed: bool = False) -> str:
@@ -73,83 +85,78 @@ def with_interval(found: Interval, signed: bool = False) -> str:
     return mean if found.half is None else f"{mean} ± {found.half:.2f}"
 
 
-def aligned(lines: list[tuple[str, ...]]) -> str:
-    """Columns divided by two blanks, the first flush left, the others flush right."""
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return "\n".join(
-        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in lines
-    )
-
-
 def verdict(rows: Iterable[Row]) -> list[str]:
-    """In plain words: whether the best setting beats vanilla, and whether it beats mixup alone."""
-    groups = confirmed(rows)
-    top = next((group for group in groups if group.row["why"].startswith("best-1")), None)
+    """Whether the best setting is above vanilla, above mixup alone, and above vanilla under each control."""
+    found = settings_of(rows)
+    top = next((each for each in found if each.why.startswith("best-1")), None)
     if top is None:
         return []
-    named = [("vanilla", reference(groups, "vanilla", top)), ("mixup alone", reference(groups, "mixup", top))]
-    named += [(f"vanilla, {group.row['why']}", group) for group in groups if group.row["why"].startswith(CONTROLS)]
-    return [_compared(top, name, other) for name, other in named]
+    group = _alike(found, top)
+    compared = {id(each.baseline): each.judged for each in compare_with_baselines(group) if each.setting is top}
+    named = [(name, baseline(group, method)) for method, name in BASELINES.items()]
+    lines = [_compared(top, name, other, compared) for name, other in named]
+    controls = compare_with_controls(top, found)
+    return lines + [sentence(each.judged, "The best setting", f"vanilla, {each.baseline.why}") for each in controls]
 
 
-def _compared(top: Confirmed, name: str, other: Confirmed | None) -> str:
+def _compared(top: Setting, name: str, other: Setting | None, compared: Mapping[int, Judged]) -> str:
     if other is top:
         return f"The best setting found is {name} itself."
-    found = difference(top, other) if other is not None else None
-    return _in_words(found, name) if found else f"{name} was not confirmed beside the best setting."
+    if id(other) not in compared:
+        return f"{name} was not confirmed beside the best setting."
+    return sentence(compared[id(other)], "The best setting", name)
 
 
-def _in_words(found: Interval, name: str) -> str:
-    if found.half is None:
-        return f"The best setting differs from {name} by {found.mean:+.2f} H with one seed, which shows nothing."
-    numbers = f"{found.mean:+.2f} H, 95 % CI {found.low:+.2f} to {found.high:+.2f}, {found.seeds} paired seeds"
-    if not found.excludes_zero:
-        return f"The best setting does not beat {name}: {numbers}, which holds 0."
-    return f"The best setting {'beats' if found.mean > 0 else 'is worse than'} {name}: {numbers}."
+def sentence(found: Judged, subject: str, name: str) -> str:
+    """The verdict on a difference in H, with its interval, p and the family of tests."""
+    numbers = f"{found.difference.mean:+.2f} H"
+    if found.difference.half is not None:
+        numbers += f", 95 % CI {found.difference.low:+.2f} to {found.difference.high:+.2f}"
+    seeds = f"{found.difference.seeds} common seed{'s' if found.difference.seeds > 1 else ''}"
+    if found.verdict == NOT_TESTED:
+        reason = (
+            f"a test needs {LEAST_PAIRS} seeds, got {seeds}"
+            if found.difference.seeds < LEAST_PAIRS
+            else f"the difference is the same for all {seeds}"
+        )
+        return f"{subject} cannot be tested against {name}: {numbers}; {reason}."
+    verb = "beats" if found.verdict == HIGHER else "is worse than"
+    verb = "is not shown to differ from" if found.verdict == NOT_SHOWN else verb
+    return f"{subject} {verb} {name}: {numbers}, p = {found.p:.2g} (paired t test over {seeds}, {found.family})."
 
 
 def front_table(trials: Iterable[Row]) -> str:
-    """The best H for each cost, of trials at full length."""
+    """The Pareto front of validation H and cost, over trials of full length, as a table."""
     rows = front(trials)
     if not rows:
         return "no trial has finished yet"
     lines: list[tuple[str, ...]] = [("validation H by cost", "cost", "H", "SA", "RA")]
-    lines += [
-        (
-            setting(row),
-            format_cost(round(row["cost"], 3)),
-            *(points(row[name]) for name in ("val_h", "val_sa", "val_ra")),
-        )
-        for row in rows
-    ]
-    return aligned(lines)
+    for row in rows:
+        measured = (points(row[name]) for name in ("val_h", "val_sa", "val_ra"))
+        lines.append((setting(row), format_cost(round(row["cost"], 3)), *measured))
+    return aligned(lines, numbers=True)
 
 
 def counts_line(trials: Iterable[Row]) -> str:
-    """How many trials there are of each status, and what they have cost."""
+    """The number of trials by status, and their cost."""
     rows = list(trials)
-    found = {
-        status: sum(row["status"] == status for row in rows) for status in ("finished", "stopped", "failed", "running")
-    }
-    named = ", ".join(f"{count} {status}" for status, count in found.items() if count)
+    found = Counter(row["status"] for row in rows)
+    named = ", ".join(f"{found[name]} {name}" for name in ("finished", "stopped", "failed", "running") if found[name])
     return f"{len(rows)} trials: {named or 'none'}; spent {format_cost(round(sum(spent_of(row) for row in rows), 1))}"
 
 
 def final_text(folder: Path | str, trials: list[Row], confirm: list[Row]) -> str:
-    """What stands at the end of a study: the confirmed table, the front, where things lie, what to do next."""
+    """The final text of a study: the confirmed table, the front, the files and the next commands."""
     parts = []
     if confirm:
-        parts.append(
-            "On test images and the 15 corruptions, mean ± 95 % CI over seeds; differences in H, paired by seed:"
-        )
-        parts += [confirmed_table(confirm), confirmed_chart(confirm), "\n".join(verdict(confirm))]
+        title = "On test images and the 15 corruptions, mean ± 95 % CI over seeds; differences in H, paired by seed:"
+        parts += [title, confirmed_table(confirm), confirmed_chart(confirm), "\n".join(verdict(confirm))]
     if trials:
         parts += [front_table(trials), counts_line(trials)]
-        short = len([row for row in trials if row["status"] == "finished"]) - len(finished(trials))
-        parts += [f"{short} finished trials were shorter than the others and are not ranked"] if short else []
+        short = sum(row["status"] == "finished" for row in trials) - len(finished(trials))
+        parts += [f"{short} finished trials had fewer epochs than the others and are not ranked"] if short else []
     files = sorted(path.name for path in Path(folder).glob("*.csv"))
-    parts.append(f"everything lies in {folder}: {', '.join(['study.json', *files])}")
-    parts.append(
-        f"next: {PROGRAM} show {folder}" + (f"   or: {PROGRAM} --resume {folder} --extend 24" if trials else "")
-    )
+    parts.append(f"all files are in {folder}: {', '.join(['study.json', *files])}")
+    more = f"   or: {PROGRAM} --resume {folder} --extend 24" if trials else ""
+    parts.append(f"next: {PROGRAM} show {folder}{more}")
     return "\n\n".join(filter(None, parts))

@@ -1,4 +1,4 @@
-"""What a plan says of a published table: its rows, what is measured of them, and what it needs."""
+"""The plan of a published table: its rows, what is measured, and what it needs."""
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,17 +7,16 @@ from typing import Any
 from study.config.budget import format_cost
 from study.config.study_config import Study
 from study.confirm.chosen import Candidate, run_name
+from study.files.aligned import WIDTH
 from study.papers import GRIDS, demo_twins
-from trainables.attacks.spec import GRADIENT_KINDS, parse_attacks
-
-WIDTH = 118
+from trainables.attacks.spec import parse_attacks
 
 
 def table_lines(study: Study, chosen: Sequence[Candidate]) -> list[str]:
     """The data sets and networks of a table, its rows as they first appear there, and what is measured."""
     grid = GRIDS[study.table or ""]
     places = list(dict.fromkeys((each.config.dataset, each.config.model) for each in chosen))
-    title = f"table {study.table}: {grid.title}" + ("; its printed numbers are lost" if grid.lost else "")
+    title = f"table {study.table}: {grid.title}" + ("; its printed numbers are missing" if grid.lost else "")
     lines = textwrap.wrap(title, WIDTH, subsequent_indent="  ")
     lines += wrapped("on", ", ".join(f"{dataset} with {model}" for dataset, model in places))
     rows: dict[str, str] = {}
@@ -42,25 +41,25 @@ def _flags(measure: Mapping[str, Any]) -> str:
 
 
 def table_notes(study: Study, chosen: Sequence[Candidate]) -> Iterable[str]:
-    """What the published size needs, and which networks are there to be attacked."""
+    """What the published scale needs, how long attacks are, and which networks are proxies."""
     if (needs := GRIDS[study.table or ""].needs) and study.scale == "paper":
         yield needs
     if study.scale == "demo" and (twin := demo_twins().get(study.table or "")):
-        yield f"a demonstration is on digits alone: it trains the networks of {twin} again"
+        yield f"the demo scale uses digits only: it trains the same networks as {twin}"
     if steps := max((gradient_steps(each.measures) for each in chosen), default=0):
-        yield f"the time is that without attacks, which are up to {steps:,} gradient steps for each attacked image"
+        yield f"the time excludes attacks: up to {steps:,} gradient steps per attacked image"
     named = {measure["transfer_from"] for each in chosen for measure in each.measures if "transfer_from" in measure}
     proxies = dict.fromkeys(each.why for each in chosen if run_name(each.config, each.seeds[-1]) in named)
     if proxies:
-        yield f"the last seed of {' and '.join(proxies)} is a proxy: the others are shown what is made against it"
+        yield f"the last seed of {' and '.join(proxies)} is a proxy: its attacks are transferred to the others"
 
 
 def gradient_steps(measures: Iterable[Mapping[str, Any]]) -> int:
-    """How many steps the attacks of these measures take on an image that none of them fools."""
+    """The largest number of gradient steps per image of the attacks of these measures."""
     attacks = [attack for measure in measures if "attack" in measure for attack in parse_attacks(measure["attack"])]
-    return sum((attack.steps or 0) * attack.restarts for attack in attacks if attack.kind in GRADIENT_KINDS)
+    return sum((attack.steps or 0) * attack.restarts for attack in attacks if attack.uses_gradients)
 
 
 def wrapped(head: str, text: str) -> list[str]:
-    """A text behind a head, in lines that are not too long."""
+    """A text with a heading, wrapped to the width of a screen."""
     return textwrap.wrap(text, WIDTH, initial_indent=f"{head:<9}", subsequent_indent=" " * 11)

@@ -1,7 +1,7 @@
-"""Look over installation and machine, and say for each thing that is wrong what to do: `python -m study.doctor`.
+"""Check the installation and the machine, and print a fix for each problem: `python -m study.doctor`.
 
-Takes some ten seconds and ends with `ok` (exit 0) or `N problems` (exit 1). Needs the standard library alone, so it can
-speak when torch or Ray cannot be imported: that is tried in another process, which may even crash.
+Takes about ten seconds and ends with `ok` (exit 0) or `N problems` (exit 1). It needs only the standard library: torch
+and Ray are imported in another process, which may crash.
 """
 
 import importlib
@@ -27,18 +27,15 @@ ROOT = Path(__file__).resolve().parents[2]
 IMPORTS = ("torch", "torchvision", "ray.tune", "optuna", "matplotlib.pyplot", "scipy.stats", "sklearn.datasets")
 
 
-# ---- reading the project's files ----------------------------------------------------------------------------------
-
-
 def lower_bounds(pyproject: str) -> dict[str, dict[str, str]]:
-    """The lower bound of every package by name, for `core` and for each extra."""
+    """The lower bound of each package by name, for `core` and for each extra."""
     project = tomllib.loads(pyproject)["project"]
     groups = {"core": project["dependencies"], **project["optional-dependencies"]}
     return {group: dict(_requirement(line) for line in lines) for group, lines in groups.items()}
 
 
 def locked_versions(lock: str) -> dict[str, set[str]]:
-    """The pinned versions of every package by name; there may be one per Python."""
+    """The pinned versions of each package by name; several if they depend on the Python version."""
     locked: dict[str, set[str]] = {}
     for name, version in re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", lock, flags=re.MULTILINE):
         locked.setdefault(_plain(name), set()).add(version)
@@ -56,11 +53,8 @@ def _plain(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-# ---- looking at the machine ---------------------------------------------------------------------------------------
-
-
 def look_at_imports() -> tuple[dict[str, str], Torch | None]:
-    """Why each of IMPORTS does not load (or nothing), and what torch says; all in a process that may crash."""
+    """Why each of IMPORTS fails (empty if it works), and what torch reports; imported in a separate process."""
     command = [sys.executable, "-c", "from study.doctor.__main__ import import_all; import_all()"]
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
@@ -71,7 +65,7 @@ def look_at_imports() -> tuple[dict[str, str], Torch | None]:
 
 
 def read_imports(output: str, code: int | None) -> tuple[dict[str, str], Torch | None]:
-    """What the process reported before it ended with this code; None is one that had to be stopped."""
+    """What the process reported before it ended with this exit code, None after a timeout."""
     reports = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
     failures = {report["name"]: report["failure"] for report in reports if "name" in report}
     torch = next((Torch(**report) for report in reports if "cuda" in report), None)
@@ -93,7 +87,7 @@ def import_all() -> None:
         failure = ""
         try:
             importlib.import_module(name)
-        except Exception as error:  # whatever a broken package raises is what is asked for
+        except Exception as error:  # a broken package may raise anything
             failure = f"{type(error).__name__}: {findings.first_line(str(error))}"
         print(json.dumps({"name": name, "failure": failure}), flush=True)
     if "torch" in sys.modules:
@@ -124,20 +118,19 @@ def _describe_torch() -> Torch:
 
 
 def look_at_smi() -> Smi | None:
-    """Run nvidia-smi, if there is one."""
-    path = shutil.which("nvidia-smi")
-    if path is None:
-        return None
-    query = [path, "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
+    """The output of nvidia-smi, None if it is not installed."""
+    query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
     try:
         done = subprocess.run(query, capture_output=True, text=True, timeout=60, check=False)
+    except FileNotFoundError:
+        return None
     except (OSError, subprocess.TimeoutExpired) as error:
         return Smi(1, str(error))
     return Smi(done.returncode, done.stdout or done.stderr)
 
 
 def look_at_project() -> str:
-    """The folder that a script elsewhere imports the project from, or nothing if it cannot."""
+    """The folder from which a script elsewhere imports the project; empty if it cannot."""
     code = "import pathlib, study; print(pathlib.Path(study.__file__).resolve().parents[1])"
     with tempfile.TemporaryDirectory() as elsewhere:
         done = subprocess.run([sys.executable, "-c", code], cwd=elsewhere, capture_output=True, text=True, check=False)
@@ -145,7 +138,7 @@ def look_at_project() -> str:
 
 
 def look_at_memory() -> tuple[int | None, int | None]:
-    """Available and total memory in bytes; inside a container, no more than it may use."""
+    """Available and total memory in bytes, within the limit of a container."""
     try:
         lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
     except OSError:
@@ -158,7 +151,7 @@ def look_at_memory() -> tuple[int | None, int | None]:
 
 
 def look_at_cpus() -> tuple[int, float | None]:
-    """Cores that this process may use, and the quota of its container if it has one."""
+    """The cores that this process may use, and the quota of its container in cores, if there is one."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota, _, period = _cgroup("cpu.max").partition(" ")
     return usable, int(quota) / int(period) if quota.isdigit() else None
@@ -170,43 +163,37 @@ def _cgroup(name: str) -> str:
 
 
 def look_at_disk(name: str, folder: Path) -> Finding:
-    """Judge the folder, or the nearest one above it that is there."""
+    """The finding for a folder, or for its nearest parent that exists."""
     there = next(path for path in (folder, *folder.parents) if path.exists())
     return findings.judge_disk(name, folder, shutil.disk_usage(there).free, os.access(there, os.W_OK))
 
 
-def look_at_open_files() -> tuple[int, int]:
-    """The soft and the hard limit of open files."""
+def examine() -> list[Finding]:
+    """All findings about this installation and this machine."""
     import resource  # not on Windows
 
-    return resource.getrlimit(resource.RLIMIT_NOFILE)
-
-
-def examine() -> list[Finding]:
-    """Everything there is to say about this installation on this machine."""
     failures, torch = look_at_imports()
     bounds = lower_bounds((ROOT / "pyproject.toml").read_text())
     installed = {_plain(dist.name): dist.version for dist in importlib.metadata.distributions()}
-    found = [findings.judge_python(sys.version_info[:3], sys.executable)]
-    found.append(Finding("platform", "ok", platform.platform()))
-    found.append(findings.judge_project(look_at_project(), ROOT))
-    for name, bound in {**bounds["core"], **bounds["cluster"], **bounds["notebooks"]}.items():
-        found.append(findings.judge_package(name, bound, installed.get(name), needed=True))
-    tools = [
-        findings.judge_package(name, bound, installed.get(name), needed=False) for name, bound in bounds["dev"].items()
-    ]
-    found += [tool for tool in tools if tool.state != "ok"] or [Finding("tools", "ok", ", ".join(bounds["dev"]))]
-    found.append(findings.judge_lock(locked_versions((ROOT / "requirements.lock").read_text()), installed))
-    found += [findings.judge_import(name, failure) for name, failure in failures.items()]
-    found.append(findings.judge_gpu(torch, look_at_smi(), os.environ.get("CUDA_VISIBLE_DEVICES"), bounds["core"]))
-    found.append(findings.judge_cpus(*look_at_cpus()))
-    found.append(findings.judge_memory(*look_at_memory()))
-    found.append(look_at_disk("disk, studies", ROOT / "runs"))
-    found.append(look_at_disk("disk, data", Path(os.environ.get("ENTPROP_DATA") or cache_folder())))
+    needed = {**bounds["core"], **bounds["cluster"], **bounds["notebooks"]}
+    tools = [findings.judge_package(name, bound, installed.get(name), False) for name, bound in bounds["dev"].items()]
     shm = Path("/dev/shm")
-    found.append(findings.judge_shared_memory(shutil.disk_usage(shm).free if shm.is_dir() else None))
-    found.append(findings.judge_open_files(*look_at_open_files()))
-    return found
+    return [
+        findings.judge_python(sys.version_info[:3], sys.executable),
+        Finding("platform", "ok", platform.platform()),
+        findings.judge_project(look_at_project(), ROOT),
+        *(findings.judge_package(name, bound, installed.get(name), True) for name, bound in needed.items()),
+        *([tool for tool in tools if tool.state != "ok"] or [Finding("tools", "ok", ", ".join(bounds["dev"]))]),
+        findings.judge_lock(locked_versions((ROOT / "requirements.lock").read_text()), installed),
+        *(findings.judge_import(name, failure) for name, failure in failures.items()),
+        findings.judge_gpu(torch, look_at_smi(), os.environ.get("CUDA_VISIBLE_DEVICES"), bounds["core"]),
+        findings.judge_cpus(*look_at_cpus()),
+        findings.judge_memory(*look_at_memory()),
+        look_at_disk("disk, studies", ROOT / "runs"),
+        look_at_disk("disk, data", Path(os.environ.get("ENTPROP_DATA") or cache_folder())),
+        findings.judge_shared_memory(shutil.disk_usage(shm).free if shm.is_dir() else None),
+        findings.judge_open_files(*resource.getrlimit(resource.RLIMIT_NOFILE)),
+    ]
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""What the doctor makes of what it sees: plain values in, findings with a way to mend them out."""
+"""Judge what was found on this machine: plain values in, findings with a fix out."""
 
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
+
+from study.files.aligned import aligned
 
 GIB = 2**30
 REINSTALL = "make clean && make env (with conda: conda env update -f environment.yml)"
@@ -14,23 +16,23 @@ NOT_TRIED = "not tried: an earlier import ended the process"
 
 
 class Finding(NamedTuple):
-    """One thing looked at: a note is good to know, only a problem makes the doctor fail; `mend` says what to do."""
+    """The result of one check, and what to do about it; only a problem makes the doctor fail."""
 
     name: str
     state: Literal["ok", "note", "problem"]
     text: str
-    mend: str = ""
+    fix: str = ""
 
 
 class Torch(NamedTuple):
-    """What torch says of itself and its accelerators, in a process of its own."""
+    """What torch reports about its build and the accelerators."""
 
     cuda: str | None  # the CUDA of the build, None for a CPU build
     hip: str | None
     devices: list[str]
     mps: bool
-    failure: str  # why a first small computation on device 0 failed, if it did
-    warning: str  # what torch warned about while it looked for devices
+    failure: str  # of a first small computation on device 0; empty if it succeeded
+    warning: str  # of torch's search for devices
 
 
 class Smi(NamedTuple):
@@ -41,7 +43,7 @@ class Smi(NamedTuple):
 
 
 def judge_python(version: tuple[int, ...], executable: str) -> Finding:
-    """Python must be one that the project promises."""
+    """Python must be a supported version."""
     text = f"{'.'.join(map(str, version[:3]))}, {executable}"
     if (3, 11) <= version[:2] <= (3, 13):
         return Finding("python", "ok", text)
@@ -58,22 +60,21 @@ def judge_package(name: str, bound: str, installed: str | None, needed: bool) ->
 
 
 def judge_lock(locked: Mapping[str, set[str]], installed: Mapping[str, str]) -> Finding:
-    """Other versions than the locked ones may be meant (conda, another torch build), so they are a note."""
+    """Versions other than the locked ones can be intended (conda, another torch build): a note."""
     both = sorted(set(locked) & set(installed))
     other = [f"{name} {installed[name]}" for name in both if installed[name] not in locked[name]]
     if not other:
-        return Finding("lock", "ok", f"{len(both)} packages, each as locked")
-    text = f"{len(other)} of {len(both)} packages are not as locked: {_some(other)}"
-    return Finding("lock", "note", text, f"if that was not meant: {REINSTALL}")
+        return Finding("lock", "ok", f"{len(both)} packages, all as locked")
+    some = ", ".join(other[:3]) + (", …" if len(other) > 3 else "")
+    text = f"{len(other)} of {len(both)} packages differ from the lock: {some}"
+    return Finding("lock", "note", text, f"if that was not intended: {REINSTALL}")
 
 
 def judge_import(name: str, failure: str) -> Finding:
-    """A package must also load: wheels of different builds, a missing library or an old processor show only then."""
-    if failure == NOT_TRIED:
-        return Finding(f"import {name}", "note", failure)
-    if failure:
+    """A package must also import: only that shows mismatched wheels, missing libraries and too old processors."""
+    if failure and failure != NOT_TRIED:
         return Finding(f"import {name}", "problem", failure, REINSTALL)
-    return Finding(f"import {name}", "ok", "loads")
+    return Finding(f"import {name}", "note" if failure else "ok", failure or "works")
 
 
 def judge_project(imported_from: str, root: Path) -> Finding:
@@ -85,17 +86,18 @@ def judge_project(imported_from: str, root: Path) -> Finding:
 
 
 def judge_gpu(torch: Torch | None, smi: Smi | None, visible: str | None, bounds: Mapping[str, str]) -> Finding:
-    """No accelerator is a note; one that is there but does not work is a problem, with its likely cause."""
+    """A missing accelerator is a note; one that does not work is a problem, with its likely cause."""
     if torch is None:
-        return Finding("gpu", "note", "not looked at: torch does not load")
+        return Finding("gpu", "note", "not checked: torch cannot be imported")
     wheel = MATCHING_WHEEL.format(bounds["torch"], bounds["torchvision"])
     if torch.devices:
         build = f"ROCm {torch.hip}" if torch.hip else f"CUDA {torch.cuda}"
-        seen = f"{', '.join(torch.devices)}; seen by torch ({build}){_driver_note(smi)}"
+        driver = f", driver {_driver(smi)}" if _driver(smi) else ""
+        seen = f"{', '.join(torch.devices)}; seen by torch ({build}){driver}"
         if not torch.failure:
             return Finding("gpu", "ok", seen)
-        advice = f"if the GPU is too old for this build: {wheel}"
-        return Finding("gpu", "problem", f"{seen}, but cannot compute: {torch.failure}", advice)
+        fix = f"if the GPU is too old for this build: {wheel}"
+        return Finding("gpu", "problem", f"{seen}, but cannot compute: {torch.failure}", fix)
     if torch.mps:
         return Finding("gpu", "ok", "Apple GPU, seen by torch (MPS)")
     if smi is None:
@@ -104,32 +106,32 @@ def judge_gpu(torch: Torch | None, smi: Smi | None, visible: str | None, bounds:
 
 
 def _unseen_gpu(torch: Torch, smi: Smi, visible: str | None, wheel: str) -> Finding:
-    """nvidia-smi is there and torch sees nothing: say why."""
+    """Why torch sees no GPU although nvidia-smi is installed."""
     if smi.code != 0 or not smi.output.strip():
         text = f"nvidia-smi fails: {first_line(smi.output) or f'exit {smi.code}'}"
-        return Finding("gpu", "problem", text, "restart after a driver update; else install the NVIDIA driver again")
+        return Finding("gpu", "problem", text, "restart after a driver update; else reinstall the NVIDIA driver")
     gpus = first_line(smi.output)
     if visible is not None and visible.strip() in ("", "-1"):
         text = f"{gpus}: hidden by CUDA_VISIBLE_DEVICES={visible!r}"
         return Finding("gpu", "note", text, "unset CUDA_VISIBLE_DEVICES to train on it")
     if torch.cuda is None:
         return Finding("gpu", "problem", f"{gpus}: torch is a build without CUDA", wheel)
-    driver = re.search(r"\b(\d{3,})\.\d+", smi.output)
+    driver = _driver(smi)
     oldest = OLDEST_DRIVER.get(_release(torch.cuda)[0])
-    if driver and oldest and int(driver.group(1)) < oldest:
+    if driver and oldest and _release(driver)[0] < oldest:
         text = f"{gpus}: torch does not see it, the driver is too old for its CUDA {torch.cuda}"
         return Finding("gpu", "problem", text, f"update the driver to {oldest} or newer; or, for this driver: {wheel}")
     reason = first_line(torch.warning) or "torch gives no reason"
     if visible is not None:
         reason += f" (CUDA_VISIBLE_DEVICES={visible})"
-    mend = "in a container, start it with --gpus all; else restart the machine"
-    return Finding("gpu", "problem", f"{gpus}: torch does not see it: {reason}", mend)
+    fix = "in a container, start it with --gpus all; else restart the machine"
+    return Finding("gpu", "problem", f"{gpus}: torch does not see it: {reason}", fix)
 
 
 def judge_cpus(usable: int, quota: float | None) -> Finding:
-    """Fewer cores by quota than the machine shows slow every thread pool down."""
+    """A container's quota below the visible cores slows every thread pool down."""
     if quota is not None and quota < usable:
-        text = f"{usable} seen, but {quota:g} granted to this container"
+        text = f"{usable} visible, but this container may use {quota:g}"
         return Finding("cpu", "note", text, f"limit a study's workers to {max(1, int(quota))}")
     return Finding("cpu", "ok", f"{usable} cores")
 
@@ -145,19 +147,19 @@ def judge_memory(available: int | None, total: int | None) -> Finding:
 
 
 def judge_disk(name: str, folder: Path, free: int, writable: bool) -> Finding:
-    """A folder must be writable; small disks are enough for the embedded data alone."""
+    """A folder must be writable; little space is enough for the embedded data only."""
     text = f"{free / GIB:.0f} GiB free in {folder}"
     if not writable:
         return Finding(name, "problem", f"{folder} is not writable", f"chown it: sudo chown $USER {folder}")
     if free < GIB:
         return Finding(name, "problem", f"{text}, must be 1 GiB or more", "free some space")
     if free < 10 * GIB:
-        return Finding(name, "note", f"{text}: enough for the embedded data", "CIFAR with its checkpoints wants 10")
+        return Finding(name, "note", f"{text}: enough for the embedded data", "CIFAR with its checkpoints needs 10 GiB")
     return Finding(name, "ok", text)
 
 
 def judge_shared_memory(size: int | None) -> Finding:
-    """Ray keeps its objects in /dev/shm, or slowly on disk when that is small."""
+    """Ray keeps its objects in /dev/shm, or on the slower disk if that is small."""
     if size is None:
         return Finding("shared memory", "ok", "no /dev/shm on this system")
     text = f"{size / GIB:.2g} GiB in /dev/shm"
@@ -167,9 +169,9 @@ def judge_shared_memory(size: int | None) -> Finding:
 
 
 def judge_open_files(soft: int, hard: int) -> Finding:
-    """Ray opens some thousand files and sockets; it raises the soft limit to the hard one by itself."""
+    """Ray opens thousands of files and sockets, and raises the soft limit to the hard one."""
     limit = "unlimited" if hard < 0 or hard > 2**62 else str(hard)
-    text = f"{soft}, may be raised to {limit}"
+    text = f"{soft}, can be raised to {limit}"
     if limit != "unlimited" and hard < 4096:
         return Finding("open files", "problem", f"{text}, must be 4096 or more", "sudo prlimit --pid $$ --nofile=65536")
     return Finding("open files", "ok", text)
@@ -178,16 +180,14 @@ def judge_open_files(soft: int, hard: int) -> Finding:
 def report(findings: Iterable[Finding]) -> tuple[str, int]:
     """The text to print and the exit status."""
     findings = list(findings)
-    width = max(len(finding.name) for finding in findings)
     mark = {"ok": " ", "note": "-", "problem": "!"}
-    lines = []
+    rows = []
     for finding in findings:
-        lines.append(f"{mark[finding.state]} {finding.name:<{width}}  {finding.text}")
-        if finding.mend:
-            lines.append(f"  {'':<{width}}  -> {finding.mend}")
+        rows.append((f"{mark[finding.state]} {finding.name}", finding.text))
+        rows += [("", f"-> {finding.fix}")] if finding.fix else []
     problems = sum(finding.state == "problem" for finding in findings)
     verdict = f"{problems} problem{'s' if problems > 1 else ''}" if problems else "ok"
-    return "\n".join([*lines, verdict]), int(problems > 0)
+    return f"{aligned(rows)}\n{verdict}", int(problems > 0)
 
 
 def _release(version: str) -> tuple[int, ...]:
@@ -201,10 +201,6 @@ def first_line(text: str) -> str:
     return text.strip().splitlines()[0].strip() if text.strip() else ""
 
 
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-
-
-def _driver_note(smi: Smi | None) -> str:
-    driver = re.search(r"\b\d{3,}\.\d+(\.\d+)?", smi.output) if smi and smi.code == 0 else None
-    return f", driver {driver.group()}" if driver else ""
+def _driver(smi: Smi | None) -> str:
+    found = re.search(r"\b\d{3,}\.\d+(\.\d+)?", smi.output) if smi and smi.code == 0 else None
+    return found.group() if found else ""

@@ -120,7 +120,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         _SEED,
         Column("norm", str, "norms that were measured: main or aux"),
         Column("measure", str, "what was measured, as python -m trainables.evaluate calls it: sa, transfer, fid …"),
-        Column("name", str, "of which attack, pictures or quantity; all where there is one alone"),
+        Column("name", str, "which attack, images or quantity; all if there is only one"),
         Column("value", float, "accuracies in percent, entropy in nats, margins and distances in their own units"),
         Column("images", int, "how many images it stands on"),
     ),

@@ -10,7 +10,7 @@ from study.papers.grid import REFERENCES, Grid, GridRow, attack
 
 NARROW, WIDE = "resnet50", "wide_resnet50_2"
 AUTO = {"augment": "auto_crop_flip"}
-PLAIN_ON_DIGITS = {"augment": "none"}  # beside rows whose pictures are shifted at random
+PLAIN_ON_DIGITS = {"augment": "none"}  # beside rows whose images are shifted at random
 
 
 def pair(label: str, rho: float, only: str, **more: Any) -> tuple[GridRow, GridRow]:

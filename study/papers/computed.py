@@ -1,4 +1,4 @@
-"""The tables that train nothing, what methods cost and with which settings is trained, worked out of the code.
+"""Tables that are computed from the code: the costs of methods and the settings of training.
 
 `python study/run.py --table entprop/1` prints one.
 """
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from study.files.aligned import aligned
 from trainables.config import TrialConfig, make_method
 
 Row = tuple[str, ...]
@@ -14,7 +15,7 @@ Row = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Computed:
-    """A table that is printed as it stands: its columns, and the function that works out its rows."""
+    """A table that needs no training: its title, its columns, and the function that computes its rows."""
 
     title: str
     header: Row
@@ -23,7 +24,7 @@ class Computed:
 
 @dataclass(frozen=True)
 class CostRow:
-    """A method with settings that the paper uses, and what the printed formula makes of them, in N."""
+    """A method with settings of the paper, and its cost by the printed formula, in N."""
 
     label: str
     formula: str
@@ -54,7 +55,7 @@ MIXPROP_COSTS = (
 
 
 def cost_rows(rows: tuple[CostRow, ...]) -> list[Row]:
-    """Each setting by the printed formula and by our code."""
+    """For each setting its cost by the printed formula and by the code, in N."""
     return [
         (
             row.label,
@@ -104,9 +105,7 @@ COMPUTED: dict[str, Computed] = {
 
 
 def computed_text(name: str) -> str:
-    """The table as it is printed: columns flush left, divided by two blanks."""
+    """The text of a computed table: a title and its rows in aligned columns."""
     table = COMPUTED[name]
-    rows = [table.header, *table.rows()]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(table.header))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([f"table {name}: {table.title}; computed from the code, nothing is trained", *lines])
+    title = f"table {name}: {table.title}; computed from the code, nothing is trained"
+    return f"{title}\n{aligned([table.header, *table.rows()])}"

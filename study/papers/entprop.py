@@ -70,7 +70,7 @@ TABLES: dict[str, Grid] = {
         models=("resnet50",),
     ),
     "entprop/3": Grid(
-        "the networks of table 2 trained on ImageNet, on pictures of its classes that look otherwise",
+        "the networks of table 2 trained on ImageNet, on shifted images of its classes",
         (VANILLA, MIXUP, MIXPROP, FAST_ADVPROP, *FOUR_SETTINGS),
         datasets=("imagenet",),
         models=("resnet50",),

@@ -18,7 +18,7 @@ from trainables.methods import Method
 DEMO_DATASET = "digits"
 DEMO_SEEDS = 3
 SINGLE_RUN = ("imagenet",)  # published from one run, not three
-ELSEWHERE = "shift"  # a measure on pictures that only the published data set has
+ELSEWHERE = "shift"  # a measure on images that only the published data set has
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def cells(
         config = with_recipe(method_of(row, dataset), dataset, **{**fields, "model": model})
         if config in found:
             alike = f"{found[config].label!r} and {row.label!r}"
-            raise ValueError(f"the rows of table {table} must differ, got {alike} alike; leave their options alone")
+            raise ValueError(f"the rows of table {table} must differ, got {alike} alike; omit their options")
         count = (seeds or _seeds(grid, dataset, scale)) + (row.label in named)
         several = measures(grid, row, scale)
         found[config] = Cell(row.label, config, count, several, row.added, row.label in named)
@@ -90,7 +90,7 @@ def method_of(row: GridRow, dataset: str) -> Method:
 
 
 def measures(grid: Grid, row: GridRow, scale: str = "paper") -> tuple[Measure, ...]:
-    """What is measured of a row; at demo scale of fewer images, and on no pictures that digits do not have."""
+    """What is measured of a row; at demo scale of fewer images, and on no images that digits do not have."""
     several = (*grid.measures, *row.measures)
     if scale == "paper":
         return several

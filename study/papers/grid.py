@@ -1,6 +1,6 @@
-"""What a published table is made of: rows, each a method, on data sets with networks, and what is measured of them.
+"""The parts of a published table: its rows, each a method, its data sets and networks, and what is measured.
 
-Rows are data. `study/grids/expand.py` makes configurations of them.
+Rows are data; `study/papers/expand.py` turns them into configurations.
 """
 
 import dataclasses
@@ -45,7 +45,7 @@ class Grid:
     demo: Values = field(default_factory=dict)  # fields of a trial at demo scale that are not the demo recipe's
     demo_models: tuple[str, ...] = ("resnet8",)  # stand for the networks in their order
     demo_images: int | None = None  # how many images are attacked at demo scale; unset: all
-    lost: bool = False  # the printed numbers are lost in our text of the paper
+    lost: bool = False  # the printed numbers are missing in our copy of the paper
     needs: str = ""  # what the published protocol needs and is not here, or does not say
 
 
@@ -55,5 +55,5 @@ REFERENCES = (dataclasses.replace(VANILLA, added=True), MIXUP)
 
 
 def attack(names: str, **more: Any) -> Measure:
-    """Accuracy under attacks, by names divided by commas."""
+    """A measure: accuracy under the attacks of these names, separated by commas."""
     return {"attack": names, **more}

@@ -1,14 +1,14 @@
-"""What `--tables` prints: for each table its title, protocol, cost at both scales, and the data that it needs."""
+"""The list of `--tables`: title, protocol, cost at both scales and required data of each table."""
 
 import textwrap
 
+from study.files.aligned import WIDTH
 from study.papers.computed import COMPUTED
 from study.papers.expand import DEMO_DATASET, Size, demo_twins, size
 from study.papers.grid import Grid
 from study.papers.registry import GRIDS
 from trainables.data.datasets import dataset_entry
 
-WIDTH = 118
 PAPERS = {
     "entprop": "EntProp, UAI 2024",
     "mixprop": "MixProp, BMVC 2022",
@@ -19,7 +19,7 @@ PAPERS = {
 
 
 def list_tables() -> str:
-    """All tables by paper and number."""
+    """The text of `--tables`, sorted by paper and number."""
     lines: list[str] = []
     for paper, title in PAPERS.items():
         lines += ["", title] if lines else [title]
@@ -35,19 +35,19 @@ def table_order(name: str) -> tuple[int, str]:
 
 
 def computed_lines(name: str) -> list[str]:
-    """The entry of a table that is worked out of the code."""
+    """The lines of a computed table."""
     return _entry(name, f"{COMPUTED[name].title}; computed from the code, nothing is trained")
 
 
 def table_lines(name: str, grid: Grid) -> list[str]:
-    """A table's title, then what it takes as published and as a demonstration."""
+    """The lines of a table: its title, then its size as published and at demo scale."""
     paper, demo = size(grid), size(grid, "demo")
     models, epochs = ", ".join(paper.models), " or ".join(map(str, sorted(paper.epochs)))
-    lost = "; its numbers are lost in our text of the paper" if grid.lost else ""
+    lost = "; its printed numbers are missing in our copy of the paper" if grid.lost else ""
     lines = _entry(name, grid.title + lost)
     lines += _indented(f"{_amount(paper)} of {epochs} epochs with {models} on {_data(grid)}")
     twin = demo_twins().get(name)
-    again = f"; the networks of {twin} again" if twin else ""
+    again = f"; the same networks as {twin}" if twin else ""
     lines += _indented(f"--scale demo: {_amount(demo)} on {DEMO_DATASET}{again}")
     return lines + (_indented(f"needs: {grid.needs}") if grid.needs else [])
 

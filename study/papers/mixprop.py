@@ -44,7 +44,7 @@ TABLES: dict[str, Grid] = {
         needs=CLASSES,
     ),
     "mixprop/3": Grid(
-        "the networks of table 2 on corrupted and stylized pictures, through main and auxiliary norms",
+        "the networks of table 2 on corrupted and stylized images, through main and auxiliary norms",
         (VANILLA, HALF_MIXUP, *(with_aux(row) for row in (SHALLOW, DEEP, MIXPROP)), MIXUP),
         datasets=("imagenet100",),
         models=("resnet18", "resnet50"),

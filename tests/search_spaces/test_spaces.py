@@ -2,12 +2,15 @@
 
 import dataclasses
 import math
+import re
+import runpy
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from search_spaces import spaces
+from search_spaces.describe import table
 from study.config.budget import parse_budget
 from study.config.make_study import make_study
 from study.config.space import first_proposals, published_values, space_of, trial_config
@@ -133,8 +136,8 @@ def test_several_methods_are_searched_at_once_each_with_its_own_cost(budget):
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_has_a_space_whose_names_are_fields_of_the_method(name):
     fields = {field.name for field in dataclasses.fields(METHODS[name])}
-    searchable = spaces.SEARCHABLE.get(name, ())
-    assert set(spaces.SEARCHED.get(name, ())) <= set(searchable) <= fields
+    searchable = tuple(spaces.space_for(name).searchable)
+    assert set(spaces.space_for(name).searched) <= set(searchable) <= fields
     drawn = optuna.trial.FixedTrial(
         {key: values[0] for key, values in spaces.grid_of(name, searchable, 9.0, {}).items()}
     )
@@ -173,6 +176,29 @@ def test_choices_and_defaults_are_those_of_the_methods():
         "advprop": {"n": 5},
     }.items():
         assert all(getattr(METHODS[name](), key) == value for key, value in values.items())
+    assert {name: spaces.space_for(name).default_n for name in METHODS} == {
+        name: getattr(kind(), "n", 1) for name, kind in METHODS.items()
+    }
+
+
+def test_the_printed_table_states_each_method_its_cost_ranges_and_published_settings():
+    printed = table()
+    blocks = {block.partition(",")[0]: block for block in re.split(r"\n(?=\w)", printed)}
+    assert blocks.keys() == METHODS.keys() == spaces.SPACES.keys()
+    for name, space in spaces.SPACES.items():
+        stated = re.findall(r"^  (searched|--search) +(\w+)(?:: | from )", blocks[name], re.M)
+        assert {key for _, key in stated} == set(space.searchable)
+        assert [key for kind, key in stated if kind == "searched"] == list(space.searched)
+        assert blocks[name].count("\n  published") == sum(bool(values) for values in space.published)
+    assert "trades, cost 2 + n\n  searched   n from 1 to 10\n" in printed
+    assert "epsilon from 1 to 16 (1/255, log), alpha = max(1, 2·epsilon / (n + 1))" in blocks["trades"]
+    assert blocks["entprop"].startswith("entprop, cost 1 + k·n\n  searched   k from 0 to 1\n")
+    assert blocks["fast_advprop"].startswith("fast_advprop, cost 1 + p_adv·n\n  searched   p_adv from 0 to 0.9\n")
+
+
+def test_the_table_is_printed_from_the_command_line(capsys):
+    runpy.run_module("search_spaces", run_name="__main__")
+    assert capsys.readouterr().out == table() + "\n"
 
 
 @pytest.mark.parametrize("budget", [*BUDGETS, "9N"])

@@ -83,6 +83,18 @@ def test_all_methods_are_those_that_the_budget_pays_for():
     assert make_study(budget="8N", methods="all").methods == tuple(METHODS)
 
 
+def test_values_of_python_are_read_like_texts():
+    text = make_study(budget="4N", methods="entprop,mixup", fix="k=0.5,beta=2", total_budget="500N")
+    options = {"methods": ["entprop", "mixup"], "fix": {"k": 0.5, "beta": 2.0}, "total_budget": 500}
+    assert make_study(budget=4, **options) == make_study(budget=Budget(4.0), **options) == text
+    assert make_study(budget="4N", fix={"k": "0.5"}).fix == (("k", 0.5),)
+
+
+def test_all_methods_of_a_resumed_study_are_those_within_its_own_budget(tmp_path):
+    old = stored(tmp_path, methods="all")
+    assert make_study(resume=old.out, methods="all").methods == old.methods
+
+
 @pytest.mark.parametrize(
     ("line", "part"),
     [
@@ -91,7 +103,7 @@ def test_all_methods_are_those_that_the_budget_pays_for():
         ("--budget nanN", "got 'nanN'"),
         ("--budget -1N", "got '-1N'"),
         ("--budget ", "got ''"),
-        ("--trials 3", "budget must be given"),
+        ("--trials 3", "a search needs a budget"),
         ("--budget 4N --trials 0", "trials must be a whole number of at least 1, got 0"),
         ("--budget 4N --sampler gpp", "unknown sampler 'gpp'; did you mean 'gp'?"),
         ("--budget 4N --methods entprob", "unknown method 'entprob'; did you mean 'entprop'?"),
@@ -99,7 +111,7 @@ def test_all_methods_are_those_that_the_budget_pays_for():
         ("--budget 4N --methods mixup,mixup", "each method once"),
         ("--budget 4N --scheduler asha --sampler gp", "sampler must be tpe or random"),
         ("--budget 4N --scheduler asha --objective pareto", "scheduler must be none"),
-        ("--budget 4N --sampler grid --trials 24", "which has 400 settings"),
+        ("--budget 4N --sampler grid --trials 24", "which tries all 400 settings"),
         ("--budget 4N --sampler grid --methods mixup", "search must name something"),
         ("--budget 4N --sampler grid --methods mixup,cutmix", "one method with sampler grid"),
         ("--budget 4N --search k,q", "unknown searchable 'q'"),
@@ -109,24 +121,24 @@ def test_all_methods_are_those_that_the_budget_pays_for():
         ("--budget 4N --fix k", "fix must be NAME=VALUE"),
         ("--budget 2N --fix k=1,n=5", "fixed values must fit the budget 2N, got entprop of at least 6N"),
         ("--budget 4N --total-budget 5N", "must pay for one vanilla trial of 10N"),
-        ("--budget 4N --gpus-per-trial 1 --trials-per-gpu 2", "one of gpus_per_trial and trials_per_gpu"),
+        ("--budget 4N --gpus-per-trial 1 --trials-per-gpu 2", "only one of --gpus-per-trial and --trials-per-gpu"),
         ("--budget 4N --epochs 0", "epochs must be a whole number of at least 1, got 0"),
         ("--budget 4N --no-norms", "norms must be true for entprop"),
         ("--budget 4N --dataste x", "did you mean --dataset?"),
-        ("--budget 4N --extend 3", "extend must come with resume"),
-        ("--budget 4N --scale demo", "scale must come with a table"),
+        ("--budget 4N --extend 3", "--extend needs --resume"),
+        ("--budget 4N --scale demo", "--scale demo needs --table"),
         ("--table entprop/99", "unknown table 'entprop/99'"),
-        ("--table entprop/16 --budget 4N", "budget must be left alone with a table"),
-        ("--table entprop/16 --methods mixup", "methods must be left alone with a table"),
-        ("--table entprop/16 --confirm 2", "confirm must be left alone with a table"),
+        ("--table entprop/16 --budget 4N", "--budget does not apply to --table"),
+        ("--table entprop/16 --methods mixup", "--methods does not apply to --table"),
+        ("--table entprop/16 --confirm 2", "--confirm does not apply to --table"),
         ("--table entprop/16 --no-norms", "norms must be true for entprop"),
-        ("--tables --budget 4N", "tables must be alone"),
+        ("--tables --budget 4N", "--tables takes no other options"),
         ("--resume nowhere", "must be a study's folder"),
         ("--budget 4N --warm-start nowhere", "must be a study's folder"),
         ("sho x", "did you mean 'show'?"),
-        ("show", "must be followed by one folder"),
+        ("show", "takes one folder"),
         ("show .", "must be a study's folder"),
-        ("ls nowhere", "a folder that exists"),
+        ("ls nowhere", "takes an existing folder"),
     ],
 )
 def test_wrong_input_gives_one_line_and_writes_nothing(capsys, tmp_path, line, part):
@@ -234,11 +246,11 @@ def test_a_study_is_extended_by_more_trials(tmp_path):
 
 def test_a_grid_and_a_table_cannot_be_extended(tmp_path):
     grid = stored(tmp_path, sampler="grid", search="n", out=str(tmp_path / "grid"))
-    with pytest.raises(ValueError, match="has tried everything"):
+    with pytest.raises(ValueError, match="tries all settings"):
         make_study(resume=grid.out, extend=1)
     study = make_study(table="entprop/9", scale="demo", out=str(tmp_path / "table"))
     Results(study.out).write_study(study_record(study.as_dict(), []))
-    with pytest.raises(ValueError, match="with a table"):
+    with pytest.raises(ValueError, match="--extend does not apply to --table"):
         make_study(resume=study.out, extend=1)
 
 

@@ -1,7 +1,6 @@
-"""Adversarial perturbations of images in [0, 1]; every epsilon and alpha is in units of 1/255.
+"""Projected gradient steps in the L∞ or the L2 ball around images in [0, 1], as an `Attack` of spec.py describes them.
 
-`ascend` is the attack inside the training methods. `perturb` and `survivors` are the attacks that evaluation names
-(`trainables.attack_names`): projected gradient steps in the L∞ or the L2 ball, on the same objectives and gradients.
+The attacks that training methods run on their own batches are in in_training.py.
 """
 
 from collections.abc import Callable
@@ -18,12 +17,12 @@ from trainables.attacks.objectives import (
     gradient_and_logits,
     input_gradient,
 )
-from trainables.attacks.spec import GRADIENT_KINDS, Attack, attack_name
+from trainables.attacks.spec import Attack, attack_name
 from trainables.functional.batch import take
 
 
 def l2_noise(x: Tensor, radius: float, rng: Generator) -> Tensor:
-    """A perturbation drawn uniformly from the L2 ball: of d dimensions, so that its length goes with u^(1/d)."""
+    """A perturbation drawn uniformly from the L2 ball; in d dimensions its length is radius · u^(1/d)."""
     direction = l2_normalize(torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype))
     length = torch.rand((len(x), 1, 1, 1), generator=rng, device=x.device, dtype=x.dtype) ** (1 / x[0].numel())
     return direction * (length * radius)
@@ -32,7 +31,7 @@ def l2_noise(x: Tensor, radius: float, rng: Generator) -> Tensor:
 def l2_normalize(v: Tensor) -> Tensor:
     """Each sample divided by its L2 norm; zeros stay zeros.
 
-    It is first divided by its largest entry: the squares of a sure network's gradients would all be zero.
+    Each is first divided by its largest entry: the squares of a confident network's gradients underflow to zero.
     """
     v = v / v.abs().amax(dim=(1, 2, 3), keepdim=True).clamp_min(torch.finfo(v.dtype).tiny)
     return v / _length(v).clamp_min(1e-12)
@@ -54,7 +53,7 @@ def _length(v: Tensor) -> Tensor:
 
 
 class Ball(NamedTuple):
-    """What an attack needs to know of a norm."""
+    """The operations on the ball of one norm."""
 
     direction: Callable[[Tensor], Tensor]  # of steepest ascent along a gradient
     project: Callable[[Tensor, Tensor, float], Tensor]  # (moved, x, radius) -> nearest point of the ball around x
@@ -65,7 +64,7 @@ BALLS = {"linf": Ball(torch.sign, project_linf, linf_noise), "l2": Ball(l2_norma
 
 
 def random_start(x: Tensor, attack: Attack, rng: Generator) -> Tensor:
-    """Where one run begins, in the ball and in [0, 1]."""
+    """The images that one run starts from, in the ball around x and in [0, 1]."""
     ball, radius = BALLS[attack.norm], attack.epsilon * PIXEL
     if attack.start == "none":
         return x
@@ -83,7 +82,7 @@ def pgd_step(perturbed: Tensor, gradient: Tensor, x: Tensor, attack: Attack) -> 
 
 
 def perturb(net: nn.Module, x: Tensor, y: Tensor, attack: Attack, rng: Generator) -> Tensor:
-    """The images at the end of one run; none stops early, so that they also serve against another network."""
+    """The images at the end of one run; none stops early, so that they can be shown to another network (transfer)."""
     check_gradient_attack(attack)
     with torch.no_grad():
         clean_logits = net(x) if attack.kind == "trades" else None
@@ -91,7 +90,7 @@ def perturb(net: nn.Module, x: Tensor, y: Tensor, attack: Attack, rng: Generator
 
 
 def run_pgd(net: nn.Module, x: Tensor, perturbed: Tensor, objective: Objective, attack: Attack) -> Tensor:
-    """All steps of one run from where it begins."""
+    """The images after all steps of one run that starts at `perturbed`."""
     for _ in range(attack.steps or 0):
         perturbed = pgd_step(perturbed, input_gradient(net, perturbed, objective), x, attack)
     return perturbed
@@ -100,9 +99,9 @@ def run_pgd(net: nn.Module, x: Tensor, perturbed: Tensor, objective: Objective, 
 def robust_indices(
     net: nn.Module, x: Tensor, y: Tensor, attack: Attack, perturbed: Tensor, clean_logits: Tensor
 ) -> Tensor:
-    """The indices of the samples that no image of one run fools, from the first image on.
+    """The indices of the samples that no image of one run fools, the start included.
 
-    A sample that is fooled drops out, so that the passes that follow are smaller.
+    A fooled sample leaves the batch, so that later passes are smaller.
     """
     left = torch.arange(len(y), device=y.device)
     for _ in range(attack.steps or 0):
@@ -121,7 +120,7 @@ def robust_indices(
 
 def check_gradient_attack(attack: Attack) -> None:
     """ValueError for an attack that is not one run, or several, of gradient steps."""
-    if attack.kind not in GRADIENT_KINDS:
+    if not attack.uses_gradients:
         raise ValueError(f"the attack must take gradient steps, got {attack_name(attack)}")
     if attack.adaptive:
         raise ValueError(

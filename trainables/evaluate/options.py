@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from trainables.attacks.spec import Attack, growing_radius, growing_steps, parse_attack, parse_attacks, with_radii
+from trainables.choices import Precision
 from trainables.config import make_method
 from trainables.measures import accuracy
 from trainables.methods.entprop import EntProp
@@ -64,7 +65,7 @@ CURVES: dict[str, Callable[[Attack, Sequence[float], Sequence[float]], list[Atta
 }
 
 
-FRECHET_OPTIONS = ("k", "n", "epsilon", "alpha", "eps_rule", "metric", "beta")  # the others change no picture of it
+FRECHET_OPTIONS = ("k", "n", "epsilon", "alpha", "eps_rule", "metric", "beta")  # the others change none of its images
 
 
 def read_entprop(text: str) -> EntProp:
@@ -138,7 +139,7 @@ class Evaluation:
     )  # fmt: skip
     selections: bool = option(False, "how often images were selected, as a file for a figure", switch=True)
     name: str = option("", "write evaluation-NORM-NAME.csv and keep earlier results", metavar="NAME")
-    precision: Literal["fp32", "bf16"] = option("fp32", "bf16 is three times as fast where the processor has it")
+    precision: Precision = option("fp32", "bf16 is three times as fast where the processor has it")
     data_root: Path | None = option(None, "where data sets lie", metavar="FOLDER")
     device: str = option("auto", "cpu, cuda, cuda:1, mps or auto")
 

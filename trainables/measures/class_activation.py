@@ -94,7 +94,7 @@ def class_activation(maps: Tensor, weight: Tensor, classes: Tensor) -> Tensor:
 def activation_maps(net: DeployedNet, pixels: np.ndarray, labels: np.ndarray, rows: list[int]) -> dict[str, np.ndarray]:
     """The maps of some images as they are, in fog and behind glass, with what the network says of each.
 
-    Entry i of every array belongs to the same picture: its pixels, its number, what was done to it, its label, the
+    Entry i of every array belongs to the same image: its pixels, its number, what was done to it, its label, the
     predicted class, its probability and its map.
     """
     clean = torch.from_numpy(pixels)
@@ -102,8 +102,8 @@ def activation_maps(net: DeployedNet, pixels: np.ndarray, labels: np.ndarray, ro
     cut, device = cut_before_pool(net), next(net.buffers()).device
     parts: list[dict[str, np.ndarray]] = []
     with evaluating(net):
-        for kind, pictures in shown.items():
-            x = pictures.to(device).permute(0, 3, 1, 2).float().div(255)
+        for kind, images in shown.items():
+            x = images.to(device).permute(0, 3, 1, 2).float().div(255)
             logits, maps = net(x), cut.maps(x)
             if not torch.allclose(cut.head(maps.mean((2, 3))), logits, rtol=1e-3, atol=1e-3):
                 raise ValueError(f"{MUST}, got more after it")
@@ -111,7 +111,7 @@ def activation_maps(net: DeployedNet, pixels: np.ndarray, labels: np.ndarray, ro
             found = class_activation(maps, cut.head.weight, predicted)
             parts.append(
                 {
-                    "pixels": pictures.numpy(),
+                    "pixels": images.numpy(),
                     "image": np.array(rows),
                     "kind": np.full(len(rows), kind),
                     "label": labels,

@@ -1,4 +1,4 @@
-"""Accuracy under a shift of distribution: other pictures of the same classes, such as ImageNet-A, -R and Stylized."""
+"""Accuracy under a shift of distribution: other images of the same classes, such as ImageNet-A, -R and Stylized."""
 
 import json
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from trainables.models.modes import evaluating
 
 
 def read_class_map(path: Path | None, folders: tuple[str, ...], classes: tuple[str, ...]) -> list[int]:
-    """For each class folder of the pictures, the number of the training class that it means.
+    """For each class folder of the images, the number of the training class that it means.
 
     Without a file, a folder means the class of its own name; a file says `{"folder": "class", …}` for all of them.
     """
@@ -38,12 +38,12 @@ def read_class_map(path: Path | None, folders: tuple[str, ...], classes: tuple[s
 def measure_shift(
     net: nn.Module, data: str, class_map: Path | None, classes: tuple[str, ...], size: int, device: torch.device
 ) -> Iterator[tuple[Measurement, int, str]]:
-    """Top-1 accuracy among the classes that the pictures have, as those data sets are scored by their authors."""
+    """Top-1 accuracy among the classes that the images have, as those data sets are scored by their authors."""
     scheme, _, path = data.partition(":")
     if scheme != "folder" or not path:
-        raise ValueError(f"shift must be folder:PATH with a folder of pictures per class, got {data!r}")
+        raise ValueError(f"shift must be folder:PATH with a folder of images per class, got {data!r}")
     if not Path(path).is_dir():
-        raise ValueError(f"shift must be a folder of pictures that is there, got {path}")
+        raise ValueError(f"shift must be a folder of images that is there, got {path}")
     folders, files = class_folders(Path(path))
     part = small_in_memory(files, (size, size))
     wanted = torch.tensor(read_class_map(class_map, folders, classes), device=device)
@@ -55,7 +55,7 @@ def measure_shift(
 
 
 def right_among(logits: Tensor, wanted: Tensor, y: Tensor) -> Tensor:
-    """How many are classified as what folder `y` means, when only the classes in `wanted` may be named."""
+    """How many images are classified as the class of their folder `y`, among the classes in `wanted` alone."""
     allowed = logits.gather(1, wanted.unique().expand(len(logits), -1))
     predicted = wanted.unique()[allowed.argmax(dim=1)]
     return (predicted == wanted[y]).sum()

@@ -1,7 +1,7 @@
 """Fréchet distance between a network's features of images as they are and of transformed ones: table 6 of EntProp.
 
 The paper asks how far mixing, attacking, and EntProp's own way of doing both to the most uncertain samples, take a data
-set away from itself. Features are those of a plainly trained network before its last layer, of training images without
+set away from itself. Features are those of a vanilla network before its last layer, of training images without
 crop or flip. Every transformed set has the same number of images, because the distance is larger for fewer (A28);
 the distance of as many images as they are shows by how much.
 """

@@ -4,7 +4,7 @@ The paper says that its attacks work on pixels in [0, 1]. Its code does somethin
 code's: images are normalised first, with constants that are written out below; the attack adds its steps to the
 normalised image and clamps that to [0, 1], which deletes all that is darker than the mean of its channel or brighter
 than one deviation above it; and the network stays in training mode, so that its norms use the statistics of the test
-batch. So epsilon 0.1 is about 5/255 of a picture, and most of the harm is done by the clamp.
+batch. So epsilon 0.1 is about 5/255 of an image, and most of the harm is done by the clamp.
 
 The clean protocol for the same columns is `--attack FGSM25.5,PGD2-25.5:step=2,start=none,FGSM127.5` and
 `PGD2-127.5:step=127.5,start=none`.
@@ -28,7 +28,7 @@ MEAN, DEVIATION = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
 
 
 class LegacyAttack(NamedTuple):
-    """Lengths are in units of the normalised image, not of a picture."""
+    """Lengths are in units of the normalised image, not of an image in [0, 1]."""
 
     epsilon: float
     step: float

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from trainables import functional, models
 from trainables.methods.base import NetworkParts, StepOutput, Task
 from trainables.options import check_options, option
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
 
-    from trainables.models.pixel_net import PixelNet
 
 MEMBERS = 3
 
@@ -35,18 +35,14 @@ class ADP:
         check_options(self)
 
     def build(self, make: Callable[[int], nn.Module], task: Task) -> NetworkParts:
-        from trainables.models.ensembles import Ensemble, LogMeanSoftmax
+        return NetworkParts(models.Ensemble([make(task.classes) for _ in range(MEMBERS)]), models.LogMeanSoftmax())
 
-        return NetworkParts(Ensemble([make(task.classes) for _ in range(MEMBERS)]), LogMeanSoftmax())
-
-    def accumulate(self, net: PixelNet, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
-        from trainables.functional.losses import entropy, log_volume
-
+    def accumulate(self, net: models.PixelNet, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
         logits = net.features(x)  # (images, members, classes)
         mean = net.head(logits)
         log_p = logits.log_softmax(dim=2)
         errors = -log_p.gather(2, y[:, None, None].expand(-1, MEMBERS, 1)).sum(dim=(1, 2))
-        reward = self.entropy_weight * entropy(mean, y) + self.diversity_weight * log_volume(log_p.exp(), y)
-        loss = (errors - reward).mean()
+        unsure, diverse = functional.entropy(mean, y), functional.log_volume(log_p.exp(), y)
+        loss = (errors - (self.entropy_weight * unsure + self.diversity_weight * diverse)).mean()
         loss.backward()
         return StepOutput(loss.detach(), mean.detach(), y)

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from trainables import attacks, functional, models
+from trainables.choices import AttackStatistics, Start
 from trainables.methods.base import NetworkParts, StepOutput, Task
 from trainables.options import check_options, option
 
@@ -25,11 +27,9 @@ class AdvProp:
     n: int = option(5, "attack iterations", low=1)
     epsilon: float = option(4.0, "radius of the attack in 1/255", above=0, high=255)
     alpha: float = option(1.0, "step of the attack in 1/255", above=0, high=255)
-    start: str = option("none", "where the attack begins (A7)", one_of=("none", "uniform", "occasional"))
-    attack_bn: Literal["batch", "running"] = option(
-        "batch", "statistics in attack passes: of the batch, or running ones (A6)", one_of=("batch", "running")
-    )
-    loss: str = option("ce", "cross-entropy, also against adversarially smoothed labels", one_of=("ce", "als"))
+    start: Start = option("none", "where the attack begins (A7)")
+    attack_bn: AttackStatistics = option("batch", "statistics in attack passes: of the batch, or running ones (A6)")
+    loss: Literal["ce", "als"] = option("ce", "cross-entropy, also against adversarially smoothed labels")
     als_share: float = option(0.05, "share of the label that the least likely class gets (A48)", low=0, high=1)
     sat: bool = option(False, "in training, every ReLU's derivative is that of the parametric softplus (SAT)")
 
@@ -43,16 +43,11 @@ class AdvProp:
         return 2.0 + self.n
 
     def build(self, make: Callable[[int], nn.Module], task: Task) -> NetworkParts:
-        from trainables.models.smooth_relu import SmoothReLUs
-
         body = make(task.classes)
-        return NetworkParts(SmoothReLUs(body) if self.sat else body)
+        return NetworkParts(models.SmoothReLUs(body) if self.sat else body)
 
     def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
         from torch.nn.functional import cross_entropy
-
-        from trainables.attacks import in_training
-        from trainables.models.dual_norm import aux_norm
 
         logits = net(x)
         loss = self._loss(logits, y)
@@ -61,17 +56,15 @@ class AdvProp:
         def objective(logits: Tensor) -> Tensor:
             return cross_entropy(logits, y, reduction="none")
 
-        start = in_training.STARTS[self.start](x, self.epsilon, rng)
-        with aux_norm(net):
-            aux = net(in_training.attacked_in_training(net, x, objective, self, start))
+        start = attacks.STARTS[self.start](x, self.epsilon, rng)
+        with models.aux_norm(net):
+            aux = net(attacks.attacked_in_training(net, x, objective, self, start))
         (0.5 * self._loss(aux, y)).backward()
         return StepOutput(loss.detach(), logits.detach(), y, aux.detach(), main_weight=0.5, aux_weight=0.5)
 
     def _loss(self, logits: Tensor, y: Tensor) -> Tensor:
         from torch.nn.functional import cross_entropy
 
-        from trainables.functional.losses import adversarially_smoothed
-
         if self.loss == "als":
-            return adversarially_smoothed(logits, y, self.als_share).mean()
+            return functional.adversarially_smoothed(logits, y, self.als_share).mean()
         return cross_entropy(logits, y)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from trainables.methods.base import StepOutput, plain_step
+from trainables import functional
+from trainables.methods.base import StepOutput, loss_step
 from trainables.options import check_options, option
 
 if TYPE_CHECKING:
@@ -29,6 +30,4 @@ class ALS:
         check_options(self)
 
     def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
-        from trainables.functional.losses import adversarially_smoothed
-
-        return plain_step(net, x, y, lambda logits: adversarially_smoothed(logits, y, self.als_share).mean())
+        return loss_step(net, x, y, lambda logits: functional.adversarially_smoothed(logits, y, self.als_share).mean())

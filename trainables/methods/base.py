@@ -1,14 +1,14 @@
-"""What a method is: its cost, the network that it trains, and a step that tells the loop about itself."""
+"""The interface of a method: its cost, the network that it trains, and its training step."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
+from trainables import models
+
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
-
-    from trainables.models.pixel_net import PixelNet
 
 
 class StepOutput(NamedTuple):
@@ -23,8 +23,8 @@ class StepOutput(NamedTuple):
     selected: Tensor | None = None  # which samples of the batch the auxiliary norm saw
 
 
-def plain_step(net: nn.Module, x: Tensor, y: Tensor, loss_of: Callable[[Tensor], Tensor]) -> StepOutput:
-    """The step of a method that is nothing but a loss of the logits: one pass of the images as they are."""
+def loss_step(net: nn.Module, x: Tensor, y: Tensor, loss_of: Callable[[Tensor], Tensor]) -> StepOutput:
+    """The step of a method that changes only the loss: one pass of the images as they are."""
     logits = net(x)
     loss = loss_of(logits)
     loss.backward()
@@ -44,20 +44,20 @@ class Method(Protocol):
         """Whether it needs auxiliary norms."""
         ...
 
-    def accumulate(self, net: PixelNet, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
+    def accumulate(self, net: models.PixelNet, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
         """Run the passes of one step and add the gradient of its loss to the parameters' `.grad`."""
         ...
 
 
 class Task(NamedTuple):
-    """What a method may know of its task when it puts its network together."""
+    """What a method knows of its task when it builds its network."""
 
     classes: int
     steps: int  # of an epoch
 
 
 class NetworkParts(NamedTuple):
-    """What a `PixelNet` is made of. All that a method must remember from step to step is a buffer of one of them."""
+    """The parts of a `PixelNet`. State that a method keeps between steps is a buffer of one of them."""
 
     body: nn.Module  # images to features
     head: nn.Module | None = None  # features to logits; unset: the features are the logits
@@ -65,13 +65,13 @@ class NetworkParts(NamedTuple):
 
 @runtime_checkable
 class Builder(Protocol):
-    """A method that trains another network than the chosen one as it is."""
+    """A method that builds a network of its own out of the chosen one."""
 
     def build(self, make: Callable[[int], nn.Module], task: Task) -> NetworkParts:
-        """Put the network together; `make(outputs)` is the chosen network with so many outputs, new at every call."""
+        """The parts of its network; each call of `make(outputs)` builds the chosen network with so many outputs."""
         ...
 
 
 def parts_of(method: Method, make: Callable[[int], nn.Module], task: Task) -> NetworkParts:
-    """The network that a method trains: of its own building, or the chosen one with an output for each class."""
+    """The network that a method trains: what it builds, or the chosen network with one output for each class."""
     return method.build(make, task) if isinstance(method, Builder) else NetworkParts(make(task.classes))

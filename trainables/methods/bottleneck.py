@@ -13,7 +13,7 @@ from trainables.methods.base import NetworkParts, StepOutput, Task
 from trainables.models.pixel_net import PixelNet
 
 RHO_START, RHO_PLATEAU = 100.0, 10.0  # ρ at the start, and where it waits for the network to learn
-FALL_EPOCHS = 2  # epochs from the one to the other; the rest of the way takes one more
+FALL_EPOCHS = 2  # epochs from the one to the other; the fall to the target takes one more
 ACCURACY_EMA = 0.1  # weight of the last batch in the running training accuracy
 
 
@@ -34,8 +34,8 @@ class Marginal(nn.Module):
 class RhoSchedule(nn.Module):
     """ρ over training: 100, in two epochs to 10, and on to the target over one once the network has learned (A43).
 
-    It has learned when more than 2/C of the running training images are right. What it remembers are buffers, so that
-    a checkpoint holds it, and tensors, so that no step waits for a GPU.
+    It has learned once its running training accuracy is above 2/C. The state is in buffers, so that a checkpoint holds
+    it, and in tensors, so that no step waits for a GPU.
     """
 
     done: Tensor
@@ -46,17 +46,17 @@ class RhoSchedule(nn.Module):
         super().__init__()
         self.target, self.steps, self.learned = target, task.steps, 2 / task.classes
         self.register_buffer("done", torch.tensor(0.0 if jump_start else float(FALL_EPOCHS * task.steps)))  # steps
-        self.register_buffer("right", torch.zeros(()))  # running share of training images that are right
-        self.register_buffer("last", torch.tensor(0.0 if jump_start else 1.0))  # part of the last way
+        self.register_buffer("right", torch.zeros(()))  # running training accuracy
+        self.register_buffer("last", torch.tensor(0.0 if jump_start else 1.0))  # share of the last fall
 
     def rho(self) -> Tensor:
-        """ρ of the step that is to come."""
+        """ρ of the next step."""
         first = RHO_START + (RHO_PLATEAU - RHO_START) * (self.done / (FALL_EPOCHS * self.steps)).clamp(max=1)
         return first + (self.target - RHO_PLATEAU) * self.last
 
     @torch.no_grad()
     def advance(self, right: Tensor) -> None:
-        """Go on by one step, of whose images a share was right."""
+        """Advance by one step, whose share `right` of the images was classified correctly."""
         self.done += 1
         self.right += ACCURACY_EMA * (right - self.right)
         begun = (self.last > 0) | ((self.done >= FALL_EPOCHS * self.steps) & (self.right > self.learned))
@@ -83,7 +83,7 @@ class Bottleneck(nn.Module):
 
 
 def build(make: Callable[[int], nn.Module], task: Task, method: Any) -> NetworkParts:
-    """An encoder and its head, as the fields of CEB and VIB say."""
+    """The encoder and the head of CEB or VIB, by the options of `method`."""
     encoder = make(method.dim)
     marginal = Marginal(task.classes if method.marginal == "mixture" else 1, method.dim)
     descent = RhoSchedule(method.rho, task, method.jump_start)
@@ -98,7 +98,7 @@ def head_of(net: PixelNet) -> Bottleneck:
 
 
 class Encoded(NamedTuple):
-    """What a noisy encoder makes of a batch in training."""
+    """The noisy encodings of a training batch and their logits."""
 
     head: Bottleneck
     mean: Tensor
@@ -107,13 +107,13 @@ class Encoded(NamedTuple):
     logits: Tensor  # of z
 
     def step(self, loss: Tensor, y: Tensor) -> StepOutput:
-        """What a method tells of its step; ρ goes on by one."""
+        """The output of a training step with this loss; the schedule of ρ advances by one step."""
         self.head.descent.advance((self.logits.argmax(dim=1) == y).to(self.z.dtype).mean())
         return StepOutput(loss.detach(), self.logits.detach(), y)
 
 
 def encode(net: PixelNet, x: Tensor, rng: Generator) -> Encoded:
-    """A draw of each image's encoding, and what the classifier reads in it."""
+    """Draw one encoding of each image and classify it."""
     mean, head = net.features(x), head_of(net)
     noise = draw_noise(mean, rng)
     z = mean + noise

@@ -1,7 +1,8 @@
-"""What GPaCo adds to a network: a classifier, a projection, and a queue of what a slowly following copy said.
+"""What GPaCo adds to a network: a classifier, a projection, and a queue of projections by a momentum copy.
 
-The loss is one cross-entropy over the classes and over single images: a class is likely where the classifier says so,
-an image where its projection is near. The target is the own class and, with a small weight, every image of that class.
+The loss is one cross-entropy over the classes and over single images. The logit of a class is the classifier's, that of
+an image is the similarity of its projection over the temperature. The target is the sample's class and, with a small
+weight, every image of that class.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from trainables.models.ensembles import WithMomentumCopy
 from trainables.models.pixel_net import PixelNet
 
 PROJECTED = 128  # dimensions in which images are compared
-MOMENTUM = 0.999  # what the copy keeps of itself at each step
+MOMENTUM = 0.999  # share of its weights that the copy keeps at each step
 EMPTY = -1  # the label of a place in the queue that is still free
-NEVER = -1e9  # the score of what must not be compared with
+NEVER = -1e9  # the score of images that are left out of the comparison
 
 
 class Keys(NamedTuple):
@@ -30,7 +31,7 @@ class Keys(NamedTuple):
 
 
 class Contrast(nn.Module):
-    """The head: logits of the features, and what the loss compares them with."""
+    """The head: a classifier of the features, their projection, and the queue of keys that the loss compares with."""
 
     queue: Tensor
     labels: Tensor
@@ -61,7 +62,7 @@ class Contrast(nn.Module):
         return -(target * log_p).sum(dim=1) / target.sum(dim=1)
 
     @torch.no_grad()
-    def remember(self, keys: Keys) -> None:
+    def enqueue(self, keys: Keys) -> None:
         """Put the keys into the queue in place of the oldest."""
         count = min(len(keys.labels), len(self.labels))
         places = (self.place + torch.arange(count, device=self.place.device)) % len(self.labels)
@@ -78,7 +79,7 @@ def head_of(net: PixelNet) -> Contrast:
 
 @torch.no_grad()
 def keys_of(net: PixelNet, x: Tensor, y: Tensor) -> Keys:
-    """Let the copy follow by one step, and ask it for the images' projections."""
+    """Update the momentum copy by one step, and return its projections of the images."""
     body, head = net.body, head_of(net)
     assert isinstance(body, WithMomentumCopy)
     for slow, fast in ((body.slow, body.fast), (head.slow_projection, head.projection)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from trainables import functional
 from trainables.methods.base import StepOutput
 from trainables.options import check_options, option
 
@@ -25,9 +26,7 @@ class CutMix:
         check_options(self)
 
     def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
-        from trainables.functional.mixing import cutmix
-
-        mix = cutmix(x, y, self.beta, rng)
+        mix = functional.cutmix(x, y, self.beta, rng)
         logits = net(mix.x)
         loss = mix.losses(logits).mean()
         loss.backward()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from trainables.methods.base import NetworkParts, StepOutput, Task, plain_step
+from trainables.methods.base import NetworkParts, StepOutput, Task, loss_step
 from trainables.options import check_options, option
 
 if TYPE_CHECKING:
@@ -33,4 +33,4 @@ class Deterministic:
     def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
         from torch.nn.functional import cross_entropy
 
-        return plain_step(net, x, y, lambda logits: cross_entropy(logits, y))
+        return loss_step(net, x, y, lambda logits: cross_entropy(logits, y))

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from trainables.methods.base import StepOutput, plain_step
+from trainables import functional
+from trainables.methods.base import StepOutput, loss_step
 from trainables.options import check_options, option
 
 if TYPE_CHECKING:
@@ -28,6 +29,4 @@ class EntM:
         check_options(self)
 
     def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
-        from trainables.functional.losses import entropy_maximised
-
-        return plain_step(net, x, y, lambda logits: entropy_maximised(logits, y, self.entropy_weight).mean())
+        return loss_step(net, x, y, lambda logits: functional.entropy_maximised(logits, y, self.entropy_weight).mean())

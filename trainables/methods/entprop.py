@@ -7,17 +7,26 @@ ablations is a value of this dataclass.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
+from trainables import attacks, functional, models
+from trainables.choices import AttackStatistics, Metric, Mixing, Selection
 from trainables.methods.base import StepOutput
 from trainables.options import check_options, option
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
 
-    from trainables.attacks.objectives import Objective
-    from trainables.functional.mixing import Mix
+
+class Loss(NamedTuple):
+    """How a step of EntProp gets from images to the losses of its two passes."""
+
+    outputs: Callable[[Tensor], Tensor]  # images -> what the losses read: logits, or features
+    logits: Callable[[Tensor], Tensor]  # those outputs -> logits, which rank the samples
+    main: Callable[[functional.Mix, Tensor], Tensor]  # batch and outputs -> one loss a sample, in the main pass
+    aux: Callable[[functional.Mix, Tensor], Tensor]  # the same for the auxiliary pass and its attack
 
 
 @dataclass(frozen=True)
@@ -28,35 +37,24 @@ class EntProp:
     n: int = option(1, "attack iterations", low=1)
     epsilon: float | None = option(None, "radius of the attack in 1/255; unset: `eps_rule`", above=0, high=255)
     alpha: float = option(1.0, "step of the attack in 1/255", above=0, high=255)
-    metric: str = option(
-        "entropy",
-        "uncertainty that ranks the samples",
-        one_of=("entropy", "cross_entropy", "confidence", "margin"),
-    )
-    mixing: str = option("mixup", "mixture that the main norms train on", one_of=("mixup", "cutmix", "none"))
+    metric: Metric = option("entropy", "uncertainty that ranks the samples")
+    mixing: Mixing = option("mixup", "mixture that the main norms train on")
     beta: float = option(1.0, "λ of the mixture is drawn from Beta(beta, beta)", above=0)
-    attack: str = option("pgd", "what the attack raises; none: no attack", one_of=("pgd", "cw", "trades", "none"))
-    selection: str = option("top", "take the most uncertain samples, or random ones", one_of=("top", "random"))
+    attack: Literal["pgd", "cw", "trades", "none"] = option("pgd", "what the attack raises; none: no attack")
+    selection: Selection = option("top", "take the most uncertain samples, or random ones")
     free_first_step: bool = option(True, "take the first attack step with the gradient of the main pass")
-    weights: str = option(
+    weights: Literal["instance", "pass_mean", "sum"] = option(
         "instance",
         "loss weights: every sample counts once, every pass counts once, or the plain sum of Algorithm 1 (A9)",
-        one_of=("instance", "pass_mean", "sum"),
     )
-    aux_target: str = option(
-        "mixed", "labels of the auxiliary pass: the mixture's, or the first image's (A3)", one_of=("mixed", "original")
+    aux_target: Literal["mixed", "original"] = option(
+        "mixed", "labels of the auxiliary pass: the mixture's, or the first image's (A3)"
     )
-    eps_rule: str = option(
-        "n_plus_1",
-        "epsilon where it is unset: n+1 as printed, or n−1; 1 for n = 1 (A2)",
-        one_of=("n_plus_1", "n_minus_1"),
+    eps_rule: Literal["n_plus_1", "n_minus_1"] = option(
+        "n_plus_1", "epsilon where it is unset: n+1 as printed, or n−1; 1 for n = 1 (A2)"
     )
-    attack_rule: Literal["pgd", "cumulative"] = option(
-        "pgd", "PGD, or the letter of Algorithm 1 (A1)", one_of=("pgd", "cumulative")
-    )
-    attack_bn: Literal["batch", "running"] = option(
-        "batch", "statistics in attack passes: of the batch, or running ones (A6)", one_of=("batch", "running")
-    )
+    attack_rule: Literal["pgd", "cumulative"] = option("pgd", "PGD, or the letter of Algorithm 1 (A1)")
+    attack_bn: AttackStatistics = option("batch", "statistics in attack passes: of the batch, or running ones (A6)")
 
     dual: ClassVar[bool] = True
 
@@ -77,46 +75,44 @@ class EntProp:
         return 1.0 if self.n == 1 else self.n + (1.0 if self.eps_rule == "n_plus_1" else -1.0)
 
     def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
-        from trainables.functional.batch import take
-        from trainables.functional.mixing import MIXING
-        from trainables.functional.selection import selected_count
-        from trainables.models.dual_norm import aux_norm
-        from trainables.models.first_layer import gradient_only_for
+        mix = functional.MIXING[self.mixing](x, y, self.beta, rng)
+        return self.step(net, mix, rng, Loss(net, lambda logits: logits, functional.Mix.losses, self._aux_losses))
 
-        mix = MIXING[self.mixing](x, y, self.beta, rng)
-        count = selected_count(self.k, len(y))
-        free = self.free_first_step and self.attack != "none" and count > 0
-        images = mix.x.detach().requires_grad_(free)
+    def step(self, net: nn.Module, mix: functional.Mix, rng: Generator, loss: Loss) -> StepOutput:
+        """Add the gradients of both passes of a mixed batch to the parameters' `.grad`."""
 
-        logits = net(images)
-        losses = mix.losses(logits)
-        chosen = self._choose(logits.detach(), y, count, rng)
+        y = mix.y_a
+        count = functional.selected_count(self.k, len(y))
+        images = mix.x.detach().requires_grad_(self.free_first_step and self.attack != "none" and count > 0)
+
+        outputs = loss.outputs(images)
+        logits = loss.logits(outputs).detach()
+        losses = loss.main(mix, outputs)
+        chosen = self._choose(logits, y, count, rng)
         main_weights, aux_weight = self._sample_weights(logits, chosen)
-        with gradient_only_for(net, chosen):
+        with models.gradient_only_for(net, chosen):
             (main_weights * losses).sum().backward()
-        step = StepOutput(losses.detach().mean(), logits.detach(), y)
+        step = StepOutput(losses.detach().mean(), logits, y)
         if count == 0:
             return step
 
         batch = mix.take(chosen)
-        gradient = None if images.grad is None else take(images.grad, chosen)
-        attacked = batch.x if self.attack == "none" else self._attack(net, batch, gradient)
-        with aux_norm(net):
-            aux = net(attacked)
-        (aux_weight * self._aux_losses(batch, aux).sum()).backward()
+        gradient = None if images.grad is None else functional.take(images.grad, chosen)
+        attacked = batch.x if self.attack == "none" else self._attack(net, batch, gradient, loss)
+        with models.aux_norm(net):
+            outputs = loss.outputs(attacked)
+        (aux_weight * loss.aux(batch, outputs).sum()).backward()
         return step._replace(
-            aux=aux.detach(),
+            aux=loss.logits(outputs).detach(),
             selected=chosen,
             main_weight=self._main_share(len(y), count),
             aux_weight=aux_weight * count,
         )
 
     def _choose(self, logits: Tensor, y: Tensor, count: int, rng: Generator) -> Tensor:
-        from trainables.functional.selection import SCORES, random_subset, top
-
         if self.selection == "random":
-            return random_subset(len(y), count, rng, y.device)
-        return top(SCORES[self.metric](logits, y), count)
+            return functional.random_subset(len(y), count, rng, y.device)
+        return functional.top(functional.SCORES[self.metric](logits, y), count)
 
     def _sample_weights(self, logits: Tensor, chosen: Tensor) -> tuple[Tensor, float]:
         """The weight of each sample in the main pass, and that of a chosen one in the auxiliary pass (A9)."""
@@ -133,19 +129,17 @@ class EntProp:
         """The sum of the main pass's sample weights."""
         return {"instance": 1 - 0.5 * count / batch, "pass_mean": batch / (batch + count), "sum": 1.0}[self.weights]
 
-    def _aux_losses(self, batch: Mix, logits: Tensor) -> Tensor:
+    def _aux_losses(self, batch: functional.Mix, logits: Tensor) -> Tensor:
         return batch.losses(logits) if self.aux_target == "mixed" else batch.first_losses(logits)
 
-    def _attack(self, net: nn.Module, batch: Mix, gradient: Tensor | None) -> Tensor:
+    def _attack(self, net: nn.Module, batch: functional.Mix, gradient: Tensor | None, loss: Loss) -> Tensor:
         """The chosen images after n attack steps against the auxiliary network."""
-        from trainables.attacks import in_training, objectives
-        from trainables.models.dual_norm import attack_statistics, aux_norm
 
-        with aux_norm(net), attack_statistics(net, self.attack_bn):
-            objective = self._objective(net, batch)
-            return in_training.ascend(
+        with models.aux_norm(net), models.attack_statistics(net, self.attack_bn):
+            objective = self._objective(batch, loss)
+            return attacks.ascend(
                 batch.x,
-                lambda images: objectives.input_gradient(net, images, objective),
+                lambda images: attacks.input_gradient(loss.outputs, images, objective),
                 n=self.n,
                 alpha=self.alpha,
                 epsilon=self.radius,
@@ -153,16 +147,14 @@ class EntProp:
                 rule=self.attack_rule,
             )
 
-    def _objective(self, net: nn.Module, batch: Mix) -> Objective:
+    def _objective(self, batch: functional.Mix, loss: Loss) -> attacks.Objective:
         """What the attack raises: the training loss, the margin, or the training loss and TRADES' divergence (A25)."""
         import torch
 
-        from trainables.attacks.objectives import divergence_objective, margin_objective
-
         if self.attack == "cw":
-            return margin_objective(batch.y_a)
+            return attacks.margin_objective(batch.y_a)
         if self.attack == "trades":
             with torch.no_grad():
-                divergence = divergence_objective(net(batch.x))
-            return lambda logits: self._aux_losses(batch, logits) + divergence(logits)
-        return lambda logits: self._aux_losses(batch, logits)
+                divergence = attacks.divergence_objective(loss.outputs(batch.x))
+            return lambda outputs: loss.aux(batch, outputs) + divergence(outputs)
+        return lambda outputs: loss.aux(batch, outputs)

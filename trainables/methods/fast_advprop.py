@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from trainables import attacks, functional, models
+from trainables.choices import Metric, Mixing, Selection, Start
 from trainables.methods.base import StepOutput
 from trainables.options import check_options, option
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
-
-    from trainables.functional.mixing import Mix
 
 
 @dataclass(frozen=True)
@@ -27,19 +27,13 @@ class FastAdvProp:
     n: int = option(1, "attack iterations", low=1)
     epsilon: float = option(1.0, "radius of the attack in 1/255", above=0, high=255)
     alpha: float = option(1.0, "step of the attack in 1/255", above=0, high=255)
-    start: str = option("none", "where the attack begins (A7)", one_of=("none", "uniform", "occasional"))
-    mixing: str = option(
-        "none", "mixture of the whole batch before it is divided (A26)", one_of=("mixup", "cutmix", "none")
-    )
+    start: Start = option("none", "where the attack begins (A7)")
+    mixing: Mixing = option("none", "mixture of the whole batch before it is divided (A26)")
     beta: float = option(1.0, "λ of the mixture is drawn from Beta(beta, beta)", above=0)
-    selection: str = option(
-        "random", "which share is attacked: a random one, or the most uncertain samples (A26)", one_of=("random", "top")
+    selection: Selection = option(
+        "random", "which share is attacked: a random one, or the most uncertain samples (A26)"
     )
-    metric: str = option(
-        "entropy",
-        "uncertainty that ranks the samples for `selection` top",
-        one_of=("entropy", "cross_entropy", "confidence", "margin"),
-    )
+    metric: Metric = option("entropy", "uncertainty that ranks the samples for `selection` top")
 
     dual: ClassVar[bool] = True
 
@@ -51,11 +45,8 @@ class FastAdvProp:
         return 1.0 + self.n * self.p_adv
 
     def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
-        from trainables.functional.mixing import MIXING
-        from trainables.functional.selection import selected_count
-
-        mix = MIXING[self.mixing](x, y, self.beta, rng)
-        count = min(selected_count(self.p_adv, len(y)), len(y) - 1)  # the main norms need an image
+        mix = functional.MIXING[self.mixing](x, y, self.beta, rng)
+        count = min(functional.selected_count(self.p_adv, len(y)), len(y) - 1)  # the main norms need an image
         chosen, rest = self._divide(net, mix, count, rng)
 
         share = count / len(y)
@@ -69,28 +60,23 @@ class FastAdvProp:
         aux = self._attack_and_train(net, mix.take(chosen), len(y), rng)
         return step._replace(aux=aux, selected=chosen)
 
-    def _divide(self, net: nn.Module, mix: Mix, count: int, rng: Generator) -> tuple[Tensor, Tensor]:
+    def _divide(self, net: nn.Module, mix: functional.Mix, count: int, rng: Generator) -> tuple[Tensor, Tensor]:
         """The indices that are attacked, and all others."""
         import torch
 
-        from trainables.functional.selection import SCORES, random_subset, top
-        from trainables.models.dual_norm import attack_statistics
-
         batch = len(mix.y_a)
         if self.selection == "random":
-            chosen = random_subset(batch, count, rng, mix.x.device)
+            chosen = functional.random_subset(batch, count, rng, mix.x.device)
         else:
-            with torch.no_grad(), attack_statistics(net, "batch"):
-                chosen = top(SCORES[self.metric](net(mix.x), mix.y_a), count)
+            with torch.no_grad(), models.attack_statistics(net, "batch"):
+                chosen = functional.top(functional.SCORES[self.metric](net(mix.x), mix.y_a), count)
         is_chosen = torch.zeros(batch, dtype=torch.bool, device=chosen.device)
         is_chosen[chosen] = True
         order = is_chosen.int().argsort(stable=True)  # a fixed split point, so that a GPU is not asked for a count
         return chosen, order[: batch - count]
 
-    def _attack_and_train(self, net: nn.Module, mix: Mix, batch: int, rng: Generator) -> Tensor:
+    def _attack_and_train(self, net: nn.Module, mix: functional.Mix, batch: int, rng: Generator) -> Tensor:
         """Attack in training mode with every pass's parameter gradients kept, then train on the result."""
-        from trainables.attacks import in_training
-        from trainables.models.dual_norm import aux_norm
 
         weight = 1 / (batch * (self.n + 1))
 
@@ -100,14 +86,14 @@ class FastAdvProp:
             assert images.grad is not None
             return images.grad
 
-        with aux_norm(net):
-            attacked = in_training.ascend(
+        with models.aux_norm(net):
+            attacked = attacks.ascend(
                 mix.x,
                 train_and_give_input_gradient,
                 n=self.n,
                 alpha=self.alpha,
                 epsilon=self.epsilon,
-                start=in_training.STARTS[self.start](mix.x, self.epsilon, rng),
+                start=attacks.STARTS[self.start](mix.x, self.epsilon, rng),
             )
             logits = net(attacked)
         (weight * mix.losses(logits).sum()).backward()

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from trainables.methods.base import StepOutput, plain_step
+from trainables import functional
+from trainables.methods.base import StepOutput, loss_step
 from trainables.options import check_options, option
 
 if TYPE_CHECKING:
@@ -32,10 +33,8 @@ class LabelSmoothing:
         check_options(self)
 
     def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
-        from trainables.functional.losses import matching_smoothing, smoothed
-
         def loss_of(logits: Tensor) -> Tensor:
-            matching = matching_smoothing(self.entropy_weight, logits.shape[1])
-            return smoothed(logits, y, matching if self.smoothing is None else self.smoothing).mean()
+            matching = functional.matching_smoothing(self.entropy_weight, logits.shape[1])
+            return functional.smoothed(logits, y, matching if self.smoothing is None else self.smoothing).mean()
 
-        return plain_step(net, x, y, loss_of)
+        return loss_step(net, x, y, loss_of)

@@ -7,8 +7,9 @@ halved.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
+from trainables import functional, models
 from trainables.methods.base import StepOutput
 from trainables.options import check_options, option
 
@@ -21,8 +22,8 @@ class MixProp:
     """Clean images to the main norms, mixup copies to the auxiliary norms."""
 
     beta: float = option(1.0, "λ is drawn from Beta(beta, beta), once a batch", above=0)
-    weights: str = option(
-        "half", "loss ½ + ½, on the scale of the other methods, or the published sum (A34)", one_of=("half", "sum")
+    weights: Literal["half", "sum"] = option(
+        "half", "loss ½ + ½, on the scale of the other methods, or the published sum (A34)"
     )
 
     dual: ClassVar[bool] = True
@@ -34,16 +35,13 @@ class MixProp:
     def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
         from torch.nn.functional import cross_entropy
 
-        from trainables.functional.mixing import mixup
-        from trainables.models.dual_norm import aux_norm
-
         weight = 0.5 if self.weights == "half" else 1.0
         logits = net(x)
         loss = cross_entropy(logits, y)
         (weight * loss).backward()
 
-        mix = mixup(x, y, self.beta, rng)
-        with aux_norm(net):
+        mix = functional.mixup(x, y, self.beta, rng)
+        with models.aux_norm(net):
             aux = net(mix.x)
         (weight * mix.losses(aux).mean()).backward()
         return StepOutput(loss.detach(), logits.detach(), y, aux.detach(), main_weight=weight, aux_weight=weight)

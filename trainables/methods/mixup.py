@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from trainables import functional
 from trainables.methods.base import StepOutput
 from trainables.options import check_options, option
 
@@ -31,10 +32,8 @@ class Mixup:
     def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
         import torch
 
-        from trainables.functional.mixing import mixup
-
         mixed = len(y) // 2 if self.half else len(y)
-        mix = mixup(x[:mixed], y[:mixed], self.beta, rng)
+        mix = functional.mixup(x[:mixed], y[:mixed], self.beta, rng)
         logits = net(torch.cat([mix.x, x[mixed:]]))
         clean = torch.nn.functional.cross_entropy(logits[mixed:], y[mixed:], reduction="sum")
         loss = (mix.losses(logits[:mixed]).sum() + clean) / len(y)

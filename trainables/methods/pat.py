@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from trainables import attacks, functional, models
+from trainables.choices import AttackStatistics, Start
 from trainables.methods.base import NetworkParts, StepOutput, Task
 from trainables.options import check_options, option
 
@@ -25,21 +27,18 @@ class PAT:
     n: int = option(7, "attack iterations", low=1)
     epsilon: float = option(8.0, "radius of the attack in 1/255", above=0, high=255)
     alpha: float = option(2.0, "step of the attack in 1/255", above=0, high=255)
-    start: str = option("uniform", "where the attack begins (A64)", one_of=("none", "uniform", "occasional"))
+    start: Start = option("uniform", "where the attack begins (A64)")
     clean_weight: float = option(0.5, "weight of the clean images, the attacked ones have the rest", low=0, high=1)
-    loss: str = option(
+    loss: Literal["ce", "entm", "ls", "als"] = option(
         "ce",
         "loss: cross-entropy, less entropy (PAT-EntM), with smoothed labels (PAT-LS) or adversarially smoothed ones",
-        one_of=("ce", "entm", "ls", "als"),
     )
-    attack_loss: str = option("same", "what the attack raises: that loss or cross-entropy (A52)", one_of=("same", "ce"))
+    attack_loss: Literal["same", "ce"] = option("same", "what the attack raises: that loss or cross-entropy (A52)")
     entropy_weight: float = option(2.0, "λ of loss `entm`, and of the EntM that an unset γ of loss `ls` matches", low=0)
     smoothing: float | None = option(None, "γ of loss `ls`; unset: what matches `entropy_weight`", low=0, high=1)
     als_share: float = option(0.05, "share of the label that the least likely class gets (A48)", low=0, high=1)
     sat: bool = option(False, "in training, every ReLU's derivative is that of the parametric softplus (SAT)")
-    attack_bn: Literal["batch", "running"] = option(
-        "batch", "statistics in attack passes: of the batch, or running ones (A6)", one_of=("batch", "running")
-    )
+    attack_bn: AttackStatistics = option("batch", "statistics in attack passes: of the batch, or running ones (A6)")
 
     dual: ClassVar[bool] = False
 
@@ -51,10 +50,8 @@ class PAT:
         return 2.0 + self.n
 
     def build(self, make: Callable[[int], nn.Module], task: Task) -> NetworkParts:
-        from trainables.models.smooth_relu import SmoothReLUs
-
         body = make(task.classes)
-        return NetworkParts(SmoothReLUs(body) if self.sat else body)
+        return NetworkParts(models.SmoothReLUs(body) if self.sat else body)
 
     def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
         logits = net(x)
@@ -68,24 +65,20 @@ class PAT:
     def _attack(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> Tensor:
         from torch.nn.functional import cross_entropy
 
-        from trainables.attacks import in_training
-
         def objective(logits: Tensor) -> Tensor:
             return self._losses(logits, y) if self.attack_loss == "same" else cross_entropy(logits, y, reduction="none")
 
-        start = in_training.STARTS[self.start](x, self.epsilon, rng)
-        return in_training.attacked_in_training(net, x, objective, self, start)
+        start = attacks.STARTS[self.start](x, self.epsilon, rng)
+        return attacks.attacked_in_training(net, x, objective, self, start)
 
     def _losses(self, logits: Tensor, y: Tensor) -> Tensor:
         from torch.nn.functional import cross_entropy
 
-        from trainables.functional import losses
-
         if self.loss == "entm":
-            return losses.entropy_maximised(logits, y, self.entropy_weight)
+            return functional.entropy_maximised(logits, y, self.entropy_weight)
         if self.loss == "ls":
-            matching = losses.matching_smoothing(self.entropy_weight, logits.shape[1])
-            return losses.smoothed(logits, y, matching if self.smoothing is None else self.smoothing)
+            matching = functional.matching_smoothing(self.entropy_weight, logits.shape[1])
+            return functional.smoothed(logits, y, matching if self.smoothing is None else self.smoothing)
         if self.loss == "als":
-            return losses.adversarially_smoothed(logits, y, self.als_share)
+            return functional.adversarially_smoothed(logits, y, self.als_share)
         return cross_entropy(logits, y, reduction="none")

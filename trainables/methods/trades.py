@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from trainables import attacks, functional, models
+from trainables.choices import AttackStatistics
 from trainables.methods.base import StepOutput
 from trainables.options import check_options, option
 
@@ -27,11 +29,9 @@ class TRADES:
     n: int = option(7, "attack iterations", low=1)
     epsilon: float = option(8.0, "radius of the attack in 1/255", above=0, high=255)
     alpha: float = option(2.0, "step of the attack in 1/255", above=0, high=255)
-    loss: str = option("ce", "clean loss: cross-entropy, or less entropy (TRADES-EntM)", one_of=("ce", "entm"))
+    loss: Literal["ce", "entm"] = option("ce", "clean loss: cross-entropy, or less entropy (TRADES-EntM)")
     entropy_weight: float = option(2.0, "weight λ of the prediction's entropy in loss `entm`", low=0)
-    attack_bn: Literal["batch", "running"] = option(
-        "running", "statistics in attack passes: of the batch, or running ones (A53)", one_of=("batch", "running")
-    )
+    attack_bn: AttackStatistics = option("running", "statistics in attack passes: of the batch, or running ones (A53)")
 
     dual: ClassVar[bool] = False
 
@@ -45,24 +45,20 @@ class TRADES:
     def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
         from torch.nn.functional import cross_entropy
 
-        from trainables.attacks.objectives import divergence_objective
-        from trainables.functional.losses import entropy_maximised
-
         attacked = self._attack(net, x, rng)
         logits, other = net(x), net(attacked)
-        unsure = self.loss == "entm"
-        clean = entropy_maximised(logits, y, self.entropy_weight).mean() if unsure else cross_entropy(logits, y)
-        (clean + self.beta * divergence_objective(logits)(other).mean()).backward()
+        if self.loss == "entm":
+            clean = functional.entropy_maximised(logits, y, self.entropy_weight).mean()
+        else:
+            clean = cross_entropy(logits, y)
+        (clean + self.beta * attacks.divergence_objective(logits)(other).mean()).backward()
         return StepOutput(clean.detach(), logits.detach(), y)
 
     def _attack(self, net: nn.Module, x: Tensor, rng: Generator) -> Tensor:
         import torch
 
-        from trainables.attacks import in_training, objectives
-        from trainables.functional.batch import generator_on
-        from trainables.models.dual_norm import attack_statistics
-
-        with attack_statistics(net, self.attack_bn), torch.no_grad():
-            objective = objectives.divergence_objective(net(x))
-        noise = NOISE * torch.randn(x.shape, generator=generator_on(x.device, rng), device=x.device, dtype=x.dtype)
-        return in_training.attacked_in_training(net, x, objective, self, noise)
+        with models.attack_statistics(net, self.attack_bn), torch.no_grad():
+            objective = attacks.divergence_objective(net(x))
+        rng = functional.generator_on(x.device, rng)
+        noise = NOISE * torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
+        return attacks.attacked_in_training(net, x, objective, self, noise)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from trainables.methods.base import StepOutput, plain_step
+from trainables.methods.base import StepOutput, loss_step
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
@@ -21,4 +21,4 @@ class Vanilla:
     def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
         from torch.nn.functional import cross_entropy
 
-        return plain_step(net, x, y, lambda logits: cross_entropy(logits, y))
+        return loss_step(net, x, y, lambda logits: cross_entropy(logits, y))

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from trainables import models
+from trainables.choices import Marginal
 from trainables.methods.base import NetworkParts, StepOutput, Task
 from trainables.options import check_options, option
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
-
-    from trainables.models.pixel_net import PixelNet
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,9 @@ class VIB:
 
     rho: float = option(2.0, "ρ: the bottleneck has weight e^−ρ (VIB: σ(−ρ)); small networks fail below 1", low=-10)
     dim: int = option(128, "dimensions of the encoding (A40)", low=1)
-    marginal: str = option(
-        "mixture", "marginal of the encodings: a Gaussian for each class, or a single one (A39)",
-        one_of=("mixture", "single"),
-    )  # fmt: skip
+    marginal: Marginal = option(
+        "mixture", "marginal of the encodings: a Gaussian for each class, or a single one (A39)"
+    )
     jump_start: bool = option(True, "begin at ρ = 100 and fall to `rho` within three epochs or more (A43)")
 
     dual: ClassVar[bool] = False
@@ -42,13 +41,13 @@ class VIB:
 
         return bottleneck.build(make, task, self)
 
-    def accumulate(self, net: PixelNet, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
+    def accumulate(self, net: models.PixelNet, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
         import torch
         from torch.nn.functional import cross_entropy
 
-        from trainables.methods.bottleneck import encode
+        from trainables.methods import bottleneck
 
-        encoded = encode(net, x, rng)
+        encoded = bottleneck.encode(net, x, rng)
         head, ratio = encoded.head, encoded.head.log_ratio(encoded.z, encoded.noise)
         loss = cross_entropy(encoded.logits, y) + torch.sigmoid(-head.descent.rho()) * ratio.mean()
         loss.backward()

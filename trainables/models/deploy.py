@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from trainables.models.dual_norm import DualBatchNorm2d, DualLayerNorm, has_dual_norms
+from trainables.models.dual_norm import DualNorm, dual_norms
 from trainables.models.first_layer import use_plain_layers
 from trainables.models.pixel_net import PixelNet, normalise
 
@@ -35,16 +35,16 @@ class DeployedNet(nn.Module):
 
 
 def single_norm(body: nn.Module, norm: Norm) -> nn.Module:
-    """A copy in which every pair of norms is replaced by one of the two, and that nobody listens to."""
-    if norm == "aux" and not has_dual_norms(body):
+    """A copy with one norm in place of each pair, without hooks and without compiled passes."""
+    if norm == "aux" and not dual_norms(body):
         raise ValueError("norm must be main for a network without auxiliary norms, got aux")
     body = copy.deepcopy(body)
     use_plain_layers(body)
     for parent in list(body.modules()):
-        parent._forward_hooks.clear()  # of a training that goes on: passes of a copy are none of its own
-        parent.__dict__.pop("forward", None)  # compiled for the network that this is a copy of
+        parent._forward_hooks.clear()  # they count the passes of a training, of which those of the copy are no part
+        parent.__dict__.pop("forward", None)  # it is compiled for the original
         for name, child in list(parent.named_children()):
-            if isinstance(child, DualBatchNorm2d | DualLayerNorm):
+            if isinstance(child, DualNorm):
                 setattr(parent, name, getattr(child, norm))
     return body
 

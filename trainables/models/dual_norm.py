@@ -8,11 +8,12 @@ which is active.
 import contextlib
 import copy
 from collections.abc import Iterator
-from typing import Literal
 
 from torch import Tensor, nn
 
-AttackStatistics = Literal["batch", "running"]
+from trainables.choices import AttackStatistics
+
+DOUBLED = (nn.BatchNorm2d, nn.LayerNorm)  # the norm layers that can have an auxiliary twin
 
 
 class Route:
@@ -22,23 +23,10 @@ class Route:
         self.aux = False
 
 
-class DualBatchNorm2d(nn.Module):
-    """A batch norm and its auxiliary twin."""
+class DualNorm(nn.Module):
+    """A norm layer and its auxiliary twin, which starts as a copy of it: also of a trained one, for fine-tuning."""
 
-    def __init__(self, main: nn.BatchNorm2d, route: Route) -> None:
-        super().__init__()
-        self.main = main
-        self.aux = copy.deepcopy(main)  # equal at the start: from scratch, and when fine-tuning a trained network
-        self.route = route
-
-    def forward(self, x: Tensor) -> Tensor:
-        return (self.aux if self.route.aux else self.main)(x)
-
-
-class DualLayerNorm(nn.Module):
-    """A layer norm and its auxiliary twin; it keeps no statistics, so only the route matters."""
-
-    def __init__(self, main: nn.LayerNorm, route: Route) -> None:
+    def __init__(self, main: nn.BatchNorm2d | nn.LayerNorm, route: Route) -> None:
         super().__init__()
         self.main = main
         self.aux = copy.deepcopy(main)
@@ -48,16 +36,33 @@ class DualLayerNorm(nn.Module):
         return (self.aux if self.route.aux else self.main)(x)
 
 
-def add_aux_norms(module: nn.Module) -> Route:
-    """Give every batch norm and layer norm below `module` an auxiliary twin, and return the route they share."""
+def add_aux_norms(net: nn.Module) -> Route:
+    """Give every norm layer of a network an auxiliary twin, and return the route that they share.
+
+    A network without norm layers, or with one that cannot be doubled, would train both passes through the same norms:
+    it is a ValueError, and the network stays as it is.
+    """
+    if left := [f"{name} ({type(layer).__name__})" for name, layer in net.named_modules() if _cannot_be_doubled(layer)]:
+        raise ValueError(f"norms must be BatchNorm2d or LayerNorm to get auxiliary twins, got {', '.join(left)}")
+    found = [
+        (parent, name, layer)
+        for parent in net.modules()
+        for name, layer in parent.named_children()
+        if isinstance(layer, DOUBLED)
+    ]
+    if not found:
+        raise ValueError(f"auxiliary norms need a BatchNorm2d or LayerNorm to double, {type(net).__name__} has none")
     route = Route()
-    for parent in list(module.modules()):
-        for name, child in list(parent.named_children()):
-            if isinstance(child, nn.BatchNorm2d):
-                setattr(parent, name, DualBatchNorm2d(child, route))
-            elif isinstance(child, nn.LayerNorm):
-                setattr(parent, name, DualLayerNorm(child, route))
+    for parent, name, layer in found:
+        setattr(parent, name, DualNorm(layer, route))
     return route
+
+
+def _cannot_be_doubled(layer: nn.Module) -> bool:
+    """Whether it is another kind of norm, of torch or not, with weights or statistics of its own."""
+    is_norm = any("Norm" in kind.__name__ for kind in type(layer).__mro__)
+    own = [*layer.parameters(recurse=False), *layer.buffers(recurse=False)]
+    return is_norm and not isinstance(layer, DOUBLED) and bool(own)
 
 
 @contextlib.contextmanager
@@ -96,14 +101,14 @@ def route_of(net: nn.Module) -> Route:
     return route
 
 
+def dual_norms(net: nn.Module) -> list[DualNorm]:
+    """The doubled norms of a network, in its order; none where it has one norm set."""
+    return [module for module in net.modules() if isinstance(module, DualNorm)]
+
+
 def norm_groups(net: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """The parameters of the main norms and those of the auxiliary norms."""
-    duals = [module for module in net.modules() if isinstance(module, DualBatchNorm2d | DualLayerNorm)]
+    duals = dual_norms(net)
     main = [parameter for dual in duals for parameter in dual.main.parameters()]
     aux = [parameter for dual in duals for parameter in dual.aux.parameters()]
     return main, aux
-
-
-def has_dual_norms(net: nn.Module) -> bool:
-    """Whether the network has auxiliary norms beside its main ones."""
-    return any(isinstance(module, DualBatchNorm2d | DualLayerNorm) for module in net.modules())

@@ -1,7 +1,7 @@
 """A first layer whose backward pass can end at some of the images of a batch.
 
 Which images EntProp attacks is known only when a forward pass has ranked them. Autograd would then go back to every
-image of that pass, which is dear in a first layer: three channels leave its kernels little to share.
+image of that pass, which is expensive in a first layer of three input channels.
 """
 
 import contextlib
@@ -16,9 +16,9 @@ from trainables.functional.batch import take
 
 
 class ImageConv2d(nn.Conv2d):
-    """A convolution; while `rows` are set, backward passes to images go on to these images of the batch alone.
+    """A convolution that, while `rows` is set, computes the gradient of its input for these images of the batch alone.
 
-    What is no image any more, since another layer has seen it, has weights behind it that learn from the whole batch.
+    This holds for input images only: the layers before an input of features learn from the gradient of the whole batch.
     """
 
     rows: Tensor | None = None
@@ -35,7 +35,7 @@ class ImageConv2d(nn.Conv2d):
 
 
 class _Convolution(torch.autograd.Function):
-    """torch's convolution and its gradients, that of the images for the rows that the layer has by then."""
+    """torch's convolution; its gradient of the images is that of the layer's rows at the time of the backward pass."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, layer: ImageConv2d) -> Tensor:
@@ -61,7 +61,7 @@ class _Convolution(torch.autograd.Function):
 def _gradients(
     layer: ImageConv2d, gradient: Tensor, x: Tensor, weight: Tensor, wanted: tuple[bool, bool, bool]
 ) -> tuple[Any, Any, Any]:
-    """The wanted ones of the gradients of images, weights and bias."""
+    """The gradients of images, weights and bias; None for those that are not wanted."""
     return torch.ops.aten.convolution_backward(
         gradient, x, weight, [layer.out_channels], layer.stride, layer.padding, layer.dilation, False, (0, 0),
         layer.groups, wanted,
@@ -69,13 +69,13 @@ def _gradients(
 
 
 def mark_images(x: Tensor) -> Tensor:
-    """Let the first layer know that there is nothing but images behind x."""
+    """Mark x as input images, which no layer with weights has made, and return it."""
     x.are_images = True  # type: ignore[attr-defined]
     return x
 
 
 def use_image_layers(body: nn.Module) -> None:
-    """Let convolutions that may be given images know the way back to some; weights and names stay what they are."""
+    """Make every convolution that can take images an `ImageConv2d`; names and weights stay."""
     for module in body.modules():
         if type(module) is nn.Conv2d and module.in_channels == 3 and module.padding_mode == "zeros":
             module.__class__ = ImageConv2d
@@ -90,7 +90,7 @@ def use_plain_layers(body: nn.Module) -> None:
 
 @contextlib.contextmanager
 def gradient_only_for(net: nn.Module, rows: Tensor) -> Iterator[None]:
-    """Inside, a backward pass finds the gradients of these images of its batch; the others' may be left zero."""
+    """Inside, a backward pass computes the gradients of these images of its batch; those of the others may be zero."""
     layers = [module for module in net.modules() if isinstance(module, ImageConv2d)]
     for layer in layers:
         layer.rows = rows

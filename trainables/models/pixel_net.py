@@ -41,11 +41,11 @@ class PixelNet(nn.Module):
         self.register_buffer("shift", -torch.tensor(mean).view(1, -1, 1, 1) * self.scale)
 
     def features(self, x: Tensor) -> Tensor:
-        """What the body makes of the images, for methods that train more than the logits."""
+        """The output of the body for the images, for methods whose loss needs more than the logits."""
         return self.run(self.body, x)
 
     def run(self, body: nn.Module, x: Tensor) -> Tensor:
-        """What a body, or a part of it, makes of the images."""
+        """The output of a body, or of a part of one, for the images; float32 also under autocast."""
         x = mark_images(normalise(x, self.scale, self.shift))
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
             features = body(x)

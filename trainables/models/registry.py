@@ -73,7 +73,7 @@ def _vit(classes: int, size: int, norms: bool, pretrained: bool, download: bool 
     net.heads = nn.Linear(net.hidden_dim, classes)
     if size == 224:
         return net
-    # its patches are 16 pixels wide and its positions are those of 224 pixels, so smaller pictures are enlarged
+    # its patches are 16 pixels wide and its positions are those of 224 pixels, so smaller images are enlarged
     return nn.Sequential(nn.Upsample(size=(224, 224), mode="bilinear", align_corners=False), net)
 
 
@@ -83,7 +83,7 @@ def _mnist_cnn(classes: int, size: int, norms: bool, pretrained: bool, download:
     if pretrained:
         raise ValueError("mnist_cnn has no pretrained weights; train it from scratch")
     if size not in (28, 32):
-        raise ValueError(f"mnist_cnn takes pictures of 28 pixels or of 32 with a border, got {size}")
+        raise ValueError(f"mnist_cnn takes images of 28 pixels or of 32 with a border, got {size}")
     return FourLayerCNN(classes)
 
 

@@ -63,8 +63,8 @@ class FourLayerCNN(nn.Module):
         self.hidden, self.head = nn.Linear(320, 50), nn.Linear(50, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        border = (x.shape[2] - 28) // 2  # black, as MNIST's pictures have it here
-        x = F.pad(x, (-border,) * 4).mean(dim=1, keepdim=True)  # the channels of a grey picture are equal
+        border = (x.shape[2] - 28) // 2  # black, as MNIST's images have it here
+        x = F.pad(x, (-border,) * 4).mean(dim=1, keepdim=True)  # the channels of a grey image are equal
         x = F.max_pool2d(F.relu(self.conv1(x)), 2)
         x = F.max_pool2d(F.relu(self.conv2(x)), 2)
         return self.head(F.relu(self.hidden(x.flatten(1))))

@@ -1,9 +1,10 @@
 """The answer says what the numbers say: what beats what, what is not shown, and when nothing may be quoted."""
 
-from analysis.comparisons.answer import answer, between, comparisons
+from analysis.comparisons.answer import answer, between
 from analysis.comparisons.settings import settings
 from analysis.inputs.studies import read_folder
 from analysis.tables.registry import TABLES
+from study.confirm.comparisons import LOWER, compare_with_baselines
 from study.files.results import Results
 from tests.support.analysis_folders import BEST, BEST_COST, BEST_VALIDATION_H, keep_rows, killed, stored
 from tests.support.analysis_rows import config, run, runs
@@ -24,23 +25,26 @@ def test_answer_of_the_stored_study_names_setting_cost_interval_and_both_baselin
     assert "Vanilla, 1N an epoch: H 90.40 ± 0.68 (95 % CI, 6 seeds)" in text
     assert "It beats vanilla: +3.80 H, 95 % CI +2.87 to +4.73" in text
     assert "It is not shown to differ from mixup alone: -0.06 H, 95 % CI -0.44 to +0.32" in text
-    assert f"mixup costs 1N instead of {BEST_COST}, and the dearer setting is not shown to be better." in text
+    assert (
+        f"mixup costs 1N instead of {BEST_COST} and loses less than 0.5 H: the 95 % CI of the loss ends at +0.32."
+        in text
+    )
     assert [role for role, _ in told.settings] == ["best", "vanilla", "mixup alone"]
 
 
 def test_p_of_the_answer_is_that_of_the_table(tmp_path):
     found = read_folder(stored(tmp_path / "s"))
-    tested = comparisons(settings(found.runs))
+    tested = compare_with_baselines(settings(found.runs))
     table = TABLES["cost"](found.runs)
     best = table[table["why"] == "best-1"].iloc[0]
-    ours = [each.adjusted for each in tested if each.setting.why == "best-1"]
+    ours = [each.judged.p for each in tested if each.setting.why == "best-1"]
     assert ours == [best["over_vanilla_p"], best["over_mixup_p"]]
 
 
 def test_one_seed_gives_no_verdict(tmp_path):
     text = of(keep_rows(stored(tmp_path / "s"), "confirm", lambda row: row["seed"] == 1))
     assert "(one seed, no interval)" in text
-    assert "Against vanilla nothing can be said" in text
+    assert "It cannot be tested against vanilla" in text
     assert "a test needs 3 seeds, got 1 common seed." in text
     assert "beats" not in text
     assert "±" not in text
@@ -91,9 +95,8 @@ def test_table_without_a_search_says_that_its_best_was_picked_by_the_test_images
 def test_a_setting_that_is_worse_is_called_worse():
     rows = [run(config("vanilla"), seed, 90.0 + seed / 10, why="vanilla") for seed in range(6)]
     rows += [run(config("entprop", k=0.6, n=5), seed, 89.0 + seed % 2 / 10, why="best-1") for seed in range(6)]
-    (tested,) = comparisons(settings(runs(*rows)))
-    assert tested.adjusted < 0.05
-    assert tested.paired.difference.mean < 0
+    (tested,) = compare_with_baselines(settings(runs(*rows)))
+    assert tested.judged.verdict == LOWER
 
 
 def test_best_settings_of_two_studies_are_compared_over_their_common_seeds(tmp_path):
@@ -103,6 +106,6 @@ def test_best_settings_of_two_studies_are_compared_over_their_common_seeds(tmp_p
         if row["why"] == "best-1":
             results.put_confirm({**row, "h": row["h"] - 1})
     assert between([read_folder(one), read_folder(other)]) == [
-        "Best of a minus best of b: +1.00 H, 95 % CI +1.00 to +1.00, paired over 6 common seeds, "
-        "not corrected for the number of pairs."
+        "The best of a cannot be tested against the best of b: +1.00 H, 95 % CI +1.00 to +1.00; "
+        "the difference is the same for all 6 common seeds."
     ]

@@ -276,7 +276,7 @@ def test_runs_without_a_curve_or_with_other_pictures_are_refused(run, tmp_path, 
     write(other / "evaluation-main.csv", evaluation(("sa", "", 90.0)))
     write(other / "surface-main.csv", surface(4, 1))
     for kind, message in (
-        ("cam", "all runs must show the same pictures, got others for other"),
+        ("cam", "all runs must show the same images, got others for other"),
         ("epsilon-curve", f"{other}/evaluation-main.csv must hold a curve; add --attack PGD20-8 --curve epsilon"),
         ("loss-surface", "every run must hold the same images, got one without image 0"),
     ):

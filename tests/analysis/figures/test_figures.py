@@ -5,14 +5,15 @@ import dataclasses
 import pandas as pd
 import pytest
 
-from analysis.comparisons.settings import plain, records, settings
-from analysis.figures.confirmed import gain, notable
+from analysis.comparisons.settings import records, settings
+from analysis.figures.confirmed import notable
 from analysis.figures.importance import importances
 from analysis.figures.registry import FIGURES, draw, draw_all
 from analysis.figures.searches import ranked
 from analysis.figures.sensitivity import figure3_points, varying
 from analysis.figures.style import Missing, data_name, png_bytes, svg_text
 from analysis.inputs.studies import read_folder
+from study.confirm.comparisons import baseline, paired_test
 from study.files.results import Results
 from study.papers import cells
 from tests.support.analysis_folders import STORED, killed, stored
@@ -109,7 +110,7 @@ def test_gain_is_paired_over_common_seeds():
     rows = [run(config("vanilla"), seed, 90.0 + seed) for seed in (1, 2, 3)]
     rows += [run(config("mixup"), seed, 92.0 + 2 * seed) for seed in (2, 3, 4)]
     group = settings(runs(*rows))
-    found = gain(plain(group, "mixup"), plain(group, "vanilla"))
+    found = paired_test(baseline(group, "mixup").h, baseline(group, "vanilla").h)
     assert (found.difference.mean, found.difference.seeds) == (4.5, 2)
 
 

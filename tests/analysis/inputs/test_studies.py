@@ -146,7 +146,7 @@ def test_run_that_failed_in_one_study_is_taken_from_the_other(tmp_path):
         ("options__trial__epochs", 12, "epochs 10 (a) and 12 (b)"),
         ("options__trial__train_images", 500, "train_images None (a) and 500 (b)"),
         ("options__trial__dataset", "mnist", "dataset digits (a) and mnist (b)"),
-        ("data__digest", "0" * 64, "pictures, labels or split (a and b)"),
+        ("data__digest", "0" * 64, "images, labels or split (a and b)"),
     ],
 )
 def test_studies_of_two_protocols_are_refused_with_what_differs(tmp_path, name, value, told):

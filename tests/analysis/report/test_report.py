@@ -173,7 +173,7 @@ def test_report_of_two_studies_compares_them(tmp_path, capsys):
     one, other = small(tmp_path / "a"), change_record(small(tmp_path / "b"), git__hash="fedcba98")
     page = report(one, other, out=tmp_path / "r")
     assert "Side by side" in page.text
-    assert "Best of a minus best of b: +0.00 H" in page.text
+    assert "The best of a cannot be tested against the best of b: +0.00 H" in page.text
     assert f"differs: code: {code_of(STORED)}" in capsys.readouterr().out
     assert "30 runs of a setting and seed stand in two studies" in page.text
 

@@ -2,10 +2,13 @@
 
 import re
 
+import numpy as np
 import pytest
+from scipy import stats
 
-from analysis.comparisons.claims import CLAIMS, PGD, judge, printed_difference
-from analysis.report.results_page import PAGE, README, ROOT, front, page, pictures, stored
+from analysis.comparisons.claims import CLAIMS, PGD, judge_claims, printed_difference
+from analysis.report.results_page import PAGE, README, ROOT, front, least_visible, page, pictures, stored
+from study.confirm.comparisons import Interval
 from study.papers import COMPUTED, GRIDS
 from tests.support.analysis_folders import stored as copy_of_a_study
 from tests.support.analysis_rows import config, run, runs
@@ -16,7 +19,7 @@ ONE, FIVE = (config("entprop", k=0.6, n=n) for n in (1, 5))
 
 
 def judged(frame, text):
-    (found,) = [each for each in judge(frame) if each.claim.text == text]
+    (found,) = [each for each in judge_claims(frame) if each.claim.text == text]
     return found
 
 
@@ -31,7 +34,7 @@ def test_the_printed_difference_is_the_mean_over_all_that_is_printed():
     assert printed_difference(BY_TEXT[MORE_STEPS]) == pytest.approx(66.30 - 65.40)
     assert printed_difference(BY_TEXT["MixUp adds to selection"]) is None  # lost
     # CIFAR-100, CUB, Pets and Cars; of ImageNet, AdvProp's H is not printed
-    above = BY_TEXT["MixProp is above plain training"]
+    above = BY_TEXT["MixProp is above vanilla"]
     gains = [66.18 - 62.08, 67.70 - 60.85, 72.82 - 64.82, 65.55 - 56.43, 54.23 - 52.07]
     assert printed_difference(above) == pytest.approx(sum(gains) / 5)
 
@@ -47,28 +50,34 @@ def test_the_printed_difference_is_the_mean_over_all_that_is_printed():
 def test_a_claim_holds_fails_or_is_open(ones, fives, verdict):
     rows = [run(method, seed, h) for method, several in ((ONE, ones), (FIVE, fives)) for seed, h in enumerate(several)]
     found = judged(runs(*rows), MORE_STEPS)
-    assert found.difference.seeds == 3
-    assert found.difference.mean == pytest.approx(sum(fives) / 3 - sum(ones) / 3)
+    assert found.judged.difference.seeds == 3
+    assert found.judged.difference.mean == pytest.approx(sum(fives) / 3 - sum(ones) / 3)
     assert found.verdict == verdict
 
 
 def test_a_claim_may_be_about_an_attack():
-    text = "under PGD-20, k = 1 is above plain training"
+    text = "under PGD-20, k = 1 is above vanilla"
     assert printed_difference(BY_TEXT[text]) == pytest.approx(7.25 - 6.14)
     plain, whole = config("vanilla"), config("entprop", k=1.0, n=1)
     rows = [run(method, seed, 90.0, **{PGD: value + seed}) for method, value in ((plain, 60.0), (whole, 80.0))
             for seed in range(2)]  # fmt: skip
     rows.append(run(whole, 2, 90.0))  # not attacked
     found = judged(runs(*rows), text)
-    assert (found.difference.mean, found.difference.seeds) == (20.0, 2)
+    assert (found.judged.difference.mean, found.judged.difference.seeds) == (20.0, 2)
 
 
 def test_a_claim_without_runs_of_both_settings_is_not_run():
     assert judged(runs(run(ONE, 0, 90.0)), MORE_STEPS).verdict == "not run"
     different_seeds = runs(run(ONE, 0, 90.0), run(FIVE, 1, 95.0))
-    assert judged(different_seeds, MORE_STEPS).difference is None
+    assert judged(different_seeds, MORE_STEPS).judged is None
     one_seed = runs(run(ONE, 0, 90.0), run(FIVE, 0, 95.0))
     assert judged(one_seed, MORE_STEPS).verdict == "open"  # one difference has no interval
+
+
+def test_the_least_visible_difference_is_found_in_80_of_100_simulated_studies():
+    least = least_visible(Interval(0.0, float(stats.t.ppf(0.975, 5)) / 6**0.5, 6))  # six seeds, standard deviation 1
+    draws = np.random.default_rng(0).normal(least, 1, (4000, 6))
+    assert 0.78 <= np.mean(stats.ttest_1samp(draws, 0, axis=1).pvalue < 0.05) <= 0.82
 
 
 def test_the_page_has_a_row_for_every_table(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from study.config.make_study import make_study
 from study.config.study_config import Study
-from study.confirm.chosen import check_pictures, choose, choose_table, fresh_seeds
+from study.confirm.chosen import check_images, choose, choose_table, fresh_seeds
 from study.confirm.confirm import Confirm, measured_files
 from study.files.configs import config_row
 from study.files.results import Results
@@ -59,6 +59,13 @@ def test_published_settings_above_the_budget_are_left_out(tmp_path):
     cheap = make_study(budget="1.2N", out=str(tmp_path / "s"))
     assert [each.config.method.cost for each in choose(cheap, []) if each.why == "published"] == [pytest.approx(1.2)]
     assert [each.why for each in choose(make_study(budget="1N", out=str(tmp_path / "t")), [])] == ["vanilla", "mixup"]
+
+
+def test_the_published_settings_of_the_searched_method_are_confirmed_with_what_is_fixed(tmp_path):
+    study = make_study(budget="9N", methods="trades", fix="loss=entm", out=str(tmp_path / "s"))
+    methods = [each.config.method for each in choose(study, []) if "published" in each.why]
+    assert [(m.k, m.n) for m in methods[:2]] == [(0.2, 1), (0.6, 5)]
+    assert [(m.n, m.epsilon, m.alpha, m.beta, m.loss) for m in methods[2:]] == [(7, 8.0, 2.0, 3.0, "entm")]
 
 
 def test_trials_stopped_early_are_never_confirmed(tmp_path):
@@ -169,11 +176,11 @@ def test_what_is_measured_goes_into_the_table_of_its_kind():
 def test_other_pictures_must_be_there_before_anything_is_trained(tmp_path):
     study = make_study(table="entprop/3", data_root=str(tmp_path), out=str(tmp_path / "s"))
     chosen = choose_table(study)
-    with pytest.raises(ValueError, match="table entprop/3 needs a folder of pictures for each class in"):
-        check_pictures(study, chosen)
+    with pytest.raises(ValueError, match="table entprop/3 needs a folder of images for each class in"):
+        check_images(study, chosen)
     for name in ("imagenet-a", "imagenet-r", "stylized-imagenet"):
         (tmp_path / name).mkdir()
-    check_pictures(study, chosen)
+    check_images(study, chosen)
     job = Confirm(study, chosen, Results(tmp_path / "s"), Silent()).next()
     assert job.measures[0] == {"shift": f"folder:{tmp_path}/imagenet-a"}
 

@@ -102,7 +102,7 @@ def test_a_plan_says_how_many_steps_attacks_take_beside_its_time(tmp_path):
         return " ".join(plan_text(make_study(table=table, scale="demo", out=str(tmp_path / "s")), slots=2).split())
 
     # FGSM, then white-box 3·10 + 3·40 and CW 3·40, black-box 2·10, each of these with 5 restarts
-    assert f"up to {1 + 5 * (30 + 120 + 120 + 20):,} gradient steps for each attacked image" in text("uncertainty/1")
+    assert f"up to {1 + 5 * (30 + 120 + 120 + 20):,} gradient steps per attacked image" in text("uncertainty/1")
     assert "without attacks" not in text("entprop/17")
 
 

@@ -19,7 +19,7 @@ def test_a_study_that_has_just_begun_says_what_is_missing(folder):
     text = show_study(folder)
     assert "entprop within 4N on digits, resnet8, 10 epochs" in text
     assert "command: study/run.py --budget 4N" in text
-    assert "no trial has begun yet" in text
+    assert "no trial has started yet" in text
     assert "missing: 6 of 6 trials" in text
     assert f"--resume {folder}" in text
 
@@ -36,7 +36,7 @@ def test_a_study_that_was_cut_off_shows_what_is_there(folder):
     text = show_study(folder)
     assert "3 trials: 1 finished, 1 failed, 1 running" in text
     assert "trial 1  entprop k=0.35 n=3 ε=2.5 entropy: out of memory: much" in text
-    assert "running, or cut off:" in text
+    assert "running or interrupted:" in text
     assert "vanilla: vanilla" in text
     assert "missing: 4 of 6 trials" in text
 
@@ -51,7 +51,7 @@ def test_a_whole_study_misses_nothing(folder):
     text = show_study(folder)
     assert "missing" not in text
     assert "--resume" not in text
-    assert "The best setting does not beat mixup alone" in text
+    assert "The best setting is not shown to differ from mixup alone" in text
 
 
 def test_studies_are_listed_one_line_each_in_any_state(folder):

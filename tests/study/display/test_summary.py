@@ -1,41 +1,16 @@
 """The table and the words at the end of a study."""
 
-import pytest
-from scipy import stats
-
-from study.confirm.comparisons import confirmed, difference, interval, t_quantile
+from study.confirm.comparisons import settings_of
 from study.display.rows import setting
 from study.display.summary import confirmed_chart, confirmed_table, counts_line, final_text, front_table, verdict
 from tests.support.study_rows import BEST, CONFIRMED, MIXUP, VANILLA, runs, trial
 
 
-@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 5, 9, 30, 101])
-@pytest.mark.parametrize("level", [0.5, 0.95, 0.99])
-def test_students_quantiles_are_those_of_scipy(freedom, level):
-    assert t_quantile(freedom, level) == pytest.approx(stats.t.ppf(0.5 + level / 2, freedom), rel=1e-9)
-
-
-def test_an_interval_is_students_and_needs_two_values():
-    values = [94.0, 93.0, 95.0, 94.5]
-    found = interval(values)
-    low, high = stats.t.interval(0.95, 3, loc=found.mean, scale=stats.sem(values))
-    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
-    one = interval([94.0])
-    assert (one.half, one.excludes_zero) == (None, False)
-
-
-def test_a_difference_is_paired_by_seed_and_leaves_out_what_has_no_partner():
-    one = confirmed(runs("best-1", BEST, [94.0, 95.0, 99.0]))[0]
-    other = confirmed(runs("vanilla", VANILLA, [91.0, 92.5]))[0]
-    found = difference(one, other)
-    assert (found.mean, found.seeds) == (pytest.approx(2.75), 2)
-
-
 def test_a_seed_that_failed_is_counted_and_not_averaged():
     rows = runs("vanilla", VANILLA, [90.0, 92.0])
     rows[1].update(h=None, sa=None, ra=None, error="boom")
-    group = confirmed(rows)[0]
-    assert (group.interval.mean, group.failed) == (90.0, 1)
+    group = settings_of(rows)[0]
+    assert (group.interval().mean, group.failed) == (90.0, 1)
     assert "1 (1 failed)" in confirmed_table(rows)
 
 
@@ -50,7 +25,7 @@ def test_the_confirmed_table_shows_means_intervals_and_differences_with_the_best
 
 def test_the_picture_has_a_line_a_setting_from_the_cheapest_and_one_picture_for_each_network():
     title, first, *_, last = confirmed_chart(CONFIRMED).splitlines()
-    found = [group.interval for group in confirmed(CONFIRMED)]
+    found = [group.interval() for group in settings_of(CONFIRMED)]
     low, high = min(each.low for each in found), max(each.high for each in found)
     assert title.split() == ["H", "by", "cost", f"{low:.2f}", f"{high:.2f}"]
     assert first.split()[:2] == ["1N", "mixup:"]
@@ -62,9 +37,11 @@ def test_the_picture_has_a_line_a_setting_from_the_cheapest_and_one_picture_for_
 
 def test_it_is_said_in_words_where_the_best_beats_and_where_it_does_not():
     first, second = verdict(CONFIRMED)
-    assert first.startswith("The best setting beats vanilla: +3.70 H, 95 % CI +2.95 to +4.45, 3 paired seeds")
-    assert second.startswith("The best setting does not beat mixup alone: +0.30 H")
-    assert "which holds 0" in second
+    assert first.startswith(
+        "The best setting beats vanilla: +3.70 H, 95 % CI +2.95 to +4.45, p = 0.0066 (paired t test"
+    )
+    assert first.endswith("over 3 common seeds, Holm over 3 comparisons with the baselines).")
+    assert second.startswith("The best setting is not shown to differ from mixup alone: +0.30 H")
 
 
 def test_it_is_said_where_the_best_is_worse_or_is_the_reference_itself():
@@ -74,7 +51,7 @@ def test_it_is_said_where_the_best_is_worse_or_is_the_reference_itself():
     itself = [*runs("vanilla", VANILLA, [90.0, 91.0]), *runs("best-1, mixup", MIXUP, [94.0, 94.2])]
     assert verdict(itself)[1] == "The best setting found is mixup alone itself."
     assert (
-        "with one seed, which shows nothing"
+        "a test needs 3 seeds, got 1 common seed"
         in verdict([*runs("vanilla", VANILLA, [90.0]), *runs("best-1", BEST, [94.0])])[0]
     )
 
@@ -111,10 +88,10 @@ def test_the_final_text_ends_with_where_things_lie_and_what_to_do_next():
     text = final_text("runs/x", [trial(0)], CONFIRMED)
     assert text.index("best-1") < text.index("The best setting beats vanilla") < text.index("validation H by cost")
     assert text.splitlines()[-1].startswith("next: python study/run.py show runs/x")
-    assert "everything lies in runs/x" in final_text("runs/x", [], [])
+    assert "all files are in runs/x" in final_text("runs/x", [], [])
 
 
 def test_the_final_text_names_the_files_that_are_there(tmp_path):
     for name in ("measures.csv", "confirm.csv"):
         (tmp_path / name).touch()
-    assert f"everything lies in {tmp_path}: study.json, confirm.csv, measures.csv" in final_text(tmp_path, [], [])
+    assert f"all files are in {tmp_path}: study.json, confirm.csv, measures.csv" in final_text(tmp_path, [], [])

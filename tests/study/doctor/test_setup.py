@@ -1,4 +1,4 @@
-"""The files that make an environment agree with each other, and the doctor names what is wrong and how to mend it."""
+"""The files that make an environment agree with each other, and the doctor names what is wrong and how to fix it."""
 
 import os
 import re
@@ -30,7 +30,7 @@ CONDA_NAMES = {
     "matplotlib": "matplotlib-base",
     "scipy": "scipy",
     "scikit-learn": "scikit-learn",
-    **{name: name for name in ("numpy", "pandas", "pyarrow", "pillow", "jinja2")},
+    **{name: name for name in ("numpy", "pandas", "pyarrow", "pillow", "jinja2", "markupsafe")},
     "jupytext": "jupytext",
     "nbclient": "nbclient",
     "ipykernel": "ipykernel",
@@ -199,7 +199,7 @@ def test_apple_gpu_is_named():
         (torch_says(), None, None, "none: training runs on the CPU"),
         (torch_says(), SMI, "", "hidden by CUDA_VISIBLE_DEVICES=''"),
         (torch_says(), SMI, "-1", "hidden by CUDA_VISIBLE_DEVICES='-1'"),
-        (None, SMI, None, "torch does not load"),
+        (None, SMI, None, "torch cannot be imported"),
     ],
 )
 def test_gpu_that_is_absent_or_hidden_is_only_a_note(torch, smi, visible, text):
@@ -209,7 +209,7 @@ def test_gpu_that_is_absent_or_hidden_is_only_a_note(torch, smi, visible, text):
 
 
 @pytest.mark.parametrize(
-    ("torch", "smi", "visible", "text", "mend"),
+    ("torch", "smi", "visible", "text", "fix"),
     [
         (torch_says(), OLD_SMI, None, "the driver is too old for its CUDA 13.2", "update the driver to 580 or newer"),
         (torch_says(), OLD_SMI, "0", "the driver is too old", "--torch-backend auto"),
@@ -227,11 +227,11 @@ def test_gpu_that_is_absent_or_hidden_is_only_a_note(torch, smi, visible, text):
         ),
     ],
 )
-def test_gpu_that_does_not_work_is_a_problem_with_its_cause(torch, smi, visible, text, mend):
+def test_gpu_that_does_not_work_is_a_problem_with_its_cause(torch, smi, visible, text, fix):
     found = findings.judge_gpu(torch, smi, visible, BOUNDS)
     assert found.state == "problem"
     assert text in found.text
-    assert mend in found.mend
+    assert fix in found.fix
 
 
 @pytest.mark.parametrize(
@@ -245,12 +245,12 @@ def test_gpu_that_does_not_work_is_a_problem_with_its_cause(torch, smi, visible,
         (findings.judge_package("ruff", "0.17", None, needed=False), "note", "not installed"),
         (findings.judge_lock({"a": {"1"}, "b": {"1", "2"}}, {"a": "1", "b": "2", "c": "3"}), "ok", "2 packages"),
         (findings.judge_lock({"a": {"1"}, "b": {"1"}}, {"a": "2", "b": "1"}), "note", "1 of 2 packages"),
-        (findings.judge_import("ray.tune", ""), "ok", "loads"),
+        (findings.judge_import("ray.tune", ""), "ok", "works"),
         (findings.judge_import("ray.tune", "ImportError: no"), "problem", "ImportError: no"),
         (findings.judge_project("/a", Path("/b")), "problem", "installed from /a, must be /b"),
         (findings.judge_project("", Path("/b")), "problem", "not installed"),
         (findings.judge_cpus(8, None), "ok", "8 cores"),
-        (findings.judge_cpus(8, 1.5), "note", "1.5 granted"),
+        (findings.judge_cpus(8, 1.5), "note", "this container may use 1.5"),
         (findings.judge_memory(4 * findings.GIB, 8 * findings.GIB), "ok", "4.0 of 8.0 GiB"),
         (findings.judge_memory(findings.GIB, 8 * findings.GIB), "problem", "must be 2 GiB or more"),
         (findings.judge_memory(None, None), "note", "unknown"),
@@ -269,7 +269,7 @@ def test_gpu_that_does_not_work_is_a_problem_with_its_cause(torch, smi, visible,
 def test_findings(found, state, text):
     assert found.state == state
     assert text in found.text
-    assert bool(found.mend) or state != "problem"
+    assert bool(found.fix) or state != "problem"
 
 
 def test_report_ends_with_ok_when_there_are_only_notes():
@@ -302,7 +302,7 @@ def test_examination_speaks_when_nothing_can_be_imported(monkeypatch):
     text, status = findings.report(__main__.examine())
     assert status == 1
     assert "! import torch" in text
-    assert "not looked at: torch does not load" in text
+    assert "not checked: torch cannot be imported" in text
 
 
 def test_packages_of_the_lock_are_read_with_all_their_versions():

@@ -118,7 +118,7 @@ def test_the_list_names_every_table_with_its_protocol_cost_and_data():
     assert "12 settings, 36 runs, 10,500 N-epochs of 200 epochs with resnet18 on cifar100" in flat
     assert "--scale demo: 12 settings, 36 runs, 525 N-epochs on digits" in flat
     assert "cub (from a folder)" in flat
-    assert flat.count("numbers are lost") == len(LOST)
+    assert flat.count("numbers are missing") == len(LOST)
     assert flat.count("nothing is trained") == len(ANALYTIC)
 
 
@@ -131,8 +131,8 @@ def test_a_demonstration_that_trains_the_networks_of_another_says_so(tmp_path):
         trained = [{config_id(cell.config) for cell in cells(each, scale="demo")} for each in (name, twin)]
         assert trained[0] == trained[1]
         text = plan_text(make_study(table=name, scale="demo", out=str(tmp_path / "s")), slots=2)
-        assert f"it trains the networks of {twin} again" in text
-    assert "on digits; the networks of uncertainty/1 again" in " ".join(list_tables().split())
+        assert f"it trains the same networks as {twin}" in text
+    assert "on digits; the same networks as uncertainty/1" in " ".join(list_tables().split())
 
 
 def test_flags_override_the_protocol_and_nothing_else():

@@ -65,7 +65,7 @@ def test_the_dearest_setting_is_tried():
 
 def test_auto_is_a_number_of_trials_that_may_change_when_a_study_goes_on(tmp_path):
     assert make_study(budget="4N", trials_per_gpu="auto").trials_per_gpu is None
-    with pytest.raises(ValueError, match="one of gpus_per_trial and trials_per_gpu must be left alone, got 1 and auto"):
+    with pytest.raises(ValueError, match="--gpus-per-trial and --trials-per-gpu can be set, got 1 and auto"):
         make_study(budget="4N", trials_per_gpu="auto", gpus_per_trial="1")
     _, results = tiny_study(tmp_path / "s")
     assert make_study(resume=str(results.folder), trials_per_gpu="auto").trials_per_gpu is None

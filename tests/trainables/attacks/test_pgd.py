@@ -11,17 +11,22 @@ from hypothesis import strategies as st
 from tests.support.attack_nets import PIXEL, Linear, dual_net, generator, pixels, small_images, traces, trained_digits
 from trainables.attacks.pgd import perturb, pgd_step, random_start
 from trainables.attacks.robustness import (
+    accuracy_under_attack,
     attack_accuracies,
     attack_outcome,
-    epsilon_curve,
-    perturbation_curve,
     residual_attack,
-    robust_accuracy,
     robust_correct,
-    steps_curve,
     worst_smoothing,
 )
-from trainables.attacks.spec import Attack, parse_attack, parse_attacks, smoothings
+from trainables.attacks.spec import (
+    Attack,
+    growing_radius,
+    growing_steps,
+    parse_attack,
+    parse_attacks,
+    smoothings,
+    with_radii,
+)
 from trainables.models.deploy import DeployedNet
 from trainables.models.dual_norm import aux_norm
 from trainables.training.passes import PassCounter
@@ -208,7 +213,7 @@ def test_a_targeted_attack_is_measured_on_right_images_of_other_classes():
     assert outcome.robust.tolist() == [False, True, False, False, True]
     assert outcome.accuracy == pytest.approx(100 * 2 / 3)
     with pytest.raises(ValueError, match="at least one image must count"):
-        robust_accuracy(net, [(x[2:4], y[2:4], None)], parse_attack("PGD5-25.5:target=1"))
+        accuracy_under_attack(net, [(x[2:4], y[2:4], None)], parse_attack("PGD5-25.5:target=1"))
 
 
 def test_transfer_shows_one_networks_images_to_another():
@@ -273,9 +278,9 @@ def test_the_adaptive_attack_is_the_worst_smoothing(digits):
     net, x, y = digits
     batches = [(x[:30], y[:30], None)]
     attack = parse_attack("PGD2-12:adaptive,start=none,step=6")
-    each = [robust_accuracy(net, batches, smoothed) for smoothed in smoothings(attack)]
+    each = [accuracy_under_attack(net, batches, smoothed) for smoothed in smoothings(attack)]
     gamma, accuracy = worst_smoothing(net, batches, attack)
-    assert accuracy == min(each) == robust_accuracy(net, batches, attack)
+    assert accuracy == min(each) == accuracy_under_attack(net, batches, attack)
     assert each[round(10 * gamma)] == accuracy
     assert len(set(each)) > 1
     with pytest.raises(ValueError, match="an adaptive attack is the worst of several over a data set"):
@@ -284,27 +289,23 @@ def test_the_adaptive_attack_is_the_worst_smoothing(digits):
 
 def test_curves_are_accuracies_of_a_list_of_attacks(digits):
     net, x, y = digits
-    attack = parse_attack("PGD3-12:entprop")
-
-    def batches():
-        yield x[:12], y[:12], None
-        yield x[12:24], y[12:24], None
-
-    curve = list(epsilon_curve(net, batches, attack, (1, 8, 40)))
-    assert [epsilon for epsilon, _ in curve] == [1, 8, 40]
-    assert curve == [(e, robust_accuracy(net, batches(), parse_attack(f"PGD3-{e}:entprop"))) for e in (1, 8, 40)]
-    assert curve[0][1] > curve[1][1] > curve[2][1]
-    growing = dict(perturbation_curve(net, batches, attack, (1, 3)))
-    assert growing[3] == robust_accuracy(net, batches(), parse_attack("PGD3-3:step=2,start=none"))
-    steps = dict(steps_curve(net, batches, attack, (1, 4)))
-    assert steps == {k: robust_accuracy(net, batches(), parse_attack(f"PGD{k}-12:reach=2,start=none")) for k in (1, 4)}
+    attack, batches = parse_attack("PGD3-12:entprop"), [(x[:12], y[:12], None), (x[12:24], y[12:24], None)]
+    for curve, names in (
+        (with_radii(attack, (1, 8, 40)), [f"PGD3-{epsilon}:entprop" for epsilon in (1, 8, 40)]),
+        (growing_radius(attack, (1, 3)), ["PGD1-1:step=2,start=none", "PGD3-3:step=2,start=none"]),
+        (growing_steps(attack, (1, 4)), [f"PGD{steps}-12:reach=2,start=none" for steps in (1, 4)]),
+    ):
+        accuracies = attack_accuracies(net, batches, curve)
+        assert accuracies == [accuracy_under_attack(net, batches, parse_attack(name)) for name in names]
+    first, second, third = attack_accuracies(net, batches, with_radii(attack, (1, 8, 40)))
+    assert first > second > third
 
 
 def test_the_same_seed_gives_the_same_accuracy_and_several_attacks_do_not_disturb_each_other(digits):
     net, x, y = digits
     batches = [(x[:20], y[:20], None), (x[20:40], y[20:40], None)]
     some = parse_attacks("PGD2-12:step=6,restarts=2,RS20-12")
-    assert attack_accuracies(net, batches, some) == [robust_accuracy(net, batches, attack) for attack in some]
+    assert attack_accuracies(net, batches, some) == [accuracy_under_attack(net, batches, attack) for attack in some]
 
 
 def test_bfloat16_networks_can_be_attacked(digits):

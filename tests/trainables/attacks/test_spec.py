@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trainables.attacks.objectives import OBJECTIVES
+from trainables.attacks.robustness import SEARCHES
 from trainables.attacks.spec import (
     FAMILIES,
+    KINDS,
     Attack,
     attack_name,
     growing_radius,
@@ -79,6 +82,11 @@ def test_the_example_of_every_family_is_a_name(family):
     assert attack_name(parse_attack(FAMILIES[family].example)) == FAMILIES[family].example
 
 
+def test_every_kind_of_attack_has_one_function_that_runs_it():
+    assert sorted([*OBJECTIVES, *SEARCHES]) == sorted(KINDS)
+    assert {kind for kind in KINDS if Attack(kind, **KINDS[kind].settings).uses_gradients} == set(OBJECTIVES)
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -113,6 +121,7 @@ def test_the_example_of_every_family_is_a_name(family):
         ("RS100-8:restarts=2", "restarts must be left alone for random_search, which has no such option, got 2"),
         ("AA-8:target=1", "target must be left alone for autoattack, which has no such option, got 1"),
         ("CW20-8:smoothing=0.1", "smoothing must be left alone for cw, which has no such option, got 0.1"),
+        ("TRADES20-8:target=1", "target must be left alone for trades, which has no such option, got 1"),
         ("TRADES20-8:start=none", "start must not be none for trades, whose gradient is zero at the image"),
     ],
 )

@@ -15,7 +15,7 @@ from trainables.measures.mixture_paper import (
     measure_legacy,
     normalised,
 )
-from trainables.models.dual_norm import DualBatchNorm2d
+from trainables.models.dual_norm import DualNorm
 from trainables.models.pixel_net import PixelNet
 
 LOGITS = torch.tensor([[1.0, -1.0, 0.5], [-1.0, 1.0, -0.5]])
@@ -96,7 +96,7 @@ def test_accuracies_by_hand_and_no_trace_in_the_network():
 
 def test_the_norms_that_were_asked_for_are_used():
     net, x = linear_net(dual=True), images()
-    assert isinstance(net.body[0], DualBatchNorm2d)
+    assert isinstance(net.body[0], DualNorm)
     with torch.no_grad():
         net.body[0].aux.weight.copy_(torch.tensor([-1.0, -1.0, -1.0]))
     main, aux = legacy_net(net, "main"), legacy_net(net, "aux")

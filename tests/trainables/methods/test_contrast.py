@@ -49,7 +49,7 @@ def test_the_queue_forgets_its_oldest_images():
     head = Contrast(DIM, 4, length=5)
     for first in (0, 3):
         labels = torch.arange(first, first + 3)
-        head.remember(Keys(labels[:, None].expand(3, 128).float(), labels))
+        head.enqueue(Keys(labels[:, None].expand(3, 128).float(), labels))
     assert head.labels.tolist() == [5, 1, 2, 3, 4]
     assert head.queue[:, 0].tolist() == [5, 1, 2, 3, 4]
     assert int(head.place) == 1

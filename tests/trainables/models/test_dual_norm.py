@@ -5,8 +5,11 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torchvision.ops import FrozenBatchNorm2d
 
-from trainables.models.dual_norm import add_aux_norms, attack_statistics, aux_norm, has_dual_norms, norm_groups
+from trainables.methods import EntProp
+from trainables.models.dual_norm import add_aux_norms, attack_statistics, aux_norm, dual_norms, norm_groups
+from trainables.models.pixel_net import PixelNet
 from trainables.models.registry import MODELS
 
 
@@ -127,7 +130,7 @@ def test_every_norm_of_a_network_is_doubled(name):
     )
     add_aux_norms(net)
     main, aux = norm_groups(net)
-    assert has_dual_norms(net)
+    assert len(dual_norms(net)) == wanted
     assert len(main) == len(aux) == 2 * wanted > 0
     assert sum(p.numel() for p in aux) == parameters
 
@@ -141,3 +144,47 @@ def test_a_dual_net_compiles_without_a_break():
         assert torch.equal(compiled(x), twin(x))
     for name, value in net.state_dict().items():
         assert torch.equal(value, twin.state_dict()[name])
+
+
+class ScaledNorm(nn.Module):
+    """A norm that torch does not have."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(4))
+
+
+OTHER_NORMS = {
+    "GroupNorm": lambda: nn.GroupNorm(2, 4),
+    "InstanceNorm2d": lambda: nn.InstanceNorm2d(4, affine=True),
+    "BatchNorm1d": lambda: nn.BatchNorm1d(4),
+    "BatchNorm3d": lambda: nn.BatchNorm3d(4, affine=False),  # without weights, but with statistics
+    "SyncBatchNorm": lambda: nn.SyncBatchNorm(4),
+    "FrozenBatchNorm2d": lambda: FrozenBatchNorm2d(4),
+    "ScaledNorm": ScaledNorm,
+    **({"RMSNorm": lambda: nn.RMSNorm(4)} if hasattr(nn, "RMSNorm") else {}),
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_NORMS)
+def test_a_network_with_a_norm_that_cannot_be_doubled_is_refused_and_left_alone(kind):
+    net = nn.Sequential(small_net(), OTHER_NORMS[kind](), nn.Sequential(OTHER_NORMS[kind]()))
+    names = list(net.state_dict())
+    with pytest.raises(ValueError, match=rf"must be BatchNorm2d or LayerNorm .*got 1 \({kind}\), 2\.0 \({kind}\)$"):
+        add_aux_norms(net)
+    assert list(net.state_dict()) == names
+
+
+def test_a_network_without_norms_is_refused_and_norms_without_weights_are_no_obstacle():
+    layers = [nn.Conv2d(3, 4, 3), nn.InstanceNorm2d(4), nn.GroupNorm(2, 4, affine=False), nn.LocalResponseNorm(2)]
+    with pytest.raises(ValueError, match="need a BatchNorm2d or LayerNorm to double, Sequential has none"):
+        add_aux_norms(nn.Sequential(*layers))
+    net = nn.Sequential(*layers, nn.BatchNorm2d(4))
+    add_aux_norms(net)
+    assert len(dual_norms(net)) == 1
+
+
+def test_entprop_does_not_train_a_network_of_group_norms_with_shared_norms():
+    body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.GroupNorm(2, 4), nn.Flatten(), nn.LazyLinear(10))
+    with pytest.raises(ValueError, match=r"got body\.1 \(GroupNorm\)"):
+        PixelNet(body, (0.5,) * 3, (0.25,) * 3, dual=EntProp.dual, bf16=False)

@@ -112,7 +112,7 @@ def test_the_network_for_mnist_is_the_papers_on_28_grey_pixels():
     bordered = nn.functional.pad(grey, (2, 2, 2, 2)).repeat(1, 3, 1, 1)
     assert torch.allclose(net(bordered), net(grey.repeat(1, 3, 1, 1)), atol=1e-6)
     assert torch.allclose(net(bordered), net(grey), atol=1e-6)
-    with pytest.raises(ValueError, match="mnist_cnn takes pictures of 28 pixels or of 32 with a border, got 64"):
+    with pytest.raises(ValueError, match="mnist_cnn takes images of 28 pixels or of 32 with a border, got 64"):
         MODELS["mnist_cnn"].build(10, 64, True, False)
 
 

@@ -64,7 +64,7 @@ def test_a_run_is_kept_and_gone_on_with(tmp_path, capsys):
     assert (description["config"]["method"]["name"], description["config"]["method"]["k"]) == ("entprop", 0.2)
     capsys.readouterr()
     assert main(command) == 0
-    assert "going on after epoch 2" in capsys.readouterr().out
+    assert "after epoch 2" in capsys.readouterr().out
 
 
 def test_a_killed_run_loses_no_finished_epoch(tmp_path):
@@ -81,7 +81,7 @@ def test_a_killed_run_loses_no_finished_epoch(tmp_path):
     done = len(read_rows(tmp_path / "killed/epochs.csv"))
     assert 7 <= done < 60
     again = subprocess.run([*command, "--out", tmp_path / "killed"], check=True, capture_output=True, text=True)
-    assert "going on after epoch " in again.stdout
+    assert "after epoch " in again.stdout
     strip = {"seconds", "images_per_s"}
     ours, theirs = (
         [{k: v for k, v in row.items() if k not in strip} for row in read_rows(tmp_path / f"{name}/epochs.csv")]
@@ -108,7 +108,7 @@ def test_an_interrupted_run_exits_with_130(tmp_path):
     running.send_signal(signal.SIGINT)
     _, err = running.communicate(timeout=60)
     assert running.returncode == 130
-    assert err.strip() == "interrupted; the same command goes on after the last whole epoch"
+    assert err.strip() == "interrupted; the same command resumes after the last whole epoch"
 
 
 def test_a_diverged_run_exits_with_1(capsys):

@@ -1,0 +1,38 @@
+"""Readers of the options of a study that are more than a word or a number: texts or values of Python to values."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from trainables.methods import METHODS
+from trainables.options import options_of, read_flags
+
+
+def words(given: str | Iterable[str]) -> tuple[str, ...]:
+    """The words of a text with commas."""
+    return tuple(part for part in given.split(",") if part) if isinstance(given, str) else tuple(given)
+
+
+def number_or_auto(given: str) -> int | str | None:
+    """A whole number, None for auto; any other text stays one, and is refused with the option's limits."""
+    if given == "auto":
+        return None
+    return int(given) if given.lstrip("-").isdigit() else given
+
+
+def fixed_values(given: str | Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """Names of hyper-parameters with their values, of a text like weights=sum,n=1."""
+    pairs = given.items() if isinstance(given, Mapping) else [_pair(part) for part in words(given)]
+    return tuple((name, _field_value(name, value)) for name, value in pairs)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign or not value:
+        raise ValueError(f"fix must be NAME=VALUE,NAME=VALUE, got {text!r}")
+    return name, value
+
+
+def _field_value(name: str, value: Any) -> Any:
+    """A text as a value of the method field of that name, whichever method has it."""
+    kind = next((kind for kind in METHODS.values() if name in options_of(kind)), None)
+    return value if kind is None else read_flags({name: value}, kind)[name]
