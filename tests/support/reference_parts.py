@@ -224,6 +224,11 @@ def clipped(x: Tensor, low: float, high: float) -> Tensor:
     return torch.where(x > high, torch.full_like(x, high), x)
 
 
+def projected(image: Tensor, clean: Tensor, epsilon: float) -> Tensor:
+    """The nearest image within ε of the clean one and in [0, 1]."""
+    return clipped(clean + clipped(image - clean, -epsilon, epsilon), 0.0, 1.0)
+
+
 def perturbed(
     clean: Tensor,
     steps: int,
@@ -235,16 +240,15 @@ def perturbed(
     start: Tensor | None = None,
 ) -> Tensor:
     """`steps` ascents; the first one may use a gradient that is there already. ε and α in pixel range."""
-    delta = torch.zeros_like(clean) if start is None else start
-    image = clipped(clean + delta, 0.0, 1.0)
+    image = clean if start is None else clipped(clean + start, 0.0, 1.0)
+    delta = torch.zeros_like(clean)
     for step in range(steps):
         gradient = first_gradient if step == 0 and first_gradient is not None else gradient_at(image)
         if rule == "pgd":
-            delta = clipped(delta + alpha * sign(gradient), -epsilon, epsilon)
-            image = clipped(clean + delta, 0.0, 1.0)
-        else:  # the algorithm as printed: the running δ is added to what has been perturbed already, and knows no α
-            delta = clipped(delta + epsilon * sign(gradient), -epsilon, epsilon)
-            image = clipped(image + delta, 0.0, 1.0)
+            image = projected(image + alpha * sign(gradient), clean, epsilon)
+        else:  # line 9 of Algorithm 1 adds to δ, line 10 clips it for the image alone; neither knows α
+            delta = delta + epsilon * sign(gradient)
+            image = clipped(image + clipped(delta, -epsilon, epsilon), 0.0, 1.0)
     return image
 
 

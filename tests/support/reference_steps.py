@@ -23,6 +23,7 @@ from tests.support.reference_parts import (
     mixed,
     parameter_gradients,
     perturbed,
+    projected,
     sample_losses,
     sign,
 )
@@ -128,8 +129,7 @@ def fast_advprop(
             kept, (gradient,) = gradients_of(network, loss, [now.images])
             gradients, aux = added(gradients, kept), aux.detach()
             if attack_pass < n:
-                delta = clipped(delta + alpha * PIXEL * sign(gradient), -epsilon * PIXEL, epsilon * PIXEL)
-                images = clipped(victims.images + delta, 0.0, 1.0)
+                images = projected(images + alpha * PIXEL * sign(gradient), victims.images, epsilon * PIXEL)
     shares = (len(rest) / size, len(attacked) / size)
     return Outcome(gradients, clean_loss.item(), main.detach(), aux, *shares, attacked, images)
 

@@ -24,20 +24,24 @@ def ascend(
     start: Tensor | None = None,
     rule: Literal["pgd", "cumulative"] = "pgd",
 ) -> Tensor:
-    """Take n signed gradient steps away from x, at most epsilon far and inside [0, 1].
+    """The images after n signed gradient steps away from x, inside [0, 1].
 
     `first` is the gradient of the first step where the caller has it already; `start` is the first perturbation.
-    The rule "cumulative" is Algorithm 1 of the EntProp paper to the letter: its steps are epsilon long and the running
-    perturbation is added again to the already perturbed image, which may drift up to n·epsilon away (A1).
-    Either way the running perturbation keeps what [0, 1] cuts off; that of `next_images` does not.
+    PGD takes steps of alpha and projects the image on the ball and on [0, 1] after each. The rule "cumulative" is the
+    letter of EntProp's Algorithm 1, in which the sum of the steps is clipped only when it is added to the image, which
+    may drift up to n·epsilon away (A1 in docs/decisions.md).
     """
-    ball, step = epsilon * PIXEL, (alpha if rule == "pgd" else epsilon) * PIXEL
-    delta = torch.zeros_like(x) if start is None else start
-    perturbed = x if start is None else (x + delta).clamp(0, 1)
+    ball, step = epsilon * PIXEL, alpha * PIXEL
+    low, high = (x - ball).clamp_(min=0), (x + ball).clamp_(max=1)
+    perturbed = x if start is None else (x + start).clamp(0, 1)
+    steps = torch.zeros_like(x)
     for i in range(n):
-        gradient = first if i == 0 and first is not None else gradient_at(perturbed)
-        delta = (delta + step * gradient.sign()).clamp(-ball, ball)
-        perturbed = ((x if rule == "pgd" else perturbed) + delta).clamp(0, 1)
+        ascent = (first if i == 0 and first is not None else gradient_at(perturbed)).sign()
+        if rule == "pgd":
+            perturbed = (perturbed + step * ascent).clamp(low, high)
+        else:
+            steps = steps + ball * ascent
+            perturbed = (perturbed + steps.clamp(-ball, ball)).clamp(0, 1)
     return perturbed
 
 

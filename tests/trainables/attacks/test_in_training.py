@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from tests.support.attack_nets import generator, pixels
+from trainables.attacks.in_training import ascend
 from trainables.attacks.objectives import attack_objective, attack_succeeded, input_gradient
 from trainables.attacks.pgd import l2_noise, l2_normalize, pgd_step
 from trainables.attacks.spec import parse_attack
@@ -87,3 +88,22 @@ def test_fooled_means_wrong_or_the_target():
     logits, y = torch.eye(3), torch.tensor([0, 0, 2])
     assert attack_succeeded(logits, y, parse_attack("PGD2-8")).tolist() == [False, True, False]
     assert attack_succeeded(logits, y, parse_attack("PGD2-8:target=2")).tolist() == [False, False, True]
+
+
+def climb(x, signs, **strength):
+    """The images after a training attack whose gradients have these signs, step by step."""
+    left = [pixels(each) for each in signs]
+    return ascend(pixels(x), lambda _: left.pop(0), n=len(signs), **strength)
+
+
+def test_a_training_attack_does_not_remember_what_black_and_white_cut_off():
+    """Three steps of 10/255 down at black and one up: the pixel is at 10/255, not still below zero."""
+    moved = climb([0.0, 1.0], [[-1.0, 1.0]] * 3 + [[1.0, -1.0]], alpha=10, epsilon=30)
+    assert torch.allclose(moved, pixels([10 / 255, 245 / 255]))
+
+
+def test_the_cumulative_rule_clips_the_sum_of_steps_only_where_it_is_added():
+    """δ = 10, 20, 10, 0 (of 255): the image moves by 10, 10, 10 and 0; a δ that is itself clipped would end 10 away."""
+    signs = [[1.0], [1.0], [-1.0], [-1.0]]
+    moved = climb([0.5], signs, alpha=1, epsilon=10, rule="cumulative")
+    assert torch.allclose(moved, pixels([0.5 + 30 / 255]))

@@ -6,6 +6,7 @@ import types
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from tests.support.attack_nets import (
@@ -18,6 +19,8 @@ from tests.support.attack_nets import (
     traces,
     trained_digits,
 )
+from trainables.attacks.in_training import ascend
+from trainables.attacks.objectives import input_gradient
 from trainables.attacks.robustness import attack_outcome, robust_correct
 from trainables.attacks.spec import parse_attack
 
@@ -155,6 +158,39 @@ def test_torchattacks_here_and_now(name, digits, right_under):
     images = theirs(x.contiguous(), y)
     with torch.no_grad():
         assert abs(int((net(images).argmax(1) == y).sum()) - right_under(OURS[name])) <= 1
+
+
+def training_attack(net, x, objective, **strength):
+    """The images after a training attack in evaluation mode; its first gradient is given, as EntProp's free step is."""
+    first = input_gradient(net, x, objective) if strength.get("start") is None else None
+    return ascend(x, lambda images: input_gradient(net, images, objective), first=first, **strength)
+
+
+@pytest.mark.parametrize(("n", "epsilon", "alpha"), [(5, 4, 1), (5, 6, 1), (7, 8, 2), (10, 48, 6)])
+def test_training_attacks_make_the_images_of_torchattacks(n, epsilon, alpha, digits):
+    """AdvProp, EntProp after its free step, PAT, and a radius at which black and white pixels matter most."""
+    torchattacks = pytest.importorskip("torchattacks")
+    net, x, y = digits
+    theirs = torchattacks.PGD(Plain(net).eval(), epsilon / 255, alpha / 255, n, random_start=False)(x.contiguous(), y)
+    ours = training_attack(
+        net.eval(), x, lambda logits: F.cross_entropy(logits, y, reduction="none"), n=n, epsilon=epsilon, alpha=alpha
+    )
+    assert (ours - theirs).abs().gt(1e-5).float().mean() < 1e-3  # signs of gradients that are zero but for rounding
+
+
+def test_the_attack_of_trades_makes_the_images_of_torchattacks(digits):
+    torchattacks = pytest.importorskip("torchattacks")
+    net, x, _ = digits
+    torch.manual_seed(3)
+    theirs = torchattacks.TPGD(Plain(net).eval(), 8 / 255, 2 / 255, 7)(x.contiguous())
+    torch.manual_seed(3)
+    start = 0.001 * torch.randn_like(x.contiguous())
+    with torch.no_grad():
+        clean = net.eval()(x).softmax(1)
+    ours = training_attack(
+        net, x, lambda logits: -(clean * logits.log_softmax(1)).sum(1), n=7, epsilon=8, alpha=2, start=start
+    )
+    assert (ours - theirs).abs().gt(1e-5).float().mean() < 1e-3
 
 
 @pytest.mark.filterwarnings("ignore")
