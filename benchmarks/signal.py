@@ -5,7 +5,7 @@
     python -m benchmarks.signal --data npz:cifar10.npz --train-images 1500 --epochs 35
     python -m benchmarks.signal --tables digits fashion cifar10     # choose and check on what is there
 
-Every run is a row of results/signal-DATA.csv, written when it is done; the command goes on with what is missing. A row
+Every run is a row of results/signal-DATA.csv, written when it is done; the same command resumes. A row
 holds the test accuracy on clean images and on each of the 15 reported corruptions, and the validation accuracy on clean
 images, on the four validation corruptions of ImageNet-C and on every candidate of `benchmarks.candidates`. H of a set
 of validation corruptions is made as the reported H is. The settings are methods at several learning rates, so the same
