@@ -20,7 +20,7 @@ from trainables.corruptions.functions import REPORTED, VALIDATION
 from trainables.measures.metrics import h_score
 
 OLD = tuple(VALIDATION)
-PILOT = ("grey_veil", "colour_cast", "haze", *OLD)  # an earlier pilot, on other networks and cuts, found the veils
+PILOT = ("grey_veil", "colour_cast", "haze", *OLD)  # veils of an earlier pilot; joined to the four on these runs
 AT_MOST = 3  # candidates in a set
 EQUAL = 0.02  # of Spearman's correlation
 
@@ -116,7 +116,7 @@ def check_table(several: list[Runs]) -> list[str]:
 
 
 def pilot_table(several: list[Runs]) -> list[str]:
-    """The four and the veils, which none of these data chose."""
+    """The four and the veils. The veils come from an earlier pilot; to join them to the four was chosen on these runs."""
     lines = ["| data | Spearman | Pearson | within EntProp | today's four: all, EntProp | ceiling "
              "| H lost by the pick: all seeds, one seed | today's |", "| --- |" + " --- |" * 7]  # fmt: skip
     for runs in several:

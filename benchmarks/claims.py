@@ -7,7 +7,7 @@
 A claim is a difference that a paper's text asserts, between two measures of networks of the same seed. It holds if the
 first is significantly higher, and fails if it is significantly lower: paired t test over seeds, p below 0.05 after
 Holm's correction over all claims of the table. Otherwise it is open. Every measure of every network is a row of
-results/claims-DATA.csv, written when its network is done; the command goes on with what is missing. Test images choose
+results/claims-DATA.csv, written when its network is done; the same command resumes. Test images choose
 nothing.
 """
 

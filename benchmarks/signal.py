@@ -11,7 +11,7 @@ images, on the four validation corruptions of ImageNet-C and on every candidate 
 of validation corruptions is made as the reported H is. The settings are methods at several learning rates, so the same
 rows say how each method depends on its rate.
 
-Rules of choice, fixed on 2026-11-26 before the runs:
+Rules of choice, written down on 2026-11-26 when the first runs had just started and no table had been made:
 
 * The validation corruptions are the set of at most three candidates with the highest Spearman correlation of mean
   validation H with mean test H over settings, where a set counts as much as the lower of its two correlations on two
