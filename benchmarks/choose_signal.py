@@ -116,7 +116,7 @@ def check_table(several: list[Runs]) -> list[str]:
 
 
 def pilot_table(several: list[Runs]) -> list[str]:
-    """The four and the veils. The veils come from an earlier pilot; to join them to the four was chosen on these runs."""
+    """The four and the veils of an earlier pilot; to join them was chosen on these very runs."""
     lines = ["| data | Spearman | Pearson | within EntProp | today's four: all, EntProp | ceiling "
              "| H lost by the pick: all seeds, one seed | today's |", "| --- |" + " --- |" * 7]  # fmt: skip
     for runs in several:
