@@ -56,6 +56,8 @@ _IMAGENET100 = {**_IMAGENET, "model": "resnet18", "epochs": 270, "batch_size": 1
 # Measured for this study: ends in seconds on one core with the training images learnt by heart, as the effect needs.
 _DIGITS = {**_SGD, "model": "resnet8", "epochs": 10, "batch_size": 64, "lr": 0.1, "nesterov": True, "warmup": 0.1,
            "schedule": "cosine", "augment": "crop"}  # fmt: skip
+# The same for clothes, whose mirror images are clothes; each method's best rate is at or above 0.2 on most.
+_CLOTHES = {**_DIGITS, "epochs": 15, "lr": 0.2, "augment": "flip"}
 # Uncertainty paper, MNIST; its own net, mnist_cnn, has no norms to double, so the smallest net here stands in for it.
 _MNIST = {**_SGD, "model": "resnet8", "epochs": 40, "batch_size": 128, "lr": 0.01, "weight_decay": 1e-4,
           "schedule": "milestones", "milestones": (20,), "augment": "none"}  # fmt: skip
@@ -67,6 +69,9 @@ _FASHION = {**_SGD, "model": "resnet8", "epochs": 40, "batch_size": 128, "optimi
 _OWN_SMALL = {**_DIGITS, "epochs": 35, "augment": "flip"}
 
 DATASETS: dict[str, Dataset] = {
+    "fashion": Dataset(
+        "2,000 pieces of clothing of Fashion-MNIST, 28 px grey, brought to 32; embedded, nothing to download",
+        _CLOTHES, _later("fashion"), validation=400),
     "digits": Dataset(
         "1,797 handwritten digits of scikit-learn, 8 px brought to 32; embedded, nothing to download",
         _DIGITS, _later("digits"), validation=200, corrupted=300),

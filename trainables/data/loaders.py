@@ -15,6 +15,18 @@ from PIL import Image, UnidentifiedImageError
 from trainables.data.images import SMALL, Files, Images, RawData, Split
 from trainables.disk import cache_folder
 
+FASHION_CLASSES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
 
 
@@ -44,6 +56,15 @@ def _digits_file() -> Path:
     if package is None or not package.submodule_search_locations:
         raise FileNotFoundError("the digits are a file of scikit-learn, which is not installed")
     return Path(package.submodule_search_locations[0]) / "datasets" / "data" / "digits.csv.gz"
+
+
+def fashion(root: Path) -> RawData:
+    """2,000 images of Fashion-MNIST, in `fashion.npz` beside this file: of each class 160 for training, 40 for test."""
+    with np.load(Path(__file__).with_name("fashion.npz")) as file:
+        train, test = (
+            _images(_grey_to_32(file[f"{part}_images"]), file[f"{part}_labels"]) for part in ("train", "test")
+        )
+    return RawData(train, test, FASHION_CLASSES, "a part of Fashion-MNIST that comes with the program")
 
 
 # -------------------------------------------------------------------------------------------- downloaded by torchvision
