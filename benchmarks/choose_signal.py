@@ -16,10 +16,10 @@ from benchmarks import rows as kept
 from benchmarks.candidates import CANDIDATES
 from benchmarks.report import RESULTS, write_report
 from benchmarks.signal import SETTINGS, SEVERITIES, STRENGTHS
-from trainables.corruptions.functions import REPORTED, VALIDATION
+from trainables.corruptions.functions import IMAGENET_C_VALIDATION, REPORTED
 from trainables.measures.metrics import h_score
 
-OLD = tuple(VALIDATION)
+OLD = tuple(IMAGENET_C_VALIDATION)
 PILOT = ("grey_veil", "colour_cast", "haze", *OLD)  # veils of an earlier pilot; joined to the four on these runs
 AT_MOST = 3  # candidates in a set
 EQUAL = 0.02  # of Spearman's correlation

@@ -27,7 +27,6 @@ from study.confirm.comparisons import interval, judge, paired_test
 from trainables.config import make_method, with_recipe
 from trainables.corruptions.sets import corrupted_sets
 from trainables.data.batches import make_batches, pixel_blocks
-from trainables.data.datasets import dataset_entry
 from trainables.measures.accuracy import measure_clean, measure_corruptions, summarise
 from trainables.models.deploy import DeployedNet
 from trainables.training.loop import load_splits, train
@@ -68,7 +67,7 @@ def measure(job):
     last = list(train(state, splits))[-1]
     net = DeployedNet(state.net)
     rows = list(measure_clean(net, make_batches(splits.test, "cpu").sequential(500)))
-    few = splits.test.take(np.arange(corrupted_images or dataset_entry(data).corrupted or len(splits.test)))
+    few = splits.test.take(np.arange(corrupted_images or len(splits.test)))
     rows += measure_corruptions(net, corrupted_sets(pixel_blocks(few), len(few), splits.size).blocks, "cpu")
     found = {row.measure: row.value for row in [*rows, *summarise(rows)]}
     done = {

@@ -54,10 +54,10 @@ from benchmarks import rows as kept
 from benchmarks.candidates import CANDIDATES, apply
 from benchmarks.report import RESULTS, data_label
 from trainables.config import make_method, with_recipe
-from trainables.corruptions.functions import REPORTED, VALIDATION
+from trainables.corruptions.functions import IMAGENET_C_VALIDATION, REPORTED
 from trainables.corruptions.sets import corrupted_sets
-from trainables.data.batches import make_batches, pixel_blocks
 from trainables.data import loaders
+from trainables.data.batches import make_batches, pixel_blocks
 from trainables.data.datasets import DATASETS
 from trainables.data.images import Images
 from trainables.measures.accuracy import accuracy, measure_corruptions
@@ -111,16 +111,20 @@ METHODS = {
 SETTINGS = {
     f"{name}, lr {lr}": (method, values, lr) for name, (method, values, rates) in METHODS.items() for lr in rates
 }
-CONFIRMED = [name for name, (_, values, lr) in SETTINGS.items()
-             if values.keys() <= {"k", "n", "weights"} and values.get("n", 1) == 1
-             and (lr in (0.1, 0.2) if values.get("weights") == "sum" else lr in (0.2, 0.4) or name == "mixup, lr 0.1")]  # fmt: skip
-JOINED = ("grey_veil", "colour_cast", "haze", *VALIDATION)
+CONFIRMED = [
+    name
+    for name, (_, values, lr) in SETTINGS.items()
+    if values.keys() <= {"k", "n", "weights"}
+    and values.get("n", 1) == 1
+    and (lr in (0.1, 0.2) if values.get("weights") == "sum" or name.startswith("mixup") else lr in (0.2, 0.4))
+] + ["mixup, lr 0.4"]
+JOINED = ("grey_veil", "colour_cast", "haze", *IMAGENET_C_VALIDATION)
 STRENGTHS = (1, 2, 3)
 SEVERITIES = (1, 2, 3, 4, 5)
 COLUMNS = (
     *("setting", "method", "lr", "seed", "epochs", "train_images", "cost", "train_accuracy", "seconds", "sa", "val_sa"),
     *(f"test {name}" for name in REPORTED),
-    *(f"{name} {severity}" for name in VALIDATION for severity in SEVERITIES),
+    *(f"{name} {severity}" for name in IMAGENET_C_VALIDATION for severity in SEVERITIES),
     *(f"{name} {strength}" for name in CANDIDATES for strength in STRENGTHS),
 )
 
@@ -147,7 +151,9 @@ def measure(job):
     net = DeployedNet(state.net)
     few = splits.test.take(np.arange(corrupted_images))
     tests = corrupted_sets(pixel_blocks(few), len(few), splits.size).blocks
-    old = corrupted_sets(pixel_blocks(splits.validation), len(splits.validation), splits.size, types=VALIDATION).blocks
+    old = corrupted_sets(
+        pixel_blocks(splits.validation), len(splits.validation), splits.size, types=IMAGENET_C_VALIDATION
+    ).blocks
     test = list(measure_corruptions(net, tests, "cpu"))
     found = {f"{row.name} {row.severity}": row.value
              for blocks in (old, validation_blocks(data, train_images))

@@ -9,3 +9,4 @@ Start = Literal["none", "uniform", "occasional"]  # of the attacks of training m
 AttackStatistics = Literal["batch", "running"]  # of batch norms in attack passes
 Marginal = Literal["mixture", "single"]  # of a bottleneck's encodings
 Precision = Literal["fp32", "bf16"]
+ValidationCorruptions = Literal["veils", "imagenet-c"]  # what a search sees of its validation images

@@ -15,6 +15,7 @@ from search_spaces import spaces
 from search_spaces.cheapest import cheapest
 from study.config.budget import Budget, format_budget, format_cost, parse_budget, parse_total
 from study.config.readers import fixed_values, number_or_auto, words
+from trainables.choices import ValidationCorruptions
 from trainables.config import TrialConfig, make_method, with_recipe
 from trainables.methods import METHODS
 from trainables.options import check_options, option, options_of, unknown
@@ -60,6 +61,10 @@ class Study:
         "none", "none: train every trial to its end; asha: stop the worse half at rungs of spent cost"
     )
     sampler: Literal["tpe", "gp", "random", "grid"] | None = option(None, "search algorithm [tpe]")
+    validation_corruptions: ValidationCorruptions = option(
+        "veils", "what the search sees of the validation images; veils: ImageNet-C's four for validation and three "
+        "veils, which predict the reported H best; imagenet-c: the four alone",
+    )  # fmt: skip
     objective: Literal["h", "pareto"] = option("h", "h: maximize validation H; pareto: trade validation H against cost")
     confirm: int | None = option(
         None, f"top trials to retrain with fresh seeds and test [{EMBEDDED} 1, else 3]; 0: none", low=0
@@ -197,6 +202,7 @@ class Study:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Study":
         """The study that `as_dict` wrote."""
+        values = {"validation_corruptions": "imagenet-c", **values}  # of studies that are older than the option
         known = [f.name for f in dataclasses.fields(cls)]
         for name in values:
             if name not in known:

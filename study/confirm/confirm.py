@@ -71,7 +71,7 @@ class Confirm:
         self.progress.started(name)
         config = dataclasses.replace(each.config, seed=seed)
         measures = tuple(self._located(measure) for measure in self._measures(each, name))
-        return Job(name, f"{self.base}/{name}", config.as_dict(), "test", measures=measures)
+        return Job(name, f"{self.base}/{name}", config.as_dict(), "all", measures=measures)
 
     def _waits(self, each: Candidate, seed: int) -> bool:
         """Whether the run needs a proxy that is not trained yet."""

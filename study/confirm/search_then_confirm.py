@@ -68,4 +68,4 @@ class SearchThenConfirm:
         self._owner(job).on_end(job, row, error)
 
     def _owner(self, job: Job) -> Any:
-        return self.search if job.measure == "validation" else self.confirm
+        return self.confirm if job.measure == "all" else self.search

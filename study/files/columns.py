@@ -45,7 +45,7 @@ _CONFIG = Column("config", str, "identity of a configuration, the same for all s
 _SEED = Column("seed", int, "seed of initialisation, order and every random choice")
 _VALIDATION = (
     Column("val_sa", float, "accuracy on clean validation images, in percent"),
-    Column("val_ra", float, "mean accuracy on the four validation corruptions, in percent"),
+    Column("val_ra", float, "mean accuracy on the validation corruptions, in percent"),
     Column("val_h", float, "harmonic mean of val_sa and val_ra: what the search raises"),
 )
 

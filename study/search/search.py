@@ -125,7 +125,7 @@ class Search:
         config, name = self.open[number], name_of(number)
         self.running[number] = full_cost(config)
         self.progress.started(name)
-        return Job(name, f"{self.base}/{name}", config.as_dict(), "validation", self.rungs)
+        return Job(name, f"{self.base}/{name}", config.as_dict(), self.study.validation_corruptions, self.rungs)
 
     def affordable(self, config: TrialConfig) -> bool:
         """Whether the total budget pays for this trial at full length beside those that run."""

@@ -22,7 +22,7 @@ class Job:
     name: str  # also of its folder, and its label in logs and metrics
     folder: str  # holds config.json, epochs.csv and checkpoint.pt
     config: dict[str, Any]  # TrialConfig.as_dict()
-    measure: str  # "validation": what a search may see; "test": what is reported
+    measure: str  # which corruptions: "veils" or "imagenet-c" of validation images, or "all" that are reported
     rungs: tuple[float, ...] = ()  # spent costs at which it is measured before its end
     measures: tuple[Row, ...] = ()  # further evaluations on test images: flags of `python -m trainables.evaluate`
 

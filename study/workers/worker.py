@@ -106,10 +106,9 @@ class Worker:
 
     def measured(self) -> Row:
         """RA and H on validation images, or everything that is reported on test images."""
-        on_test = self.job.measure == "test"
-        rows = self.evaluated(Evaluation(self.folder.path, corruptions="all" if on_test else "validation"))
+        rows = self.evaluated(read_evaluation({"run": self.folder.path, "corruptions": self.job.measure}))
         summary = {row["measure"]: row["value"] for row in rows if row["measure"] in SUMMARY}
-        if not on_test:
+        if self.job.measure != "all":
             return {"val_ra": summary["ra"], "val_h": summary["h"]}
         rows += [row for asked in self.job.measures for row in self.further(asked)]
         self.keep(rows)

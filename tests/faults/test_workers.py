@@ -151,7 +151,7 @@ config = with_recipe(make_method("entprop", {"k": 0.2, "n": 1}), epochs=2, train
 worker = Worker(load_splits(config))
 rows = []
 for name, room in (("first", 150e6), ("second", None)):
-    worker.begin(Job(name, f"{sys.argv[1]}/{name}", config.as_dict(), "validation"))
+    worker.begin(Job(name, f"{sys.argv[1]}/{name}", config.as_dict(), "veils"))
     used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
     limit = resource.RLIM_INFINITY if room is None else int(used + room)
     resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))

@@ -1,4 +1,4 @@
-"""The 15 common corruptions of Hendrycks and Dietterich (2019) and their 4 validation corruptions, in batches.
+"""The 15 common corruptions of Hendrycks and Dietterich (2019), and those that a search may see, in batches.
 
 `corrupt(images, "fog", 3)` is the whole interface. One function is one corruption and its name is its key. It takes
 uint8 images (n, side, side, 3), their random draws and the numbers of one severity, and returns uint8 images; with the
@@ -40,6 +40,7 @@ from trainables.corruptions.resampling import (
 from trainables.corruptions.rng import ImageRng, image_keys
 from trainables.corruptions.severities import SEVERITIES, constants_for
 from trainables.corruptions.splashes import splashes
+from trainables.corruptions.veils import colour_cast, grey_veil, haze
 
 # --- noise ------------------------------------------------------------------------------------------------------------
 
@@ -264,9 +265,13 @@ REPORTED = _by_name(
     *(snow, frost, fog, brightness),
     *(contrast, elastic_transform, pixelate, jpeg_compression),
 )
-# May be used to choose hyper-parameters.
-VALIDATION = _by_name(speckle_noise, gaussian_blur, spatter, saturate)
-CORRUPTIONS = REPORTED | VALIDATION
+# May be used to choose hyper-parameters: those of ImageNet-C for validation, alone or with veils.
+IMAGENET_C_VALIDATION = _by_name(speckle_noise, gaussian_blur, spatter, saturate)
+VALIDATION = {
+    "veils": IMAGENET_C_VALIDATION | _by_name(grey_veil, colour_cast, haze),
+    "imagenet-c": IMAGENET_C_VALIDATION,
+}
+CORRUPTIONS = REPORTED | VALIDATION["veils"]
 _BY_DIRECTION = {"motion_blur", "snow"}  # these blur images of one direction together, so they want many at a time
 
 

@@ -25,7 +25,6 @@ class Dataset:
     recipe: Mapping[str, object]  # values of TrialConfig fields
     load: Callable[[Path], RawData]  # from the data folder
     folder_only: bool = False  # no download: the files must be put into the data folder by hand
-    corrupted: int | None = None  # how many test images are measured corrupted; unset: all
     validation: float | int = 0.1  # share or number of training images cut for validation; a share stops at 5,000
 
 
@@ -74,7 +73,7 @@ DATASETS: dict[str, Dataset] = {
         _CLOTHES, _later("fashion"), validation=400),
     "digits": Dataset(
         "1,797 handwritten digits of scikit-learn, 8 px brought to 32; embedded, nothing to download",
-        _DIGITS, _later("digits"), validation=200, corrupted=300),
+        _DIGITS, _later("digits"), validation=200),
     "cifar10": Dataset("60,000 images of 10 classes, 32 px; downloaded", _CIFAR, _later("cifar10")),
     "cifar100": Dataset("60,000 images of 100 classes, 32 px; downloaded", _CIFAR, _later("cifar100")),
     "svhn": Dataset(

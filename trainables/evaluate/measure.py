@@ -12,7 +12,6 @@ from trainables.corruptions.functions import REPORTED, VALIDATION
 from trainables.corruptions.sets import CorruptedSets, corrupted_sets, official_sets
 from trainables.corruptions.severities import ALEXNET_ERRORS, SEVERITIES
 from trainables.data.batches import pixel_blocks
-from trainables.data.datasets import dataset_entry
 from trainables.data.images import Split
 from trainables.evaluate.diagnostics import diagnose
 from trainables.evaluate.options import Evaluation
@@ -30,9 +29,9 @@ VALIDATION_SEVERITIES = (1, 3, 5)  # for the search: enough to rank, at a fifth 
 
 def measure(asked: Evaluation, trained: Trained, progress: Any) -> Found:
     """Every number that was asked for, with the images behind it and their source, and the tables of the figures."""
-    config, splits, device = trained.config, trained.splits, trained.device
+    splits, device = trained.splits, trained.device
     net = DeployedNet(trained.net, asked.norm, bf16=asked.precision == "bf16").to(device)
-    on_validation = asked.corruptions == "validation"
+    on_validation = asked.corruptions in VALIDATION
     part, kind = (splits.validation, "validation") if on_validation else (splits.test, "test")
     images = Source(part, f"{kind} images of {splits.source}")
 
@@ -42,7 +41,7 @@ def measure(asked: Evaluation, trained: Trained, progress: Any) -> Found:
         clean.append(Measurement("rate", "", None, rate(trained.net, images.batches(device, 500), rng)))
     rows = [(row, len(part), images.name) for row in clean]
     if asked.corruptions != "none":
-        few = images.first(asked.corrupted_images or dataset_entry(config.dataset).corrupted).part
+        few = images.first(asked.corrupted_images).part
         sets = find_sets(asked, few, splits.size, device)
         corrupted = list(accuracy.measure_corruptions(net, _reported(sets, len(few), progress), device))
         summary = accuracy.summarise([*clean, *corrupted])
@@ -59,9 +58,8 @@ def measure(asked: Evaluation, trained: Trained, progress: Any) -> Found:
 
 def find_sets(asked: Evaluation, part: Split, side: int, device: torch.device) -> CorruptedSets:
     """The corrupted copies of a part whose images have a side in pixels: made here, or of the published archives."""
-    on_validation = asked.corruptions == "validation"
-    types = VALIDATION if on_validation else REPORTED
-    severities = asked.severities or (VALIDATION_SEVERITIES if on_validation else SEVERITIES)
+    types = VALIDATION.get(asked.corruptions, REPORTED)
+    severities = asked.severities or (VALIDATION_SEVERITIES if asked.corruptions in VALIDATION else SEVERITIES)
     if asked.cifar_c is not None:
         return official_sets(asked.cifar_c, part.labels, types=types, severities=severities)
     blocks = pixel_blocks(part, device)

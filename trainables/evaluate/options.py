@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from trainables.attacks.spec import Attack, growing_radius, growing_steps, parse_attack, parse_attacks, with_radii
-from trainables.choices import Precision
+from trainables.choices import Precision, ValidationCorruptions
 from trainables.config import make_method
 from trainables.measures import accuracy
 from trainables.methods.entprop import EntProp
@@ -87,15 +87,14 @@ class Evaluation:
 
     run: Path
     norm: Norm = option("main", "which norms to measure with")
-    corruptions: Literal["all", "none", "validation"] = option(
-        "all", "the 15 reported ones on test images, none, or the four of the search on validation images"
-    )
+    corruptions: Literal["all", "none", ValidationCorruptions] = option(
+        "all", "all: the 15 reported ones on test images; none; veils or imagenet-c: those of a search, on validation "
+        "images",
+    )  # fmt: skip
     severities: tuple[int, ...] = option(
-        (), "severities in [1, 5]; unset: all five, of validation 1,3,5", low=1, high=5, metavar="S,S"
+        (), "severities in [1, 5]; unset: all five, on validation images 1,3,5", low=1, high=5, metavar="S,S"
     )
-    corrupted_images: int | None = option(
-        None, "corrupt the first N images only; unset: all, of digits 300", low=1, metavar="N"
-    )
+    corrupted_images: int | None = option(None, "corrupt the first N images only; unset: all", low=1, metavar="N")
     cifar_c: Path | None = option(None, "the published CIFAR-10-C or CIFAR-100-C instead of our own", metavar="FOLDER")
     attack: tuple[Attack, ...] = option(
         (), "attacks divided by commas: PGD20-8, FGSM4, CW40-8, PGD20-2:entprop, AA-8 …",

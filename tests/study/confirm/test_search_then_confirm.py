@@ -54,7 +54,7 @@ def test_a_worker_that_finds_no_trial_left_begins_with_the_controls_and_the_best
     controls = []
     while (job := source.next()) is not None:
         controls.append(job)
-    assert {job.measure for job in controls} == {"test"}
+    assert {job.measure for job in controls} == {"all"}
     assert [job.config["method"]["name"] for job in controls][-2:] == ["vanilla", "mixup"]
     assert not source.finished  # the best is not known yet
     for job in controls:
@@ -91,12 +91,12 @@ def test_what_was_best_before_there_were_more_trials_is_called_so(tmp_path):
     source, results, _ = both(tmp_path / "s", trials=5)
     h = iter([60.0, 61.0, 62.0, 63.0, 70.0])  # the fifth is no published setting
     while (job := source.next()) is not None:
-        finish(source, job, next(h)) if job.measure == "validation" else measured(source, job)
+        finish(source, job, next(h)) if job.measure != "all" else measured(source, job)
     assert "best-1" in reasons(results)
     study, _ = tiny_study(tmp_path / "t", trials=6, confirm=1, seeds=1)
     source, results, _ = behind(dict_study(study, tmp_path / "s"), Results(tmp_path / "s"))
     while (job := source.next()) is not None:
-        finish(source, job, 80.0) if job.measure == "validation" else measured(source, job)
+        finish(source, job, 80.0) if job.measure != "all" else measured(source, job)
     assert reasons(results).count("best-1") == 1
     assert reasons(results).count("earlier best") == 1
 

@@ -41,7 +41,7 @@ class Several:
 
 def job_in(folder, name, method="vanilla", **recipe):
     config = with_recipe(make_method(method, {}), **{"epochs": 2, "train_images": 128, **recipe})
-    return Job(name, str(folder / name), config.as_dict(), "validation")
+    return Job(name, str(folder / name), config.as_dict(), "veils")
 
 
 def test_an_actor_opens_a_jobs_folder_when_it_works_there_and_not_before(tmp_path):

@@ -8,7 +8,7 @@ class Two:
     """A source of two jobs that takes whatever is reported."""
 
     def __init__(self):
-        self.waiting = [Job(name, "", {}, "validation") for name in ("a", "b")]
+        self.waiting = [Job(name, "", {}, "veils") for name in ("a", "b")]
 
     @property
     def finished(self):

@@ -40,7 +40,7 @@ def test_a_job_in_an_object_store_goes_on_in_another_process_with_the_same_numbe
 
     def rows(place, count):
         worker = Worker(splits)
-        worker.begin(Job("trial-0000", place, CONFIG.as_dict(), "validation"))
+        worker.begin(Job("trial-0000", place, CONFIG.as_dict(), "veils"))
         found = [worker.step() for _ in range(count)]
         worker.place.close()
         return [(row["epoch"], row["loss"], row.get("val_h")) for row in found]
@@ -59,7 +59,7 @@ def test_what_a_figure_is_drawn_from_follows_into_an_object_store(tmp_path):
     splits = load_splits(CONFIG)
     worker = Worker(dataclasses.replace(splits, test=splits.test.take(np.arange(8))))
     measures = ({"geometry": 2}, {"surface": (0,)})
-    worker.begin(Job("a", f"file://{tmp_path}/store/a", CONFIG.as_dict(), "test", measures=measures))
+    worker.begin(Job("a", f"file://{tmp_path}/store/a", CONFIG.as_dict(), "all", measures=measures))
     while not worker.step()["done"]:
         pass
     worker.place.close()
@@ -69,8 +69,8 @@ def test_what_a_figure_is_drawn_from_follows_into_an_object_store(tmp_path):
 
 def test_the_local_copy_is_taken_away_when_the_next_job_begins(tmp_path):
     worker = Worker(load_splits(CONFIG))
-    worker.begin(Job("a", f"file://{tmp_path}/a", CONFIG.as_dict(), "validation"))
+    worker.begin(Job("a", f"file://{tmp_path}/a", CONFIG.as_dict(), "veils"))
     copy = worker.place.path
     assert copy.exists()
-    worker.begin(Job("b", str(tmp_path / "b"), CONFIG.as_dict(), "validation"))
+    worker.begin(Job("b", str(tmp_path / "b"), CONFIG.as_dict(), "veils"))
     assert not copy.exists()

@@ -23,7 +23,7 @@ def splits():
 
 
 def job_in(folder, config: TrialConfig = CONFIG, **options):
-    return Job("trial-0000", str(folder), config.as_dict(), **{"measure": "validation", **options})
+    return Job("trial-0000", str(folder), config.as_dict(), **{"measure": "veils", **options})
 
 
 def rows_of(worker, job, count=100):
@@ -96,13 +96,13 @@ def kinds(row, norm="main"):
 
 def test_test_images_are_measured_with_all_corruptions_and_whatever_else_is_asked_for(tmp_path, splits):
     measures = ({"attack": "FGSM4", "attacked_images": 20}, {"norm": "aux", "corruptions": "all"}, {"geometry": 4})
-    (row,) = rows_of(Worker(splits), job_in(tmp_path / "a", ONE_EPOCH, measure="test", measures=measures))
+    (row,) = rows_of(Worker(splits), job_in(tmp_path / "a", ONE_EPOCH, measure="all", measures=measures))
     assert {"sa", "ra", "h", "ece"} <= set(row)
     corrupted = [each for each in row["measured"] if each["measure"] == "corruption"]
     assert [each["norm"] for each in corrupted] == ["main"] * 75 + ["aux"] * 75
     assert ("attack", "FGSM4", 20) in kinds(row)
     assert ("geometry", "margin", 4) in kinds(row)
-    assert {("sa", "", 597), ("ra", "", 300), ("h", "", 300)} <= set(kinds(row, "aux"))
+    assert {("sa", "", 597), ("ra", "", 597), ("h", "", 597)} <= set(kinds(row, "aux"))
     assert [name for name, _, _ in kinds(row)].count("sa") == 1  # other evaluations do not repeat the clean images
     assert (tmp_path / "a" / "geometry-main.csv").is_file()  # what a figure is drawn from
     kept = read_rows(tmp_path / "a" / "evaluation-aux.csv")
@@ -119,7 +119,7 @@ def test_a_job_counts_what_it_selects_also_when_it_was_cut_off(tmp_path, splits)
         return {int(each["name"]): each["value"] for each in row["measured"] if each["measure"] == "selected"}
 
     splits = dataclasses.replace(splits, test=splits.test.take(np.arange(8)))
-    asked = {"measure": "test", "measures": ({"selections": True},)}
+    asked = {"measure": "all", "measures": ({"selections": True},)}
     whole = selected(rows_of(Worker(splits), job_in(tmp_path / "a", **asked))[-1])
     assert sum(whole.values()) == 128
     assert sum(times * images for times, images in whole.items()) == 3 * 2 * 13  # epochs, batches of 64, k = 0.2
@@ -134,10 +134,10 @@ def test_a_job_counts_what_it_selects_also_when_it_was_cut_off(tmp_path, splits)
 def test_a_network_is_shown_what_is_made_against_another(tmp_path, splits):
     rows_of(Worker(splits), job_in(tmp_path / "proxy", ONE_EPOCH))
     shown = {"attack": "FGSM8", "attacked_images": 50, "transfer_from": str(tmp_path / "proxy")}
-    (row,) = rows_of(Worker(splits), job_in(tmp_path / "a", CONFIG_1, measure="test", measures=(shown,)))
+    (row,) = rows_of(Worker(splits), job_in(tmp_path / "a", CONFIG_1, measure="all", measures=(shown,)))
     assert kinds(row)[-1] == ("transfer", "FGSM8", 50)
     missing = {**shown, "transfer_from": str(tmp_path / "nowhere")}
-    (row,) = rows_of(Worker(splits), job_in(tmp_path / "b", CONFIG_1, measure="test", measures=(missing,)))
+    (row,) = rows_of(Worker(splits), job_in(tmp_path / "b", CONFIG_1, measure="all", measures=(missing,)))
     assert "must hold a checkpoint.pt" in row["error"]
 
 

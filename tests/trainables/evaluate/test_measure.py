@@ -53,13 +53,17 @@ def test_all_75_sets_make_ra_and_h(run, capsys):
 
 
 def test_the_search_looks_at_validation_images_and_other_corruptions(run):
-    assert main([str(run), "--corruptions", "validation"]) == 0
+    assert main([str(run), "--corruptions", "veils"]) == 0
     rows = rows_of(run)
     sets = {(row["name"], row["severity"]) for row in rows if row["measure"] == "corruption"}
-    names = ("speckle_noise", "gaussian_blur", "spatter", "saturate")
+    names = {"speckle_noise", "gaussian_blur", "spatter", "saturate", "grey_veil", "colour_cast", "haze"}
     assert sets == {(name, severity) for name in names for severity in "135"}
+    assert not names & set(REPORTED)
     assert {row["images"] for row in rows} == {"200"}
     assert "validation images" in rows[0]["source"]
+    assert main([str(run), "--corruptions", "imagenet-c"]) == 0
+    four = {row["name"] for row in rows_of(run) if row["measure"] == "corruption"}
+    assert four == {"speckle_noise", "gaussian_blur", "spatter", "saturate"}
 
 
 def test_main_and_auxiliary_norms_differ(run):
