@@ -57,6 +57,11 @@ def test_bad_input_is_one_line_and_nothing_is_written(entry, inputs, tmp_path, m
     assert {words: rules for words, rules in wrong.items() if rules} == {}
 
 
+def test_there_are_at_least_250_bad_inputs_of_five_entry_points():
+    assert len(cases()) >= 250
+    assert len({case.entry for case in cases()}) == 5
+
+
 # ---------------------------------------------------------------------------------------------------------- at random
 
 SOME = settings(max_examples=100)

@@ -220,6 +220,7 @@ def test_warm_started_it_knows_what_another_study_found_within_its_own_budget(tm
 
 def test_rungs_are_found_again_in_the_rows(tmp_path):
     study, results = tiny_study(tmp_path / "s", trials=2)
+    assert rungs_so_far(results, (4.0,)) == []
     search = search_of(study, results)
     search.on_result(job := search.next(), row_of(job, 1))
     search.on_result(job, row_of(job, 4, 60.0))

@@ -74,8 +74,10 @@ def test_sets_are_kept_apart_by_their_frost(images, monkeypatch):
     sets = sets_of(images, types=["frost"])
     assert "frost from picture A" in sets.source
     arrays(sets)
+    arrays(sets_of(images, types=["contrast"]))
     monkeypatch.setattr(module, "frost_source", lambda: "picture B")
     monkeypatch.setattr(module, "corrupt", refuse)
+    arrays(sets_of(images, types=["contrast"]))  # which no frost picture decides
     with pytest.raises(AssertionError, match="made again"):
         arrays(sets_of(images, types=["frost"]))
 
@@ -142,6 +144,20 @@ def test_published_archives_are_cut_into_severities(archive, count, monkeypatch)
     found = arrays(sets)
     assert len(found) == 75
     assert np.array_equal(found["fog", 2].numpy(), np.load(archive / "fog.npy")[10 : 10 + count])
+
+
+def test_labels_go_with_the_images_of_an_archive(archive, monkeypatch):
+    monkeypatch.setattr(module, "ARCHIVE_BLOCK", 4)
+    blocks = official_sets(archive, LABELS).blocks
+    assert [labels.tolist() for key, _, labels in blocks if key == ("fog", 2)] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+
+
+def test_archives_are_mapped_and_not_read_whole(archive, monkeypatch):
+    opened, load = [], np.load
+    monkeypatch.setattr(module.np, "load", lambda *args, **options: opened.append(load(*args, **options)) or opened[-1])
+    official_sets(archive, LABELS)
+    assert len(opened) == len(REPORTED) + 1
+    assert all(isinstance(each, np.memmap) and not each.flags.writeable for each in opened)
 
 
 def objects(path):

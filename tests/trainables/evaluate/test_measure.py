@@ -13,6 +13,7 @@ from trainables.__main__ import main as train_main
 from trainables.corruptions.functions import REPORTED
 from trainables.data.batches import ImageBatches
 from trainables.data.datasets import load_dataset
+from trainables.evaluate import __main__ as command
 from trainables.evaluate.__main__ import main
 from trainables.measures.distribution_shift import read_class_map, right_among
 from trainables.models import modes
@@ -50,6 +51,16 @@ def test_all_75_sets_make_ra_and_h(run, capsys):
     out = capsys.readouterr().out
     assert "gaussian_noise" in out
     assert f"H {value(rows, 'h'):.2f}" in out
+
+
+def test_progress_counts_corrupted_images_to_the_end(run, monkeypatch):
+    shown = []
+    monkeypatch.setattr(command, "show_progress", lambda *line: shown.append(line))
+    assert main([str(run), "--corrupted-images", "20", "--severities", "1,5"]) == 0
+    counts = [done for done, _, _ in shown]
+    assert counts == sorted(set(counts))
+    assert {total for _, total, _ in shown} == {20 * 15 * 2} == {counts[-1]}
+    assert {what for _, _, what in shown} == {f"{name}-{severity}" for name in REPORTED for severity in (1, 5)}
 
 
 def test_the_search_looks_at_validation_images_and_other_corruptions(run):
