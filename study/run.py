@@ -1,7 +1,7 @@
 """Run a study: python study/run.py --budget 4N
 
 Searches for the training recipe with the highest H that a compute budget allows, then confirms it with fresh seeds on
-test images. On the embedded digits this takes under 6 minutes on two CPU cores and ends with a table in which the best
+test images. On the embedded images this takes under 6 minutes on two CPU cores and ends with a table in which the best
 setting found beats vanilla by about 3 points of H. `--help` lists all options, `--dry-run` prints the plan.
 
 In a notebook: `import study; study.run(budget="4N", trials=8)`.

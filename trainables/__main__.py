@@ -1,4 +1,4 @@
-"""Train one configuration, without Ray: python -m trainables --method entprop --k 0.2 --n 1 --dataset digits
+"""Train one configuration, without Ray: python -m trainables --method entprop --k 0.2 --n 1 --dataset fashion
 
 Digits take a few seconds on a laptop. `--list` shows the methods, data sets and networks. With `--out FOLDER` the rows
 and a checkpoint are kept there after every epoch, and the same command resumes after the last one.
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.config import TrialConfig, make_method, with_recipe
-from trainables.data.datasets import DATASETS
+from trainables.data.datasets import DATASETS, EMBEDDED
 from trainables.methods import METHODS
 from trainables.models.registry import MODELS
 from trainables.options import OneLineParser, Option, add_flag, add_flags, options_of, read_flags
@@ -77,7 +77,7 @@ def read_config(arguments: dict[str, Any]) -> TrialConfig:
     else:
         method = make_method(name, {})  # raises, and lists the known ones
     chosen = read_flags({key: value for key, value in arguments.items() if key != "method"}, TrialConfig)
-    return with_recipe(method, chosen.pop("dataset", "digits"), **chosen)
+    return with_recipe(method, chosen.pop("dataset", EMBEDDED), **chosen)
 
 
 class Progress:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from trainables.choices import Precision
-from trainables.data.datasets import dataset_entry
+from trainables.data.datasets import EMBEDDED, dataset_entry
 from trainables.data.images import AUGMENTS
 from trainables.methods import METHODS, Method, Vanilla, method_name
 from trainables.models.registry import model_entry
@@ -21,7 +21,7 @@ class TrialConfig:
     """One trial, complete: the method with its hyper-parameters, the data, the network and the optimiser's recipe."""
 
     method: Method = field(default_factory=Vanilla)
-    dataset: str = option("digits", "a data set's name, folder:PATH or npz:PATH")
+    dataset: str = option(EMBEDDED, "a data set's name, folder:PATH or npz:PATH")
     train_images: int | None = option(
         None, "train on this many images only, every class in its share; unset: all", low=1
     )
@@ -111,7 +111,7 @@ def make_method(name: str, values: Mapping[str, Any]) -> Method:
     return kind(**values)
 
 
-def with_recipe(method: Method, dataset: str = "digits", **chosen: Any) -> TrialConfig:
+def with_recipe(method: Method, dataset: str = EMBEDDED, **chosen: Any) -> TrialConfig:
     """A configuration from the data set's own recipe, changed where a value is given."""
     recipe = dict(dataset_entry(dataset).recipe)
     if "optimizer" in chosen and chosen["optimizer"] != recipe.get("optimizer", "sgd"):

@@ -17,12 +17,12 @@ from trainables.options import OneLineParser, Option, add_flag, read_flags, unkn
 EPILOG = """\
 examples:
   python study/run.py --budget 4N
-      digits on a laptop: 6 trials, then six fresh seeds of the best, vanilla, mixup and published settings;
+      on a laptop: 6 trials, then six fresh seeds of the best, vanilla, mixup and published settings;
       under 6 minutes on two cores
   python study/run.py --budget 2N --dataset cifar10 --model resnet18 --trials 40 --trials-per-gpu 2 --dry-run
       prints the plan and runs nothing; without --dry-run: hours to days, by GPU
   python study/run.py --table entprop/16 --scale demo
-      the grid of a published table on digits: some minutes; --tables lists all of them
+      the grid of a published table on the embedded images: some minutes; --tables lists all of them
 
   python study/run.py show runs/DIR     results of a study, also while it runs
   python study/run.py ls runs           one line for each study

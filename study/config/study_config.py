@@ -17,10 +17,10 @@ from study.config.budget import Budget, format_budget, format_cost, parse_budget
 from study.config.readers import fixed_values, number_or_auto, words
 from trainables.choices import ValidationCorruptions
 from trainables.config import TrialConfig, make_method, with_recipe
+from trainables.data.datasets import EMBEDDED
 from trainables.methods import METHODS
 from trainables.options import check_options, option, options_of, unknown
 
-EMBEDDED = "digits"  # comes with the installation, so that a study runs without a download
 PROGRAM = "python study/run.py"
 
 
@@ -71,11 +71,12 @@ class Study:
     )
     seeds: int | None = option(None, "fresh seeds per confirmed setting or table row [6; table: its own]", low=1)
     controls: bool | None = option(
-        None, "also confirm vanilla at other learning rates and at equal cost: true or false [digits false, else true]"
-    )
+        None, "also confirm vanilla and mixup at other learning rates, and vanilla at equal cost: true or false "
+        f"[{EMBEDDED} false, else true]",
+    )  # fmt: skip
     table: str | None = option(None, "run the grid of a published table instead of a search, e.g. entprop/16")
     scale: Literal["paper", "demo"] = option(
-        "paper", "of --table; paper: the published protocol; demo: digits with three seeds"
+        "paper", f"of --table; paper: the published protocol; demo: {EMBEDDED} with three seeds"
     )
     out: str | None = option(None, "new folder for the study [runs/<date>-<dataset>-<budget>]")
     address: str | None = option(

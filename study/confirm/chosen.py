@@ -13,6 +13,7 @@ from study.files.ranking import best
 from study.papers import cells
 from study.workers.jobs import Row
 from trainables.config import TrialConfig, method_options
+from trainables.data.datasets import EMBEDDED
 from trainables.disk import data_folder
 
 
@@ -51,9 +52,9 @@ def of_trial(row: Row) -> dict[str, Any]:
 
 
 def published(study: Study) -> list[dict[str, Any]]:
-    """Published settings of EntProp and the study's methods; on digits, to save time, at most two of each method."""
+    """Published settings of EntProp and the study's methods; with the embedded images at most two of each, for time."""
     methods = [name for name in dict.fromkeys(("entprop", *study.methods)) if name not in ("vanilla", "mixup")]
-    return published_values(study, methods, ends_only=study.trial.dataset == "digits")
+    return published_values(study, methods, ends_only=study.trial.dataset == EMBEDDED)
 
 
 def fresh_seeds(study: Study) -> tuple[int, ...]:

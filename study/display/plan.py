@@ -15,13 +15,13 @@ from search_spaces import spaces
 from search_spaces.describe import describe
 from study.config.budget import format_budget, format_cost
 from study.config.space import share_limits
-from study.config.study_config import EMBEDDED, Study
+from study.config.study_config import Study
 from study.confirm.chosen import Candidate, choose, choose_table
 from study.display.rows import duration
 from study.display.table_plan import table_lines, table_notes, wrapped
 from study.files.timings import known_timing
 from trainables.config import make_method
-from trainables.data.datasets import dataset_entry
+from trainables.data.datasets import EMBEDDED, dataset_entry
 
 # Bytes of a checkpoint: weights and momentum in float32, norms doubled. Of measuring, a run's rows in corruptions.csv.
 PARAMETERS = {

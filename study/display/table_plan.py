@@ -45,7 +45,7 @@ def table_notes(study: Study, chosen: Sequence[Candidate]) -> Iterable[str]:
     if (needs := GRIDS[study.table or ""].needs) and study.scale == "paper":
         yield needs
     if study.scale == "demo" and (twin := demo_twins().get(study.table or "")):
-        yield f"the demo scale uses digits only: it trains the same networks as {twin}"
+        yield f"the demo scale uses one data set only: it trains the same networks as {twin}"
     if steps := max((gradient_steps(each.measures) for each in chosen), default=0):
         yield f"the time excludes attacks: up to {steps:,} gradient steps per attacked image"
     named = {measure["transfer_from"] for each in chosen for measure in each.measures if "transfer_from" in measure}

@@ -1,7 +1,7 @@
 """From a table to its configurations, at the published size or small enough for two CPU cores.
 
 The published protocol is the recipe of the data set, changed where the paper says otherwise. Flags of a trial override
-it. At demo scale the rows are the same and all else is that of the digits with the small network.
+it. At demo scale the rows are the same and all else is that of the embedded images with the small network.
 """
 
 import functools
@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 from study.papers.grid import Grid, GridRow, Measure
 from study.papers.registry import GRIDS
 from trainables.config import TrialConfig, make_method, with_recipe
-from trainables.data.datasets import DATASETS, dataset_entry
+from trainables.data.datasets import DATASETS, EMBEDDED, dataset_entry
 from trainables.methods import Method
 
-DEMO_DATASET = "digits"
 DEMO_SEEDS = 3
 SINGLE_RUN = ("imagenet",)  # published from one run, not three
 ELSEWHERE = "shift"  # a measure on images that only the published data set has
@@ -67,7 +66,7 @@ def cells(
 def places(grid: Grid, scale: str = "paper", changes: Mapping[str, Any] | None = None) -> Iterator[Place]:
     """The rows of a table on each data set with each network. What a table does not have stands for its first."""
     demo, chosen = scale == "demo", dict(changes or {})
-    datasets = (DEMO_DATASET,) if demo else grid.datasets
+    datasets = (EMBEDDED,) if demo else grid.datasets
     datasets = (chosen.pop("dataset"),) if "dataset" in chosen else datasets
     models = grid.demo_models if demo else grid.models
     known = dict(zip(models, grid.models, strict=False))
@@ -90,7 +89,7 @@ def method_of(row: GridRow, dataset: str) -> Method:
 
 
 def measures(grid: Grid, row: GridRow, scale: str = "paper") -> tuple[Measure, ...]:
-    """What is measured of a row; at demo scale of fewer images, and on no images that digits do not have."""
+    """What is measured of a row; at demo scale of fewer images, and on none that the embedded data set lacks."""
     several = (*grid.measures, *row.measures)
     if scale == "paper":
         return several

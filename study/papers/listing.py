@@ -4,10 +4,10 @@ import textwrap
 
 from study.files.aligned import WIDTH
 from study.papers.computed import COMPUTED
-from study.papers.expand import DEMO_DATASET, Size, demo_twins, size
+from study.papers.expand import Size, demo_twins, size
 from study.papers.grid import Grid
 from study.papers.registry import GRIDS
-from trainables.data.datasets import dataset_entry
+from trainables.data.datasets import EMBEDDED, dataset_entry
 
 PAPERS = {
     "entprop": "EntProp, UAI 2024",
@@ -48,7 +48,7 @@ def table_lines(name: str, grid: Grid) -> list[str]:
     lines += _indented(f"{_amount(paper)} of {epochs} epochs with {models} on {_data(grid)}")
     twin = demo_twins().get(name)
     again = f"; the same networks as {twin}" if twin else ""
-    lines += _indented(f"--scale demo: {_amount(demo)} on {DEMO_DATASET}{again}")
+    lines += _indented(f"--scale demo: {_amount(demo)} on {EMBEDDED}{again}")
     return lines + (_indented(f"needs: {grid.needs}") if grid.needs else [])
 
 
