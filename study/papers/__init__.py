@@ -3,8 +3,8 @@
 `python study/run.py --table entprop/16` trains every row with every seed and measures it once on the test images; a
 table selects nothing. The published protocol (data, network, epochs, seeds) can be made smaller: `--scale demo` takes
 the embedded images and the small net; `--dataset`, `--model`, `--epochs`, `--seeds` and the other flags of a trial
-override the rest. Vanilla and mixup alone stand in every table that compares methods, also where the paper leaves them out:
-whatever a row gains, it must gain over these two.
+override the rest. Vanilla and mixup alone stand in every table that compares methods, also where the paper leaves them
+out: whatever a row gains, it must gain over these two.
 
     entprop.py mixprop.py ceb.py mixture.py uncertainty.py    the rows, a file for each paper
     computed.py      the tables that are formulas or settings, and train nothing

@@ -45,8 +45,8 @@ class EntProp:
     free_first_step: bool = option(True, "take the first attack step with the gradient of the main pass")
     weights: Literal["instance", "pass_mean", "sum"] = option(
         "pass_mean",
-        "loss weights; pass_mean: every image of every pass counts alike; instance: every image once, half in each pass "
-        "if it is in both; sum: the plain sum of Algorithm 1 (A9)",
+        "loss weights; pass_mean: every image of every pass counts alike; instance: every image once, half in each "
+        "pass if it is in both; sum: the plain sum of Algorithm 1 (A9)",
     )
     aux_target: Literal["mixed", "original"] = option(
         "mixed", "labels of the auxiliary pass: the mixture's, or the first image's (A3)"
