@@ -9,7 +9,7 @@ from search_spaces import spaces
 def cheapest(method: str, searched: Any, fixed: Any) -> spaces.Values:
     """The cheapest values that a search over `searched` can propose for a method, with `fixed` held."""
     values = spaces.propose(Given({}), (method,), 1e9, searched, fixed)
-    return {name: value for name, value in values.items() if name != "method"}
+    return {name: value for name, value in values.items() if name not in ("method", "lr")}
 
 
 class Given:

@@ -19,7 +19,9 @@ def describe(method: str, searched: Collection[str], fixed: Collection[str] = ()
             lowest = 0 if isinstance(allowed, Share) else 1
             lines.append(f"{name} from {lowest} to {allowed.largest:g}")
         elif isinstance(allowed, Range):
-            units = ["1/255"] * (name in ("epsilon", "alpha")) + ["log"] * allowed.log
+            units = (
+                ["1/255"] * (name in ("epsilon", "alpha")) + ["× the study's"] * (name == "lr") + ["log"] * allowed.log
+            )
             factor = f"{space.step_factor}·" * (space.step_factor > 1)
             lines.append(
                 f"{name} from {allowed.low:g} to {allowed.high:g}"

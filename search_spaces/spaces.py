@@ -9,6 +9,8 @@ Epsilon and alpha are in 1/255. Where epsilon is searched and alpha is neither s
 epsilon: alpha = max(1, epsilon / (n + 1)). With a step of 1, no perturbation could use an epsilon above n; this rule
 makes a larger epsilon a stronger attack, and keeps the EntProp paper's step of 1 for its settings (epsilon = n + 1, or
 1 for n = 1). Adversarial training (pat, trades) doubles the step, which gives 2 for the usual epsilon 8 and n 7.
+
+The learning rate can be searched for every method. It is drawn as a multiple of the study's own rate.
 """
 
 from __future__ import annotations
@@ -97,12 +99,13 @@ ALPHA = Range(0.5, 4.0, log=True, grid=(0.5, 1.0, 2.0, 4.0))
 BETA = Range(0.1, 2.0, log=True, grid=(0.2, 0.5, 1.0, 2.0))
 ENTROPY_WEIGHT = Range(0.1, 5.0, log=True)
 ALS_SHARE = Range(0.01, 0.3, log=True)
+RATE = Range(0.25, 4.0, log=True)  # the learning rate, as a multiple of the study's
 
 MIXING = Space(searchable={"beta": BETA}, published=({"beta": 1.0},))
 BOTTLENECK = Space(
     searchable={"rho": Range(-1.0, 6.0)}, searched=("rho",), published=({"rho": 5.0}, {"rho": 2.0}, {"rho": 0.0})
 )
-SPACES: dict[str, Space] = {
+_OWN: dict[str, Space] = {
     "vanilla": Space(),
     "deterministic": Space(),
     "mixup": MIXING,
@@ -189,9 +192,12 @@ SPACES: dict[str, Space] = {
 }  # fmt: skip
 
 
+SPACES = {name: replace(space, searchable={**space.searchable, "lr": RATE}) for name, space in _OWN.items()}
+
+
 def space_for(method: str) -> Space:
-    """The method's row of SPACES; a method without one has nothing to search."""
-    return SPACES.get(method, Space())
+    """The method's row of SPACES; of a method without one only the learning rate can be searched."""
+    return SPACES.get(method) or Space(searchable={"lr": RATE})
 
 
 def propose(

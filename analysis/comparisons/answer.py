@@ -7,8 +7,8 @@ from typing import NamedTuple
 from analysis.comparisons.settings import records, settings
 from analysis.inputs.studies import StudyFrames
 from study.config.budget import format_cost
+from study.config.study_config import BASELINES
 from study.confirm.comparisons import (
-    BASELINES,
     Interval,
     Setting,
     baseline,

@@ -45,6 +45,7 @@ class Command(NamedTuple):
 _GROUPS: dict[str, tuple[str, ...]] = {
     "the search": (
         "budget", "methods", "search", "fix", "trials", "total_budget", "scheduler", "sampler", "objective",
+        "validation_corruptions",
         "warm_start", "seed",
     ),
     "the confirmation": ("confirm", "seeds", "controls"),

@@ -9,7 +9,7 @@ from typing import Any
 
 from search_spaces import spaces
 from study.config.budget import Budget, format_budget, format_cost
-from study.config.study_config import CHANGEABLE, PROGRAM, TRIAL_FIELDS, Study
+from study.config.study_config import BASELINES, CHANGEABLE, PROGRAM, TRIAL_FIELDS, Study
 from study.files.study_json import read_record
 from trainables.config import TrialConfig, differences, make_method, with_recipe
 from trainables.data.datasets import EMBEDDED
@@ -45,11 +45,16 @@ def _new_study(options: Mapping[str, Any]) -> Study:
 
 
 def _read(options: Mapping[str, Any], budget: Budget | None = None) -> dict[str, Any]:
-    """The values of the options of a study; methods `all` are those within its budget."""
+    """The values of the options of a study; methods `all` are those within its budget.
+
+    Where the learning rate is searched, the baselines are searched beside the methods: at one rate they would lose.
+    """
     found = read_flags(options, Study)
     if found.get("methods") == ("all",):
         budget = found.get("budget") or budget or Budget(1.0)
         found["methods"] = tuple(name for name in METHODS if budget.allows(spaces.cheapest_cost(name)))
+    if "lr" in found.get("search", ()):
+        found["methods"] = tuple(dict.fromkeys((*found.get("methods", Study.methods), *BASELINES)))
     return found
 
 

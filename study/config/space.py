@@ -12,6 +12,7 @@ from search_spaces import spaces
 from search_spaces.cheapest import Given
 from study.config.budget import LARGEST_N
 from study.config.study_config import Study, fields_of
+from study.files.configs import method_of
 from trainables.config import TrialConfig, make_method, method_options
 
 
@@ -47,10 +48,19 @@ PUBLISHED_FIRST = 2  # published settings of a method that a search begins with
 
 
 def trial_config(study: Study, values: Mapping[str, Any], seed: int) -> TrialConfig:
-    """The complete configuration of a proposal: `values` holds the method and values of its fields."""
+    """The complete configuration of a proposal: `values` holds the method, values of its fields and, if the learning
+    rate is searched, `lr` as a multiple of the study's."""
     chosen = dict(values)
+    lr = study.trial.lr * chosen.pop("lr", 1.0)
     method = make_method(chosen.pop("method"), chosen)
-    return dataclasses.replace(study.trial, method=method, seed=seed)
+    return dataclasses.replace(study.trial, method=method, lr=lr, seed=seed)
+
+
+def values_of(study: Study, row: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that `trial_config` makes a row's configuration of."""
+    options = {name: value for name, value in method_options(method_of(row)).items() if value is not None}
+    lr = {"lr": round(row["lr"] / study.trial.lr, 6)} if "lr" in study.search and row.get("lr") else {}
+    return {"method": row["method"], **options, **lr}
 
 
 @dataclass(frozen=True)
@@ -78,9 +88,9 @@ class Space:
         if found is None:
             return None
         proposed = self(Given(found))
-        del proposed["method"]
-        agree = _agree(make_method(method, proposed), make_method(method, {**proposed, **chosen}))
-        return found if agree else None
+        own, asked = ({name: value for name, value in each.items() if name not in ("method", "lr")}
+                      for each in (proposed, {**proposed, **chosen}))  # fmt: skip
+        return found if _agree(make_method(method, own), make_method(method, asked)) else None
 
 
 def _agree(one: Any, other: Any) -> bool:
@@ -123,27 +133,33 @@ def published_values(
 def first_proposals(study: Study, count: int = PUBLISHED_FIRST) -> list[dict[str, Any]]:
     """The parameters of so many published settings of each method, the cheapest that lie in the study's space.
 
-    A search that tries all of them first spends much on the dearest, which a confirmation trains in any case.
+    A search that tries all of them first spends much on the most expensive, which a confirmation trains in any case.
+    Trials that are dealt to the methods in turn begin with one setting of each.
     """
     space, published = space_of(study), published_values(study)
     published.sort(key=lambda values: trial_config(study, values, 0).method.cost)
     found: dict[str, list[dict[str, Any]]] = {method: [] for method in study.methods}
     for values in published:
-        parameters = space.parameters(values)
+        lr = {"lr": 1.0} if "lr" in study.searched[values["method"]] else {}
+        parameters = space.parameters({**values, **lr})
         if parameters is not None:
             found[values["method"]].append(parameters)
-    return [parameters for several in found.values() for parameters in several[:count]]
+    if not study.dealt:
+        return [parameters for several in found.values() for parameters in several[:count]]
+    turns = [(method, turn) for turn in range(count) for method in study.methods]
+    return [found[method][turn] if turn < len(found[method]) else {"method": method} for method, turn in turns]
 
 
 def control_configs(study: Study) -> list[tuple[str, TrialConfig]]:
-    """The vanilla baseline at a third and three times the learning rate, and as long as the most expensive trial.
+    """Vanilla and mixup at half and at twice the learning rate, and vanilla as long as the most expensive trial.
 
     A gap between two methods can be an artefact of the learning rate, or of the larger cost of one of them.
     """
-    baseline = trial_config(study, {"method": "vanilla"}, 0)
+    baseline, mixup = (trial_config(study, {"method": name}, 0) for name in ("vanilla", "mixup"))
     found = [
-        (f"lr × {name}", dataclasses.replace(baseline, lr=float(f"{baseline.lr * factor:.3g}")))
-        for name, factor in (("1/3", 1 / 3), ("3", 3.0))
+        (f"lr × {name}", dataclasses.replace(each, lr=float(f"{each.lr * factor:.3g}")))
+        for each in (baseline, mixup)
+        for name, factor in (("1/2", 0.5), ("2", 2.0))
     ]
     longer = round(study.per_epoch * baseline.epochs)
     if longer > baseline.epochs:

@@ -22,6 +22,7 @@ from trainables.methods import METHODS
 from trainables.options import check_options, option, options_of, unknown
 
 PROGRAM = "python study/run.py"
+BASELINES = {"vanilla": "vanilla", "mixup": "mixup alone"}  # method and what sentences call it
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Study:
     search: tuple[str, ...] = option(
         (),
         "hyper-parameters to search [the method's own: k,n,epsilon,metric for entprop]; also alpha, beta, weights, "
-        "aux_target",
+        "aux_target, lr: with lr, vanilla and mixup get as many trials as each method, at rates of their own",
         read=words, metavar="NAME,…",
     )  # fmt: skip
     fix: tuple[tuple[str, Any], ...] = option(
@@ -62,18 +63,16 @@ class Study:
     )
     sampler: Literal["tpe", "gp", "random", "grid"] | None = option(None, "search algorithm [tpe]")
     validation_corruptions: ValidationCorruptions = option(
-        "veils", "what the search sees of the validation images; veils: ImageNet-C's four for validation and three "
-        "veils, which predict the reported H best; imagenet-c: the four alone",
-    )  # fmt: skip
+        "veils", "what the search sees; imagenet-c: ImageNet-C's four for validation; veils: three veils beside them"
+    )
     objective: Literal["h", "pareto"] = option("h", "h: maximize validation H; pareto: trade validation H against cost")
     confirm: int | None = option(
         None, f"top trials to retrain with fresh seeds and test [{EMBEDDED} 1, else 3]; 0: none", low=0
     )
     seeds: int | None = option(None, "fresh seeds per confirmed setting or table row [6; table: its own]", low=1)
     controls: bool | None = option(
-        None, "also confirm vanilla and mixup at other learning rates, and vanilla at equal cost: true or false "
-        f"[{EMBEDDED} false, else true]",
-    )  # fmt: skip
+        None, f"confirm vanilla and mixup at other rates and vanilla at equal cost too [{EMBEDDED} false, else true]"
+    )
     table: str | None = option(None, "run the grid of a published table instead of a search, e.g. entprop/16")
     scale: Literal["paper", "demo"] = option(
         "paper", f"of --table; paper: the published protocol; demo: {EMBEDDED} with three seeds"
@@ -144,7 +143,8 @@ class Study:
         elif self.trials is None and self.total_budget is not None:
             self._set(trials=int(self.total_budget / self.trial.epochs + 1e-9))  # no trial is cheaper than vanilla
         elif self.trials is None:
-            self._set(trials=6 if self.trial.dataset == EMBEDDED else 24)
+            tries = 6 if self.trial.dataset == EMBEDDED else 24
+            self._set(trials=tries * len(self.methods) if self.dealt else tries)
 
     @property
     def per_epoch(self) -> float:
@@ -164,6 +164,11 @@ class Study:
             )
             for method in self.methods
         }
+
+    @property
+    def dealt(self) -> bool:
+        """Whether trials are dealt to the methods in turn, so that each gets as many tries at the learning rate."""
+        return "lr" in self.search and len(self.methods) > 1
 
     @property
     def fixed(self) -> dict[str, dict[str, Any]]:

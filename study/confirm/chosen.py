@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from study.config.space import control_configs, published_values, trial_config
-from study.config.study_config import Study
+from study.config.space import control_configs, published_values, trial_config, values_of
+from study.config.study_config import BASELINES, Study
 from study.files.configs import config_id, method_of
 from study.files.ranking import best
 from study.papers import cells
 from study.workers.jobs import Row
-from trainables.config import TrialConfig, method_options
+from trainables.config import TrialConfig, make_method
 from trainables.data.datasets import EMBEDDED
 from trainables.disk import data_folder
 
@@ -30,8 +30,9 @@ class Candidate:
 def choose(study: Study, trials: Iterable[Row]) -> list[Candidate]:
     """What is confirmed after a search; a setting that is there for two reasons is trained once."""
     seeds = fresh_seeds(study)
-    wanted = [(f"best-{rank}", of_trial(row)) for rank, row in enumerate(best(trials, study.confirm or 0), 1)]
-    wanted += [("vanilla", {"method": "vanilla"}), ("mixup", {"method": "mixup"})]
+    rows = list(trials)
+    wanted = [(f"best-{rank}", values_of(study, row)) for rank, row in enumerate(best(rows, study.confirm or 0), 1)]
+    wanted += [(name, baseline_values(study, rows, name)) for name in BASELINES]
     wanted += [("published", values) for values in published(study)]
     named = [(why, trial_config(study, values, seeds[0])) for why, values in wanted]
     if study.controls:
@@ -46,9 +47,10 @@ def choose(study: Study, trials: Iterable[Row]) -> list[Candidate]:
     return list(found.values())
 
 
-def of_trial(row: Row) -> dict[str, Any]:
-    """The method of a row and the values of its fields."""
-    return {"method": row["method"], **method_options(method_of(row))}
+def baseline_values(study: Study, trials: list[Row], name: str) -> dict[str, Any]:
+    """A baseline with its defaults, at the learning rate that is best on validation images if rates were searched."""
+    tried = [row for row in trials if row["method"] == name and method_of(row) == make_method(name, {})]
+    return next((values_of(study, row) for row in best(tried)), {"method": name})
 
 
 def published(study: Study) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
+from study.config.study_config import BASELINES
 from study.files.columns import COLUMNS
 from study.files.configs import method_row
 from study.files.results import Row
@@ -20,8 +21,7 @@ from trainables.methods import METHODS, Method
 LEVEL = 0.95  # of the confidence intervals
 ALPHA = 0.05  # of the tests, after Holm's correction
 LEAST_PAIRS = 3  # of the paired t test: two pairs leave one degree of freedom, a critical t of 12.7
-CONTROLS = ("lr ×", "equal cost")  # vanilla at another learning rate or length than the other settings
-BASELINES = {"vanilla": "vanilla", "mixup": "mixup alone"}  # method and what sentences call it
+CONTROLS = ("lr ×", "equal cost")  # a baseline at another learning rate or length than the other settings
 HIGHER, LOWER, NOT_SHOWN, NOT_TESTED = "higher", "lower", "not shown to differ", "not tested"
 
 BySeed = Mapping[int, float]
@@ -141,12 +141,14 @@ class Setting:
 
     @property
     def control(self) -> bool:
-        """Whether this is vanilla at another rate or length than the others."""
+        """Whether this is a baseline at another rate or length than the others."""
         return self.why.startswith(CONTROLS)
 
     @property
     def place(self) -> Protocol:
-        return tuple(self.row.get(name) for name in ("dataset", "model", "lr", "epochs", "changes"))
+        lr = None if self.row.get("lr_searched") in (True,) else self.row.get("lr")
+        dataset, model, epochs, changes = (self.row.get(name) for name in ("dataset", "model", "epochs", "changes"))
+        return dataset, model, lr, epochs, changes
 
     def interval(self, measure: str = "h") -> Interval | None:
         """The mean over seeds; None where nothing was measured."""
@@ -246,5 +248,5 @@ def compare_with_baselines(group: Sequence[Setting], measure: str = "h") -> list
 
 
 def compare_with_controls(top: Setting, found: Iterable[Setting]) -> list[Comparison]:
-    """The best setting against vanilla at other learning rates and at equal cost, as one family."""
+    """The best setting against baselines at other learning rates and at equal cost, as one family."""
     return compare([(top, each) for each in found if each.control], "comparisons with controls")

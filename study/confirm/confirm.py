@@ -100,6 +100,7 @@ class Confirm:
         written = {
             **config_row(config),
             "why": each.why,
+            "lr_searched": "lr" in self.study.search,
             "epochs": last.get("epoch"),
             "measured_cost": last.get("measured_cost"),
             **{name: last.get(name) for name in ("sa", "ra", "h", "ece")},

@@ -5,9 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from study.config.budget import format_cost
-from study.config.study_config import PROGRAM
+from study.config.study_config import BASELINES, PROGRAM
 from study.confirm.comparisons import (
-    BASELINES,
     HIGHER,
     LEAST_PAIRS,
     NOT_SHOWN,
@@ -86,7 +85,7 @@ def with_interval(found: Interval, signed: bool = False) -> str:
 
 
 def verdict(rows: Iterable[Row]) -> list[str]:
-    """Whether the best setting is above vanilla, above mixup alone, and above vanilla under each control."""
+    """Whether the best setting is above vanilla, above mixup alone, and above both under each control."""
     found = settings_of(rows)
     top = next((each for each in found if each.why.startswith("best-1")), None)
     if top is None:
@@ -96,7 +95,12 @@ def verdict(rows: Iterable[Row]) -> list[str]:
     named = [(name, baseline(group, method)) for method, name in BASELINES.items()]
     lines = [_compared(top, name, other, compared) for name, other in named]
     controls = compare_with_controls(top, found)
-    return lines + [sentence(each.judged, "The best setting", f"vanilla, {each.baseline.why}") for each in controls]
+    return lines + [sentence(each.judged, "The best setting", control_name(each.baseline)) for each in controls]
+
+
+def control_name(found: Setting) -> str:
+    """A baseline at another rate or length, as sentences call it."""
+    return f"{BASELINES[found.row['method']]}, {found.why}"
 
 
 def _compared(top: Setting, name: str, other: Setting | None, compared: Mapping[int, Judged]) -> str:

@@ -8,16 +8,16 @@ and loses nothing. Optuna's file on disk is a copy, mended from them.
 from pathlib import Path
 from typing import Any
 
-from study.config.space import first_proposals, space_of, trial_config
+from study.config.space import first_proposals, space_of, trial_config, values_of
 from study.config.study_config import Study
-from study.files.configs import config_row, method_of
+from study.files.configs import config_row
 from study.files.ranking import finished
 from study.files.results import Results
 from study.search.halving import Measured
 from study.search.sampling import Direction, Mirror, Proposals, grid_points
 from study.workers.jobs import Job, Row
 from study.workers.work_folder import base_of
-from trainables.config import TrialConfig, method_options
+from trainables.config import TrialConfig
 
 DIRECTIONS: dict[str, tuple[Direction, ...]] = {"h": ("maximize",), "pareto": ("maximize", "minimize")}
 
@@ -85,8 +85,7 @@ class Search:
 
     def parameters(self, row: Row) -> dict[str, Any] | None:
         """What the sampler would have drawn for the method of a row; None if it is not in this study's space."""
-        values = {name: value for name, value in method_options(method_of(row)).items() if value is not None}
-        return self.space.parameters({"method": row["method"], **values})
+        return self.space.parameters(values_of(self.study, row))
 
     # --------------------------------------------------------------------------------------------- handing out
 
@@ -117,9 +116,14 @@ class Search:
         """A proposal, under the lowest number that no trial has."""
         while self.next_number in self.numbered:
             self.next_number += 1
-        given = self.first[self.next_number] if self.next_number < len(self.first) else None
-        values, _ = self.proposals.ask(self.next_number, given)
+        values, _ = self.proposals.ask(self.next_number, self._given(self.next_number))
         return self.next_number, self.config_of(values)
+
+    def _given(self, number: int) -> dict[str, Any] | None:
+        """The parameters of a proposal that the sampler does not choose."""
+        if number < len(self.first):
+            return self.first[number]
+        return {"method": self.study.methods[number % len(self.study.methods)]} if self.study.dealt else None
 
     def _start(self, number: int) -> Job:
         config, name = self.open[number], name_of(number)

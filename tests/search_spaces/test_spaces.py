@@ -137,12 +137,13 @@ def test_several_methods_are_searched_at_once_each_with_its_own_cost(budget):
 def test_every_method_has_a_space_whose_names_are_fields_of_the_method(name):
     fields = {field.name for field in dataclasses.fields(METHODS[name])}
     searchable = tuple(spaces.space_for(name).searchable)
-    assert set(spaces.space_for(name).searched) <= set(searchable) <= fields
+    assert set(spaces.space_for(name).searched) <= set(searchable) <= fields | {"lr"}
     drawn = optuna.trial.FixedTrial(
         {key: values[0] for key, values in spaces.grid_of(name, searchable, 9.0, {}).items()}
     )
     values = spaces.values_of(name, drawn, 9.0, searchable, {})
     assert set(values) == set(searchable)
+    assert values.pop("lr") == 0.25  # of the study's
     make_method(name, values)
     assert all(parameter.startswith(f"{name}/") for parameter in drawn.params)
 

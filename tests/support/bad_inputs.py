@@ -43,7 +43,7 @@ CASES = [
     Case(RUN, "--bugdet 4N", "did you mean --budget?"),
     Case(RUN, "--budget 4N --total-budget 0", "total_budget must be a number above 0"),
     Case(RUN, "--budget 4N --total-budget lots", "total_budget must be a number above 0"),
-    Case(RUN, "--budget 4N --total-budget 5N", "total_budget must pay for one vanilla trial of 10N"),
+    Case(RUN, "--budget 4N --total-budget 5N", "total_budget must pay for one vanilla trial of 15N"),
     # ------------------------------------------------------------------------------------------------ the search
     Case(RUN, "--budget 4N --trials 0", "trials must be a whole number of at least 1, got 0"),
     Case(RUN, "--budget 4N --trials -3", "trials must be a whole number of at least 1, got -3"),

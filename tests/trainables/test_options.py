@@ -19,7 +19,7 @@ from study.config.study_config import Study
 from study.files.results import Results
 from study.files.study_json import study_record
 from trainables.config import TrialConfig
-from trainables.methods import METHODS
+from trainables.methods import METHODS, method_name
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,8 +56,8 @@ def test_defaults_are_those_of_the_documentation():
         "trials_per_gpu": 1, "seed": 0, "concurrency": None, "dry_run": False,
     }  # fmt: skip
     assert {name: getattr(study, name) for name in expected} == expected
-    assert (study.trial.dataset, study.trial.model, study.trial.epochs) == ("digits", "resnet8", 10)
-    assert study.out == f"runs/{datetime.date.today().isoformat()}-digits-4N"
+    assert (study.trial.dataset, study.trial.model, study.trial.epochs) == ("fashion", "resnet8", 15)
+    assert study.out == f"runs/{datetime.date.today().isoformat()}-fashion-4N"
     assert study.searched == {"entprop": ("k", "n", "epsilon", "metric")}
 
 
@@ -73,7 +73,7 @@ def test_defaults_follow_data_scheduler_and_methods():
     assert make_study(budget="4N", sampler="gp").sampler == "gp"
     assert make_study(budget="4N", methods=["entprop", "fast_advprop"]).methods == ("entprop", "fast_advprop")
     assert make_study(budget="4N", sampler="grid", search="k,n").trials == 25
-    assert make_study(budget="4N", total_budget="500N").trials == 50
+    assert make_study(budget="4N", total_budget="500N").trials == 33
 
 
 def test_all_methods_are_those_that_the_budget_pays_for():
@@ -120,7 +120,7 @@ def test_all_methods_of_a_resumed_study_are_those_within_its_own_budget(tmp_path
         ("--budget 4N --fix p_adv=0.2", "unknown hyper-parameter 'p_adv'"),
         ("--budget 4N --fix k", "fix must be NAME=VALUE"),
         ("--budget 2N --fix k=1,n=5", "fixed values must fit the budget 2N, got entprop of at least 6N"),
-        ("--budget 4N --total-budget 5N", "must pay for one vanilla trial of 10N"),
+        ("--budget 4N --total-budget 5N", "must pay for one vanilla trial of 15N"),
         ("--budget 4N --gpus-per-trial 1 --trials-per-gpu 2", "only one of --gpus-per-trial and --trials-per-gpu"),
         ("--budget 4N --epochs 0", "epochs must be a whole number of at least 1, got 0"),
         ("--budget 4N --no-norms", "norms must be true for entprop"),
@@ -169,7 +169,7 @@ def test_a_study_that_exists_is_pointed_out(tmp_path):
 
 def test_the_default_folder_names_date_data_and_budget_or_table():
     day = datetime.date(2026, 1, 31)
-    assert default_out(make_study(budget="4N"), day) == Path("runs/2026-01-31-digits-4N")
+    assert default_out(make_study(budget="4N"), day) == Path("runs/2026-01-31-fashion-4N")
     assert default_out(make_study(table="entprop/16", scale="demo"), day) == Path("runs/2026-01-31-entprop-16-demo")
     npz = dataclasses.replace(make_study(budget="2N"), trial=TrialConfig(dataset="npz:/data/my shapes.npz"))
     assert default_out(npz, day).name == "2026-01-31-npz-my shapes-2N"
@@ -200,9 +200,13 @@ def test_a_proposal_becomes_a_complete_configuration():
     assert dataclasses.replace(config, method=study.trial.method, seed=0) == study.trial
 
 
-def test_controls_are_plain_training_at_other_rates_and_at_equal_cost():
-    found = {why: (config.lr, config.epochs) for why, config in control_configs(make_study(budget="4N"))}
-    assert found == {"lr × 1/3": (0.0333, 10), "lr × 3": (0.3, 10), "equal cost": (0.1, 40)}
+def test_controls_are_the_baselines_at_other_rates_and_at_equal_cost():
+    controls = control_configs(make_study(budget="4N"))
+    found = {(method_name(config.method), why): (config.lr, config.epochs) for why, config in controls}
+    assert found == {
+        ("vanilla", "lr × 1/2"): (0.2, 15), ("vanilla", "lr × 2"): (0.8, 15), ("vanilla", "equal cost"): (0.4, 60),
+        ("mixup", "lr × 1/2"): (0.2, 15), ("mixup", "lr × 2"): (0.8, 15),
+    }  # fmt: skip
 
 
 def test_a_table_takes_only_the_flags_that_were_given():
@@ -232,7 +236,7 @@ def test_what_a_result_does_not_depend_on_may_change(tmp_path):
 def test_what_a_result_depends_on_may_not_and_is_named(capsys, tmp_path):
     old = stored(tmp_path)
     message = refused(capsys, f"--resume {old.out} --budget 2N --epochs 5 --trials 6")
-    assert "budget: 2N and 4N; epochs: 5 and 10 there" in message
+    assert "budget: 2N and 4N; epochs: 5 and 15 there" in message
     assert "trials" not in message
 
 

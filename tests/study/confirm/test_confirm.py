@@ -80,7 +80,7 @@ def test_trials_stopped_early_are_never_confirmed(tmp_path):
 
 def test_other_data_sets_come_with_controls_of_rate_and_cost(tmp_path):
     study = make_study(budget="4N", dataset="cifar10", out=str(tmp_path / "s"))
-    assert {"lr × 1/3", "lr × 3", "equal cost"} <= {each.why for each in choose(study, [])}
+    assert {"lr × 1/2", "lr × 2", "equal cost"} <= {each.why for each in choose(study, [])}
 
 
 def test_each_run_is_written_as_it_ends_and_none_is_repeated(tmp_path):

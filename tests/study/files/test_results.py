@@ -113,7 +113,7 @@ def test_all_tables_are_kept_by_their_keys(tmp_path):
     assert [(row["seed"], row["h"]) for row in again.confirm] == [(3, 93.9), (4, 93.8)]
     assert len(again.corruptions) == 4
     assert (again.attacks, again.measures) == ([attacked], [distance])
-    assert again.confirm[0]["lr"] == 0.1
+    assert again.confirm[0]["lr"] == CONFIG.lr
 
 
 @pytest.mark.parametrize(
