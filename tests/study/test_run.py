@@ -79,7 +79,7 @@ def test_a_ray_that_does_not_start_is_one_line_and_nobodys_wrong_input(tmp_path)
     ("flags", "message"),
     [
         (["--budget", "2N", "--address", "127.0.0.1:1"], "address must be that of a running Ray cluster"),
-        (["--budget", "2N", "--batch-size", "5000"], "batch_size must be at most the 1000 training images"),
+        (["--budget", "2N", "--batch-size", "5000"], "batch_size must be at most the 1200 training images"),
         (["--budget", "2N", "--dataset", "npz:/nowhere.npz"], "/nowhere.npz"),
     ],
 )

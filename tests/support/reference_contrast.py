@@ -85,8 +85,7 @@ def step(
     features = features_of(network, images, body="body.fast", norms=".main")
     losses = losses_of(network, features, y, others, weight, temperature)
     subset = chosen(classified(network, features), y, k, metric) if k else []
-    shares = [(0.5 if i in subset else 1.0) / size for i in range(size)]
-    total = sum(share * loss for share, loss in zip(shares, losses, strict=True))
+    total = sum(losses) / (size + len(subset))
     gradients, (image_gradient,) = gradients_of(network, total, [images])
     if subset:
         victims, names = torch.stack([x[i] for i in subset]), [y[i] for i in subset]
@@ -102,7 +101,7 @@ def step(
         first = torch.stack([image_gradient[i] for i in subset])
         epsilon = entprop_epsilon(n, None, "n_plus_1") * PIXEL
         attacked = perturbed(victims, n, epsilon, PIXEL, gradient_at, first)
-        other = gradients_of(network, 0.5 / size * losses_at(attacked, "update"), [])[0]
+        other = gradients_of(network, 1 / (size + len(subset)) * losses_at(attacked, "update"), [])[0]
         gradients = added(gradients, other)
     remember(network, keys)
     return gradients, float(sum(losses).detach()) / size

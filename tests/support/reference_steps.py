@@ -159,7 +159,7 @@ def entprop(
     attack: str = "pgd",
     selection: str = "top",
     free_first_step: bool = True,
-    weights: str = "instance",
+    weights: str = "pass_mean",
     aux_target: str = "mixed",
     eps_rule: str = "n_plus_1",
     attack_rule: str = "pgd",

@@ -33,7 +33,7 @@ def test_a_recipe_gives_way_to_what_is_chosen():
 
 def test_differences_are_named_with_both_values():
     ours, theirs = with_recipe(EntProp(k=0.2)), with_recipe(EntProp(k=0.6), epochs=11)
-    assert differences(ours, theirs) == ["k: 0.2 and 0.6", "epochs: 10 and 11"]
+    assert differences(ours, theirs) == ["k: 0.2 and 0.6", "epochs: 15 and 11"]
 
 
 @pytest.mark.parametrize(

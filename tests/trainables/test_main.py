@@ -151,7 +151,7 @@ BAD_FLAGS = [
     (["--epsilon", "0"], "epsilon must be a number in (0, 255], got 0"),
     (["--epsilon", "256"], "epsilon must be a number in (0, 255], got 256"),
     (["--epochs", "0"], "epochs must be a whole number of at least 1, got 0"),
-    (["--batch-size", "1001"], "batch_size must be at most the 1000 training images of digits, got 1001"),
+    (["--batch-size", "1201"], "batch_size must be at most the 1200 training images of fashion, got 1201"),
     (["--method", "mixup", "--k", "0.2"], "method mixup has no option 'k'; it has beta, half"),
     (["--epoch", "3"], "unknown argument '--epoch'; did you mean --epochs?"),
     (["--epochs"], "argument --epochs: expected one argument"),

@@ -17,7 +17,7 @@ def folder(tmp_path):
 
 def test_a_study_that_has_just_begun_says_what_is_missing(folder):
     text = show_study(folder)
-    assert "entprop within 4N on digits, resnet8, 10 epochs" in text
+    assert "entprop within 4N on fashion, resnet8, 15 epochs" in text
     assert "command: study/run.py --budget 4N" in text
     assert "no trial has started yet" in text
     assert "missing: 6 of 6 trials" in text

@@ -7,7 +7,7 @@ from study.display.plan import plan_text
 from study.files.configs import config_id
 from study.papers import COMPUTED, GRIDS, Grid, GridRow, cells, computed_text, demo_twins, list_tables, size, total_cost
 from trainables.config import TrialConfig, make_method
-from trainables.data.datasets import DATASETS
+from trainables.data.datasets import DATASETS, EMBEDDED
 from trainables.evaluate.options import read_evaluation
 from trainables.models.registry import MODELS
 
@@ -57,9 +57,9 @@ def test_networks_and_data_sets_are_known(table):
 
 
 @EVERY
-def test_the_demonstration_is_on_digits_with_three_seeds_or_more(table):
+def test_the_demonstration_is_on_the_embedded_images_with_three_seeds_or_more(table):
     for cell in cells(table, scale="demo"):
-        assert (cell.config.dataset, cell.config.epochs) == ("digits", GRIDS[table].demo.get("epochs", 10))
+        assert (cell.config.dataset, cell.config.epochs) == (EMBEDDED, GRIDS[table].demo.get("epochs", 15))
         assert cell.config.model in GRIDS[table].demo_models
         assert cell.seeds == 3 + cell.proxy
 
@@ -116,7 +116,7 @@ def test_the_list_names_every_table_with_its_protocol_cost_and_data():
     assert all(len(line) <= 120 for line in text.splitlines())
     flat = " ".join(text.split())
     assert "12 settings, 36 runs, 10,500 N-epochs of 200 epochs with resnet18 on cifar100" in flat
-    assert "--scale demo: 12 settings, 36 runs, 525 N-epochs on digits" in flat
+    assert "--scale demo: 12 settings, 36 runs, 788 N-epochs on fashion" in flat
     assert "cub (from a folder)" in flat
     assert flat.count("numbers are missing") == len(LOST)
     assert flat.count("nothing is trained") == len(ANALYTIC)
@@ -132,7 +132,7 @@ def test_a_demonstration_that_trains_the_networks_of_another_says_so(tmp_path):
         assert trained[0] == trained[1]
         text = plan_text(make_study(table=name, scale="demo", out=str(tmp_path / "s")), slots=2)
         assert f"it trains the same networks as {twin}" in text
-    assert "on digits; the same networks as uncertainty/1" in " ".join(list_tables().split())
+    assert "on fashion; the same networks as uncertainty/1" in " ".join(list_tables().split())
 
 
 def test_flags_override_the_protocol_and_nothing_else():

@@ -23,7 +23,7 @@ from trainables.models import modes
 def run(tmp_path_factory):
     """Two runs of 200 digits with two classes' worth of epochs; the corrupted images are kept in one place."""
     base = tmp_path_factory.mktemp("runs")
-    short = ["--epochs", "4", "--train-images", "200", "--batch-size", "20", "--quiet"]
+    short = ["--dataset", "digits", "--epochs", "4", "--train-images", "200", "--batch-size", "20", "--quiet"]
     assert train_main([*short, "--out", str(base / "entprop")]) == 0
     assert train_main([*short, "--method", "vanilla", "--out", str(base / "vanilla")]) == 0
     return base / "entprop"
@@ -84,7 +84,7 @@ def test_main_and_auxiliary_norms_differ(run):
 
 
 def test_standard_accuracy_is_that_of_the_training_command(run, capsys):
-    state_line = ["--epochs", "4", "--train-images", "200", "--batch-size", "20", "--quiet", "--out", str(run)]
+    state_line = ["--dataset", "digits", "--epochs", "4", "--train-images", "200", "--batch-size", "20", "--quiet", "--out", str(run)]
     assert train_main(state_line) == 0
     printed = capsys.readouterr().out.split("test accuracy ")[1].split(" %")[0]
     assert main([str(run), "--corruptions", "none"]) == 0

@@ -32,7 +32,7 @@ def test_a_step_equals_the_slow_algorithm(k):
         ran.agrees(wanted)
         for name, parameter in ran.net.named_parameters():
             assert torch.allclose(parameter, ran.network.parameters[name]), name
-        assert (ran.step.main_weight, ran.step.aux_weight) == pytest.approx((1 - k / 2, k / 2))
+        assert (ran.step.main_weight, ran.step.aux_weight) == pytest.approx((1 / (1 + k), k / (1 + k)))
 
 
 def test_with_an_empty_queue_one_image_and_no_weight_on_images_it_is_cross_entropy_with_one_more_class():

@@ -244,7 +244,7 @@ def test_strength_and_step_of_the_attack_follow_their_rules():
 
 def test_random_selection_changes_nothing_but_the_selection():
     grid = choices(
-        mixing=["mixup", "cutmix", "none"], attack=["pgd", "none"], weights=["instance", "sum"], k=[0, 0.2, 0.6, 1.0]
+        mixing=["mixup", "cutmix", "none"], attack=["pgd", "none"], weights=["pass_mean", "sum"], k=[0, 0.2, 0.6, 1.0]
     )
     for seed, settings in enumerate(grid):
         check_entprop(seed, selection="random", n=2, **settings)

@@ -331,6 +331,6 @@ def test_group_weights_divide_the_norms_gradients():
     before = [p.grad.clone() for p in [*main, *aux]]
     shared = net.body[0].weight.grad.clone()
     scale_norm_gradients(main, aux, step)
-    for parameter, old, weight in zip([*main, *aux], before, [0.7] * len(main) + [0.3] * len(aux), strict=True):
+    for parameter, old, weight in zip([*main, *aux], before, [1 / 1.6] * len(main) + [0.6 / 1.6] * len(aux), strict=True):
         assert torch.allclose(parameter.grad, old / weight)
     assert torch.equal(net.body[0].weight.grad, shared)

@@ -93,13 +93,13 @@ def test_every_row_of_every_method_has_the_same_keys(splits):
     assert all(found == keys["vanilla"] for found in keys.values())
 
 
-def test_vanilla_learns_the_digits_and_entprop_too():
-    """Ten epochs of 1,000 real digits: far above chance for both, so that nothing is disconnected."""
+def test_vanilla_learns_the_clothes_and_entprop_too():
+    """Six epochs of 1,200 real images: far above chance for both, so that nothing is disconnected."""
     config = with_recipe(Vanilla(), epochs=6)
     splits = load_splits(config)
     for method in (Vanilla(), EntProp()):
         rows, _ = run(with_recipe(method, epochs=6), splits)
-        assert rows[-1]["val_sa"] > 85
+        assert rows[-1]["val_sa"] > 60
 
 
 def test_a_diverging_loss_names_step_epoch_and_rate(splits):
@@ -186,7 +186,7 @@ def test_weight_decay_reaches_norms_and_biases(splits):
 
 def test_a_batch_larger_than_the_data_is_refused(splits):
     config = with_recipe(Vanilla(), **{**SHORT, "batch_size": 161})
-    with pytest.raises(ValueError, match="batch_size must be at most the 160 training images of digits, got 161"):
+    with pytest.raises(ValueError, match="batch_size must be at most the 160 training images of fashion, got 161"):
         run(config, splits)
 
 
