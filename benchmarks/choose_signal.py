@@ -1,6 +1,6 @@
 """The choices that `benchmarks.signal` describes, made from its rows: corruptions, learning rates and loss weights.
 
-python -m benchmarks.choose_signal                    # of results/signal-*.csv, to results/signal.md and signal.json
+python -m benchmarks.choose_signal    # of results/signal-*.csv and confirm-*.csv, to results/signal.md and .json
 """
 
 import itertools
@@ -15,12 +15,12 @@ from scipy import stats
 from benchmarks import rows as kept
 from benchmarks.candidates import CANDIDATES
 from benchmarks.report import RESULTS, write_report
-from benchmarks.signal import SETTINGS, SEVERITIES, STRENGTHS
+from benchmarks.signal import JOINED, SETTINGS, STRENGTHS
 from trainables.corruptions.functions import IMAGENET_C_VALIDATION, REPORTED
 from trainables.measures.metrics import h_score
 
 OLD = tuple(IMAGENET_C_VALIDATION)
-PILOT = ("grey_veil", "colour_cast", "haze", *OLD)  # veils of an earlier pilot; joined to the four on these runs
+OLD_SEVERITIES = (1, 3, 5)  # what a search measures
 AT_MOST = 3  # candidates in a set
 EQUAL = 0.02  # of Spearman's correlation
 
@@ -32,7 +32,7 @@ class Runs:
         rows = [row for row in kept.read(path, ("setting", "method")) if row["setting"] in SETTINGS]
         seeds = {name: {row["seed"] for row in rows if row["setting"] == name} for name in SETTINGS}
         common = set.intersection(*(each for each in seeds.values() if len(each) > 1))
-        self.name = path.stem.removeprefix("signal-")
+        self.name = path.stem.removeprefix("signal-").replace("confirm-", "new ")
         self.settings = [name for name in SETTINGS if seeds[name] >= common]
         self.seeds = sorted(common)
         by_key = {(row["setting"], row["seed"]): row for row in rows}
@@ -46,11 +46,15 @@ class Runs:
         """(settings, seeds)."""
         return np.array([[value(row) for row in several] for several in self.rows])
 
+    def accuracy(self, place: int, corruption: str) -> float:
+        """Mean test accuracy of a setting on one of the reported corruptions."""
+        return statistics.fmean(row[f"test {corruption}"] for row in self.rows[place])
+
     def validation(self, names: tuple[str, ...]) -> np.ndarray:
         """Validation H (settings, seeds) under these corruptions; clean accuracy for none."""
 
         def value(row):
-            shown = [row[f"{name} {each}"] for name in names for each in (SEVERITIES if name in OLD else STRENGTHS)]
+            shown = [row[f"{name} {each}"] for name in names for each in (OLD_SEVERITIES if name in OLD else STRENGTHS)]
             return h_score(row["val_sa"], statistics.fmean(shown)) if shown else row["val_sa"]
 
         return self.table(value)
@@ -61,10 +65,11 @@ def correlation(runs: Runs, names: tuple[str, ...], among=slice(None), kind=stat
     return float(kind(runs.validation(names).mean(1)[among], runs.test.mean(1)[among]).statistic)
 
 
-def ceiling(runs: Runs) -> float:
+def ceiling(runs: Runs, among=slice(None)) -> float:
     """The correlation with mean test H of a signal without noise: the root of the reliability of that mean."""
-    between = runs.test.mean(1).var(ddof=1)
-    within = runs.test.var(axis=1, ddof=1).mean() / runs.test.shape[1]
+    test = runs.test[among]
+    between = test.mean(1).var(ddof=1)
+    within = test.var(axis=1, ddof=1).mean() / test.shape[1]
     return math.sqrt(max(0.0, 1 - within / between))
 
 
@@ -88,7 +93,7 @@ def chosen_by(several: list[Runs]) -> tuple[str, ...]:
 def signal_table(several: list[Runs]) -> list[str]:
     lines = [f"| validation corruptions | {' | '.join(f'{runs.name}: all, EntProp' for runs in several)} |",
              "| --- |" + " --- |" * len(several)]  # fmt: skip
-    wanted = {"clean images alone": (), "ImageNet-C's four": OLD, "the four and three veils": PILOT,
+    wanted = {"clean images alone": (), "ImageNet-C's four": OLD, "the four and three veils": JOINED,
               **{name: (name,) for name in CANDIDATES}}  # fmt: skip
     chosen = chosen_by(several)
     wanted[", ".join(chosen)] = chosen
@@ -115,17 +120,37 @@ def check_table(several: list[Runs]) -> list[str]:
     return lines
 
 
-def pilot_table(several: list[Runs]) -> list[str]:
-    """The four and the veils of an earlier pilot; to join them was chosen on these very runs."""
-    lines = ["| data | Spearman | Pearson | within EntProp | today's four: all, EntProp | ceiling "
-             "| H lost by the pick: all seeds, one seed | today's |", "| --- |" + " --- |" * 7]  # fmt: skip
+def joined_table(several: list[Runs]) -> list[str]:
+    """The four and three veils: on the runs on which they were joined, and on new images and seeds."""
+    lines = ["| data | Spearman | Pearson | within EntProp | the four: all, EntProp | ceiling: all, EntProp "
+             "| H lost by the pick: all seeds, one seed | by the four |", "| --- |" + " --- |" * 7]  # fmt: skip
     for runs in several:
-        lost, before = regret(runs, PILOT), regret(runs, OLD)
+        lost, before = regret(runs, JOINED), regret(runs, OLD)
         lines.append(
-            f"| {runs.name}, {len(runs.settings)} settings × {len(runs.seeds)} seeds | {correlation(runs, PILOT):.2f} "
-            f"| {correlation(runs, PILOT, kind=stats.pearsonr):.2f} | {correlation(runs, PILOT, runs.entprop):.2f} "
-            f"| {correlation(runs, OLD):.2f}, {correlation(runs, OLD, runs.entprop):.2f} | {ceiling(runs):.2f} "
+            f"| {runs.name}, {len(runs.settings)} settings × {len(runs.seeds)} seeds | {correlation(runs, JOINED):.2f} "
+            f"| {correlation(runs, JOINED, kind=stats.pearsonr):.2f} | {correlation(runs, JOINED, runs.entprop):.2f} "
+            f"| {correlation(runs, OLD):.2f}, {correlation(runs, OLD, runs.entprop):.2f} "
+            f"| {ceiling(runs):.2f}, {ceiling(runs, runs.entprop):.2f} "
             f"| {lost[0]:.2f}, {lost[1]:.2f} | {before[0]:.2f}, {before[1]:.2f} |"
+        )
+    return lines
+
+
+def default_table(several: list[Runs]) -> list[str]:
+    """What a data set must show to be the default."""
+    lines = ["| data | training images that vanilla gets right | Spearman | corruptions that move by two points "
+             "| EntProp − mixup, each at its best rate |", "| --- |" + " --- |" * 4]  # fmt: skip
+    for runs in several:
+        best = best_rates(runs, JOINED)
+        vanilla, mixup = best["vanilla"], best["mixup"]
+        fitted = statistics.fmean(row["train_accuracy"] for row in runs.rows[vanilla])
+        top = max(runs.entprop, key=lambda place: runs.validation(JOINED).mean(1)[place])
+        moved = [runs.accuracy(top, name) - runs.accuracy(vanilla, name) for name in REPORTED]
+        gain = runs.test[top] - runs.test[mixup]
+        lines.append(
+            f"| {runs.name} | {fitted:.1f} % | {correlation(runs, JOINED):.2f} "
+            f"| {sum(abs(each) >= 2 for each in moved)} "
+            f"| {runs.settings[top]}: {gain.mean():+.2f} ± {gain.std(ddof=1) / math.sqrt(len(gain)):.2f} |"
         )
     return lines
 
@@ -173,11 +198,14 @@ def rate_table(runs: Runs, names: tuple[str, ...]) -> list[str]:
 
 
 def main() -> int:
-    several = [Runs(path) for path in sorted(RESULTS.glob("signal-*.csv"))]
-    tables = [signal_table(several), check_table(several), pilot_table(several), weights_table(several, PILOT)]
-    text = "\n\n".join("\n".join(lines) for lines in (*tables, *(rate_table(runs, PILOT) for runs in several)))
+    chose, new = ([Runs(path) for path in sorted(RESULTS.glob(f"{kind}-*.csv"))] for kind in ("signal", "confirm"))
+    tables = [joined_table([*new, *chose]), default_table(new), weights_table([*new, *chose], JOINED),
+              signal_table(chose), check_table(chose)]  # fmt: skip
+    text = "\n\n".join("\n".join(lines) for lines in (*tables, *(rate_table(runs, JOINED) for runs in (*new, *chose))))
     print(text)
-    write_report("signal", {"chosen by the rule": chosen_by(several)}, text, "Validation signals and learning rates")
+    write_report(
+        "signal", {"chosen by the first rule": chosen_by(chose)}, text, "Validation signals and learning rates"
+    )
     return 0
 
 

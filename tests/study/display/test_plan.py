@@ -22,7 +22,7 @@ def _elsewhere(tmp_path, monkeypatch):
 def test_the_plan_says_what_is_reachable_what_it_costs_and_writes_nothing(tmp_path):
     text = plan_text(make_study(budget="4N"))
     assert "k ≤           1       1       1    0.75     0.6" in text
-    assert "6 runs, about 132, at most 240 N-epochs" in text
+    assert "6 runs, about 198, at most 360 N-epochs" in text
     assert "the best, vanilla, mixup, 2 published, with 6 fresh seeds" in text
     assert "no step of this kind was timed" in text
     assert list(tmp_path.iterdir()) == []
@@ -37,8 +37,8 @@ def test_the_cost_of_the_phases_adds_up():
 
 def test_a_total_budget_limits_the_search_alone():
     search, confirm = parts_of(make_study(budget="4N", total_budget="100N"))
-    assert (search.most, search.runs) == (100, 10)
-    assert confirm.most == 672
+    assert (search.most, search.runs) == (100, 6)
+    assert confirm.most == 1008
 
 
 def test_no_confirmation_is_planned_where_none_is_asked_for():
