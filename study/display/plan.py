@@ -22,6 +22,7 @@ from study.display.table_plan import table_lines, table_notes, wrapped
 from study.files.timings import known_timing
 from trainables.config import make_method
 from trainables.data.datasets import EMBEDDED, dataset_entry
+from trainables.methods import method_name
 
 # Bytes of a checkpoint: weights and momentum in float32, norms doubled. Of measuring, a run's rows in corruptions.csv.
 PARAMETERS = {
@@ -222,6 +223,8 @@ def _notes(study: Study) -> Iterable[str]:
         yield f"{study.methods[0]} has one setting: every proposal is the same; --trials 1 is enough"
     if study.table is not None:
         yield from table_notes(study, _rows(study))
+    for name, work in sorted(_uncounted(study).items()):
+        yield f"{name} makes forward passes, {work:.2f}N of work, that its cost, the papers' formula, leaves out (A17)"
     datasets = {study.trial.dataset} if study.table is None else {e.config.dataset for e in _rows(study)}
     for dataset in sorted(datasets):
         if dataset == EMBEDDED:
@@ -232,6 +235,15 @@ def _notes(study: Study) -> Iterable[str]:
             yield f"{dataset} " + ("must lie in the data folder" if by_hand else "is downloaded if it is not there")
         elif not Path(own).exists():
             yield f"{own} is not there yet, and the study needs it"
+
+
+def _uncounted(study: Study) -> dict[str, float]:
+    """The methods whose cost leaves passes out, with the work of these in N an epoch."""
+    if study.table is None:
+        methods = [make_method(name, study.fixed[name]) for name in study.methods]
+    else:
+        methods = [each.config.method for each in _rows(study)]
+    return {method_name(each): work for each in methods if (work := getattr(each, "uncounted", 0.0))}
 
 
 def _size(count: float) -> str:

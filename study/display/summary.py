@@ -33,14 +33,21 @@ def confirmed_table(rows: Iterable[Row]) -> str:
     if not found:
         return "nothing confirmed yet"
     several = len({each.place[:2] for each in found}) > 1
-    lines: list[tuple[str, ...]] = [("setting", "cost", "seeds", "SA", "RA", "H", "− vanilla", "− mixup")]
+    lines: list[tuple[str, ...]] = [("setting", "cost", "work", "seeds", "SA", "RA", "H", "− vanilla", "− mixup")]
     for each in sorted(found, key=_order):
         name = _name(each) + (f" ({', '.join(each.place[:2])})" if several else "")
         seeds = f"{len(each.h)}" + (f" ({each.failed} failed)" if each.failed else "")
         measured = [with_interval(mean) if (mean := each.interval(name)) else "" for name in ("sa", "ra", "h")]
         differences = [_difference_cell(found, method, each) for method in BASELINES]
-        lines.append((name, format_cost(round(each.row["cost"], 3)), seeds, *measured, *differences))
+        costs = (format_cost(round(each.row["cost"], 3)), work_cell(each.row))
+        lines.append((name, *costs, seeds, *measured, *differences))
     return aligned(lines, numbers=True)
+
+
+def work_cell(row: Row) -> str:
+    """The work that was measured, in N an epoch."""
+    measured = row.get("measured_cost")
+    return "" if measured is None else format_cost(round(measured, 2))
 
 
 def confirmed_chart(rows: Iterable[Row]) -> str:
@@ -134,10 +141,10 @@ def front_table(trials: Iterable[Row]) -> str:
     rows = front(trials)
     if not rows:
         return "no trial has finished yet"
-    lines: list[tuple[str, ...]] = [("validation H by cost", "cost", "H", "SA", "RA")]
+    lines: list[tuple[str, ...]] = [("validation H by cost", "cost", "work", "H", "SA", "RA")]
     for row in rows:
         measured = (points(row[name]) for name in ("val_h", "val_sa", "val_ra"))
-        lines.append((setting(row), format_cost(round(row["cost"], 3)), *measured))
+        lines.append((setting(row), format_cost(round(row["cost"], 3)), work_cell(row), *measured))
     return aligned(lines, numbers=True)
 
 

@@ -31,6 +31,9 @@ def loss_step(net: nn.Module, x: Tensor, y: Tensor, loss_of: Callable[[Tensor], 
     return StepOutput(loss.detach(), logits.detach(), y)
 
 
+RANKING = 1 / 3  # N of work that a forward pass of all images alone is, which the papers' costs leave out
+
+
 class Method(Protocol):
     """A frozen dataclass of a method's own hyper-parameters."""
 

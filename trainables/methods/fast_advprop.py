@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from trainables import attacks, functional, models
 from trainables.choices import Metric, Mixing, Selection, Start
-from trainables.methods.base import StepOutput
+from trainables.methods.base import RANKING, StepOutput
 from trainables.options import check_options, option
 
 if TYPE_CHECKING:
@@ -43,6 +43,11 @@ class FastAdvProp:
     @property
     def cost(self) -> float:
         return 1.0 + self.n * self.p_adv
+
+    @property
+    def uncounted(self) -> float:
+        """Work beyond the cost, in N: a forward pass that ranks the samples (A17)."""
+        return RANKING if self.selection == "top" else 0.0
 
     def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
         mix = functional.MIXING[self.mixing](x, y, self.beta, rng)

@@ -28,6 +28,13 @@ def test_the_plan_says_what_is_reachable_what_it_costs_and_writes_nothing(tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_passes_that_the_cost_leaves_out_are_said():
+    text = " ".join(plan_text(make_study(budget="2N", methods="gpaco,fast_advprop", fix="selection=top")).split())
+    assert "fast_advprop makes forward passes, 0.33N of work, that its cost, the papers' formula, leaves out" in text
+    assert "gpaco makes forward passes, 0.33N of work" in text
+    assert "forward passes" not in plan_text(make_study(budget="2N", methods="entprop,fast_advprop"))
+
+
 def test_the_cost_of_the_phases_adds_up():
     search, confirm = parts_of(make_study(budget="4N", trials=10, epochs=5, seeds=2))
     assert (search.runs, search.most) == (10, 10 * 4 * 5)

@@ -16,9 +16,11 @@ def test_a_seed_that_failed_is_counted_and_not_averaged():
 
 def test_the_confirmed_table_shows_means_intervals_and_differences_with_the_best_first():
     lines = confirmed_table(CONFIRMED).splitlines()
-    assert lines[0].split() == ["setting", "cost", "seeds", "SA", "RA", "H", "−", "vanilla", "−", "mixup"]
+    assert lines[0].split() == ["setting", "cost", "work", "seeds", "SA", "RA", "H", "−", "vanilla", "−", "mixup"]
     assert lines[1].startswith("best-1: entprop k=0.35 n=3 ε=2.5 entropy")
     assert "94.20 ± 0.50" in lines[1]
+    worked = confirmed_table([{**each, "measured_cost": 1.5333} for each in CONFIRMED])
+    assert worked.count("1.53N") == 3
     assert "+3.70 ± 0.75" in lines[1]  # differences 4.0, 3.7, 3.4
     assert lines[2].startswith("vanilla: vanilla")
 

@@ -14,7 +14,18 @@ from trainables.evaluate.__main__ import main
 def run(tmp_path_factory):
     """A run of 200 digits with its selections."""
     folder = tmp_path_factory.mktemp("runs") / "entprop"
-    short = ["--dataset", "digits", "--epochs", "3", "--train-images", "200", "--batch-size", "20", "--quiet", "--selections"]
+    short = [
+        "--dataset",
+        "digits",
+        "--epochs",
+        "3",
+        "--train-images",
+        "200",
+        "--batch-size",
+        "20",
+        "--quiet",
+        "--selections",
+    ]
     assert train_main([*short, "--k", "0.4", "--out", str(folder)]) == 0
     return folder
 

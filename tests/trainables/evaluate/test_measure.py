@@ -84,7 +84,19 @@ def test_main_and_auxiliary_norms_differ(run):
 
 
 def test_standard_accuracy_is_that_of_the_training_command(run, capsys):
-    state_line = ["--dataset", "digits", "--epochs", "4", "--train-images", "200", "--batch-size", "20", "--quiet", "--out", str(run)]
+    state_line = [
+        "--dataset",
+        "digits",
+        "--epochs",
+        "4",
+        "--train-images",
+        "200",
+        "--batch-size",
+        "20",
+        "--quiet",
+        "--out",
+        str(run),
+    ]
     assert train_main(state_line) == 0
     printed = capsys.readouterr().out.split("test accuracy ")[1].split(" %")[0]
     assert main([str(run), "--corruptions", "none"]) == 0

@@ -87,6 +87,8 @@ def test_counted_passes_are_the_cost(method, full, input_only, forward_only):
     assert counter.input_only == pytest.approx(input_only * BATCH)
     assert counter.forward == pytest.approx((full + input_only + forward_only) * BATCH)
     assert counter.work == pytest.approx((full + 2 / 3 * input_only + 1 / 3 * forward_only) * BATCH)
+    if isinstance(method, (EntProp, FastAdvProp, METHODS["gpaco"])) and not input_only:
+        assert counter.work == pytest.approx((method.cost + getattr(method, "uncounted", 0)) * BATCH)
 
 
 def test_the_passes_of_every_method_are_counted():
@@ -331,6 +333,8 @@ def test_group_weights_divide_the_norms_gradients():
     before = [p.grad.clone() for p in [*main, *aux]]
     shared = net.body[0].weight.grad.clone()
     scale_norm_gradients(main, aux, step)
-    for parameter, old, weight in zip([*main, *aux], before, [1 / 1.6] * len(main) + [0.6 / 1.6] * len(aux), strict=True):
+    for parameter, old, weight in zip(
+        [*main, *aux], before, [1 / 1.6] * len(main) + [0.6 / 1.6] * len(aux), strict=True
+    ):
         assert torch.allclose(parameter.grad, old / weight)
     assert torch.equal(net.body[0].weight.grad, shared)
