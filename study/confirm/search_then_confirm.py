@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from study.config.study_config import Study
+from study.config.study_config import BASELINES, Study
 from study.confirm.chosen import choose, roles, size_of
 from study.confirm.confirm import Confirm
 from study.files.ranking import best
@@ -17,7 +17,8 @@ def with_confirmation(search: Watched, study: Study, results: Results, progress:
     assert study.out is not None
     later = progress.beside()
     later.begin("confirm", 0, results.confirm)
-    confirm = Confirm(study, choose(study, []), results, later)
+    known = [each for each in choose(study, []) if not (study.dealt and each.why in BASELINES)]  # their rates come last
+    confirm = Confirm(study, known, results, later)
 
     def choose_best() -> None:
         if not best(results.trials):
