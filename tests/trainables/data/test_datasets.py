@@ -54,6 +54,28 @@ def test_an_unknown_data_set_lists_the_known_ones_and_the_nearest(name, near):
     assert "\n" not in str(caught.value)
 
 
+# ----------------------------------------------------------------------------------------------- the embedded clothes
+
+
+def test_the_embedded_clothes_are_1200_400_and_400_of_ten_classes_alike():
+    clothes = load_dataset("fashion")
+    for part, count in ((clothes.train, 120), (clothes.validation, 40), (clothes.test, 40)):
+        assert np.bincount(part.labels).tolist() == [count] * 10
+    assert (clothes.size, len(clothes.classes)) == (32, 10)
+    border = np.ones((32, 32), dtype=bool)
+    border[2:-2, 2:-2] = False
+    assert not clothes.train.pixels[:, border].any()
+    assert (clothes.train.pixels == clothes.train.pixels[..., :1]).all()
+    everything = np.concatenate([part.pixels.reshape(len(part), -1)
+                                 for part in (clothes.train, clothes.validation, clothes.test)])  # fmt: skip
+    assert len(np.unique(everything, axis=0)) == 2000  # no image stands in two parts
+    assert clothes.digest == "c344f20d57fd5c71d9fa74f1b5389e78d79bd8ed48edb7ed8e465e518e54c17f"
+
+
+def test_its_licence_comes_with_it():
+    assert "Zalando SE" in Path(loaders.__file__).with_name("fashion.LICENSE").read_text()
+
+
 # ------------------------------------------------------------------------------------------------------------ digits
 
 
