@@ -126,6 +126,8 @@ def protocol_reasons(found: Setting, table: str, place: tuple[str, str], label: 
     ours, printed = row.get("changes") or "", changed_options(theirs.config) if row["dataset"] == dataset else ""
     if ours != printed:
         reasons.append(ours or f"the recipe of the data set instead of {printed}")
+    if "procedural" in (row.get("ra_source") or ""):
+        reasons.append("procedural frost instead of the published pictures")
     if len(found.h) < theirs.seeds:
         reasons.append(f"{counted(len(found.h), 'seed')} instead of {theirs.seeds}")
     return reasons

@@ -103,7 +103,7 @@ class Confirm:
             "lr_searched": "lr" in self.study.search,
             "epochs": last.get("epoch"),
             "measured_cost": last.get("measured_cost"),
-            **{name: last.get(name) for name in ("sa", "ra", "h", "ece")},
+            **{name: last.get(name) for name in ("sa", "ra", "ra_source", "h", "ece")},
             "epoch_seconds": median(epochs) if epochs else None,
             "seconds": sum(epochs) + last.get("measuring_s", 0.0),
             "error": error or None,

@@ -44,6 +44,11 @@ def confirmed_table(rows: Iterable[Row]) -> str:
     return aligned(lines, numbers=True)
 
 
+def ra_sources(rows: Iterable[Row]) -> list[str]:
+    """How the corrupted images were made; with other pictures of frost, RA is another number."""
+    return [f"RA: corruptions {source}" for source in sorted({row.get("ra_source") or "" for row in rows} - {""})]
+
+
 def work_cell(row: Row) -> str:
     """The work that was measured, in N an epoch."""
     measured = row.get("measured_cost")
@@ -161,7 +166,8 @@ def final_text(folder: Path | str, trials: list[Row], confirm: list[Row]) -> str
     parts = []
     if confirm:
         title = "On test images and the 15 corruptions, mean ± 95 % CI over seeds; differences in H, paired by seed:"
-        parts += [title, confirmed_table(confirm), confirmed_chart(confirm), "\n".join(verdict(confirm))]
+        parts += [title, "\n".join([confirmed_table(confirm), *ra_sources(confirm)]), confirmed_chart(confirm)]
+        parts.append("\n".join(verdict(confirm)))
     if trials:
         parts += [front_table(trials), counts_line(trials)]
         short = sum(row["status"] == "finished" for row in trials) - len(finished(trials))

@@ -96,6 +96,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         *_COST,
         Column("sa", float, "accuracy on clean test images, in percent"),
         Column("ra", float, "mean accuracy on the 15 corruptions of the test images, in percent"),
+        Column("ra_source", str, "how these were made, and where the pictures of frost come from"),
         Column("h", float, "harmonic mean of sa and ra"),
         Column("ece", float, "expected calibration error on clean test images, in percent"),
         Column("epoch_seconds", float, "an epoch's training and validation, median over the epochs"),

@@ -112,14 +112,15 @@ class Worker:
             return {"val_ra": summary["ra"], "val_h": summary["h"]}
         rows += [row for asked in self.job.measures for row in self.further(asked)]
         self.keep(rows)
-        return {**summary, "measured": rows}
+        source = next(row["source"] for row in rows if row["measure"] == "ra")
+        return {**summary, "ra_source": source, "measured": rows}
 
     def keep(self, rows: Iterable[Row]) -> None:
         """Write what was measured into the run's folder too, as `python -m trainables.evaluate` does, for figures."""
-        source, norms = f"test images of {self.splits.source}", dict[Norm, list[tuple[Measurement, int, str]]]()
+        norms = dict[Norm, list[tuple[Measurement, int, str]]]()
         for row in rows:
             found = Measurement(row["measure"], row["name"], row.get("severity"), row["value"])
-            norms.setdefault(row["norm"], []).append((found, row["images"], source))
+            norms.setdefault(row["norm"], []).append((found, row["images"], row["source"]))
         for norm, several in norms.items():
             path = Evaluation(self.folder.path, norm=norm).file("evaluation", "csv")
             write_csv(path, norm, several)
@@ -140,13 +141,17 @@ class Worker:
         """The rows of an evaluation, as plain values; what a figure is drawn from goes into the run's folder."""
         trained = Trained(self.config, self.splits, self.state.net, self.state.epoch)
         found = measure(asked, trained, lambda done, total, what: None)
-        rows = [{**row._asdict(), "norm": asked.norm, "images": images} for row, images, _ in found.rows]
+        rows = [
+            {**row._asdict(), "norm": asked.norm, "images": images, "source": source}
+            for row, images, source in found.rows
+        ]
         self.place.send(path.name for path in write_tables(asked, found.tables))
         return rows + self._counts(found.tables.get("selections", ()))
 
     def _counts(self, histogram: Iterable[Row]) -> list[Row]:
         """A row for each number of times: how many images were selected so often."""
         known = {"measure": SELECTED, "norm": "main", "images": len(self.splits.train)}
+        known["source"] = f"training images of {self.splits.source}"
         return [{**known, "name": str(each["times"]), "value": each["images"]} for each in histogram if each["images"]]
 
     def release(self) -> None:

@@ -68,6 +68,13 @@ def test_controls_are_compared_with_and_are_never_taken_for_vanilla():
     assert "equal cost: vanilla lr=0.4 epochs=40" in confirmed_table([*CONFIRMED, *long])
 
 
+def test_the_source_of_frost_stands_beside_ra(tmp_path):
+    made = "made here with cifar-c constants, seed 0; frost from procedural ice"
+    text = final_text(tmp_path, [], [{**each, "ra_source": made} for each in CONFIRMED])
+    assert text.count(f"RA: corruptions {made}") == 1
+    assert "RA: corruptions" not in final_text(tmp_path, [], CONFIRMED)  # of studies that are older than the column
+
+
 def test_rows_of_several_networks_are_compared_within_their_own():
     other = [{**each, "model": "resnet18", "config": each["config"] + "x", "h": each["h"] - 20} for each in CONFIRMED]
     text = confirmed_table([*CONFIRMED, *other])

@@ -102,7 +102,8 @@ def test_test_images_are_measured_with_all_corruptions_and_whatever_else_is_aske
     assert [each["norm"] for each in corrupted] == ["main"] * 75 + ["aux"] * 75
     assert ("attack", "FGSM4", 20) in kinds(row)
     assert ("geometry", "margin", 4) in kinds(row)
-    assert {("sa", "", 597), ("ra", "", 597), ("h", "", 597)} <= set(kinds(row, "aux"))
+    assert {("sa", "", 400), ("ra", "", 400), ("h", "", 400)} <= set(kinds(row, "aux"))
+    assert "frost from" in row["ra_source"]
     assert [name for name, _, _ in kinds(row)].count("sa") == 1  # other evaluations do not repeat the clean images
     assert (tmp_path / "a" / "geometry-main.csv").is_file()  # what a figure is drawn from
     kept = read_rows(tmp_path / "a" / "evaluation-aux.csv")
