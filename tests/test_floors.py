@@ -227,7 +227,7 @@ for name in sys.argv[1:]:
 from analysis.inputs.studies import read_folder
 from analysis.tables.registry import TABLES
 
-runs = read_folder("results/digits-4N").runs
+runs = read_folder("results/fashion-4N").runs
 print(sum(len(table(runs)) > 0 for table in TABLES.values()), len(TABLES), "optuna" in sys.modules)
 """
 

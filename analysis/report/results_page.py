@@ -40,10 +40,10 @@ INTRODUCTION = """\
 Written by `python -m analysis.results_page` from the studies in `results/`; `make notebooks` writes it anew.
 
 None of the papers' tables has been trained at its printed size here: that takes GPUs for days to months, and images
-of their own. What is kept was trained on two CPU cores: on the embedded digits, and for all methods of the EntProp
-paper also on a thousand images of CIFAR-10 (JPEG copies of them, 100 of each class for testing). Such runs show that
-the code does what the papers describe, and which way an effect points where vanilla fits its training
-images; they are no evidence about training at the papers' size.
+of their own. What is kept was trained on two CPU cores, on the embedded part of Fashion-MNIST. Such runs show that the
+code does what the papers describe, and which way an effect points where vanilla fits its training images; they are no
+evidence about training at the papers' size. On digits and CIFAR-10 images, at several learning rates:
+`benchmarks/results/signal.md`.
 `python study/run.py --table ID` runs any table at its printed size."""
 JUDGED = """\
 Differences in points of H, or of accuracy where a claim is about PGD-20 (here within 8/255, on 100 test images); ours
@@ -57,7 +57,7 @@ The claims of the CEB, mixture and uncertainty papers are about attacks: `benchm
 What the open choices of EntProp change: `docs/decisions.md`."""
 STATUS = """\
 *computed*: worked out of the code, nothing is trained. *kept*: trained on the data named, at demonstration size, with
-the rows in `results/`. *runs*: `--scale demo` trains it on the digits in minutes, nothing is kept. The last column is
+the rows in `results/`. *runs*: `--scale demo` trains it on the embedded images in minutes, nothing is kept. The last column is
 what the printed size takes: the compute, and where a folder is named the data, that we lack."""
 
 
@@ -83,10 +83,9 @@ def _confirmed(folder: Path) -> str:
 
 
 def pictures() -> dict[Path, str]:
-    """The figures of the README, from all stored studies; cost against H also of the pictures alone."""
+    """The figures of the README, from all stored studies."""
     found = read_studies(stored(ROOT / "results"), mix=True)
     drawn = {name: draw(name, found) for name in SHOWN}
-    drawn["cost-cifar10"] = draw("cost", read_folder(ROOT / "results" / "cifar10-entprop-2"))
     return {PICTURES / f"{name}.svg": svg_text(each.figure) for name, each in drawn.items()}
 
 

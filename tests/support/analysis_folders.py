@@ -6,7 +6,7 @@ from pathlib import Path
 
 from study.files.results import Results
 
-STORED = Path(__file__).parents[2] / "results" / "digits-4N"
+STORED = Path(__file__).parents[2] / "results" / "fashion-4N"
 BEST, BEST_COST, BEST_VALIDATION_H = "entprop k=0.466 n=4 ε=1.02 entropy", "2.864N", "98.94"  # what its search chose
 SEEDS = 6  # of the stored study's, so that what tests expect stays when it is confirmed with more
 

@@ -81,7 +81,7 @@ def test_unknown_figure_lists_the_known_ones(study):
 
 def test_k_curve_shows_paired_gains_beside_those_of_table_16(study):
     drawing = draw("k", with_runs(study, "entprop/16"))
-    ours, printed = lines(drawing)["ours: digits, resnet8"], lines(drawing)["printed: CIFAR-100, ResNet-18"]
+    ours, printed = lines(drawing)["ours: fashion, resnet8"], lines(drawing)["printed: CIFAR-100, ResNet-18"]
     assert list(ours.get_xdata()) == [tenth / 10 for tenth in range(1, 11)]
     assert list(ours.get_ydata()) == pytest.approx([tenth / 10 for tenth in range(1, 11)])
     assert list(printed.get_xdata()) == [tenth / 10 for tenth in range(1, 11)]

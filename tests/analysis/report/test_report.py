@@ -95,12 +95,12 @@ def test_page_has_what_a_reader_aloud_needs(whole):
 def test_page_says_the_answer_first_and_how_it_was_found(whole):
     _, page = whole
     order = [f"the search chose {BEST}", "The share k", "The front of the search", "Accuracy by corruption"]
-    order += ["scikit-learn load_digits", "No trial and no run failed"]
+    order += ["a part of Fashion-MNIST", "No trial and no run failed"]
     places = [page.text.index(text) for text in order]
     assert places == sorted(places)
     for told in (
         "--budget 4N",
-        "scikit-learn load_digits",
+        "a part of Fashion-MNIST",
         "torch 2",
         "n = 5: k up to 0.6",
         "No trial and no run failed",

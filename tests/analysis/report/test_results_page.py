@@ -81,11 +81,11 @@ def test_the_least_visible_difference_is_found_in_80_of_100_simulated_studies():
 
 
 def test_the_page_has_a_row_for_every_table(tmp_path):
-    copy_of_a_study(tmp_path / "digits-small")
+    copy_of_a_study(tmp_path / "small")
     text = page(stored(tmp_path))
     for table in (*GRIDS, *COMPUTED):
         assert text.count(f"\n| {table} | {(COMPUTED if table in COMPUTED else GRIDS)[table].title} |") == 1
-    assert "| `results/digits-small` | digits |" in text
+    assert "| `results/small` | fashion |" in text
     assert text.count("| computed |") == len(COMPUTED)
 
 
