@@ -58,10 +58,10 @@ def _of_trial(epochs: pd.DataFrame, row: Row) -> pd.DataFrame:
 
 
 def _two_trials(done: Sequence[Row]) -> list[tuple[str, Row]]:
-    """The best trial, and the published setting (0.2, 5) or else the dearest."""
+    """The best trial, and the published setting (0.2, 5) or else the most expensive."""
     first = best(done)[0]
     second = next((row for row in done if (row["k"], row["n"]) == (0.2, 5)), max(done, key=lambda row: row["cost"]))
-    name = "published" if (second["k"], second["n"]) == (0.2, 5) else "dearest"
+    name = "published" if (second["k"], second["n"]) == (0.2, 5) else "most expensive"
     return [("best", first)] + ([(name, second)] if second["trial"] != first["trial"] else [])
 
 

@@ -101,7 +101,7 @@ class Attack:
             raise ValueError(f"steps must be {must} for {self.kind}, got {self.steps!r}")
         for name in (name for name in _OPTIONS if name not in ("norm", "seed", *KINDS[self.kind].options)):
             if (value := getattr(self, name)) != _DEFAULTS[name]:
-                raise ValueError(f"{name} must be left alone for {self.kind}, which has no such option, got {value!r}")
+                raise ValueError(f"{name} does not apply to {self.kind}, got {value!r}")
         if self.step is not None and self.reach is not None:
             raise ValueError(f"one of step and reach must be unset, got step {self.step:g} and reach {self.reach:g}")
         if self.adaptive and self.smoothing:

@@ -19,13 +19,13 @@ from trainables.options import OneLineParser, add_flags, check_options, option, 
 
 
 def numbers(text: str) -> tuple[float, ...]:
-    """The numbers in a text that commas divide."""
+    """The numbers in a text, separated by commas."""
     try:
         found = tuple(float(part) for part in text.split(",") if part)
     except ValueError:
         found = (math.nan,)
     if not all(map(math.isfinite, found)):
-        raise ValueError(f"radii and step_counts must be numbers divided by commas, got {text!r}")
+        raise ValueError(f"radii and step_counts must be numbers separated by commas, got {text!r}")
     return found
 
 
@@ -97,7 +97,7 @@ class Evaluation:
     corrupted_images: int | None = option(None, "corrupt the first N images only; unset: all", low=1, metavar="N")
     cifar_c: Path | None = option(None, "the published CIFAR-10-C or CIFAR-100-C instead of our own", metavar="FOLDER")
     attack: tuple[Attack, ...] = option(
-        (), "attacks divided by commas: PGD20-8, FGSM4, CW40-8, PGD20-2:entprop, AA-8 …",
+        (), "attacks, separated by commas: PGD20-8, FGSM4, CW40-8, PGD20-2:entprop, AA-8 …",
         read=parse_attacks, metavar="NAMES",
     )  # fmt: skip
     radii: tuple[float, ...] = option(
