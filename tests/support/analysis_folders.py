@@ -7,7 +7,11 @@ from pathlib import Path
 from study.files.results import Results
 
 STORED = Path(__file__).parents[2] / "results" / "fashion-4N"
-BEST, BEST_COST, BEST_VALIDATION_H = "entprop k=0.466 n=4 ε=1.02 entropy", "2.864N", "98.94"  # what its search chose
+BEST, BEST_COST, BEST_VALIDATION_H = (
+    "entprop k=0.527 n=4 ε=5.24 entropy α=1.05",
+    "3.106N",
+    "79.17",
+)  # what its search chose
 SEEDS = 6  # of the stored study's, so that what tests expect stays when it is confirmed with more
 
 

@@ -31,7 +31,7 @@ def test_study_that_was_killed_says_how_far_it_came(folder):
         "16 of 24 trials have not ended",
         "no run was measured on test images: nothing here may be quoted",
     ]
-    assert len(found.epochs) == 8 * 10 + 2 * 3
+    assert len(found.epochs) == 8 * 15 + 2 * 3
 
 
 def test_failed_and_stopped_trials_are_counted(folder):
@@ -143,9 +143,9 @@ def test_run_that_failed_in_one_study_is_taken_from_the_other(tmp_path):
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
-        ("options__trial__epochs", 12, "epochs 10 (a) and 12 (b)"),
+        ("options__trial__epochs", 12, "epochs 15 (a) and 12 (b)"),
         ("options__trial__train_images", 500, "train_images None (a) and 500 (b)"),
-        ("options__trial__dataset", "mnist", "dataset digits (a) and mnist (b)"),
+        ("options__trial__dataset", "mnist", "dataset fashion (a) and mnist (b)"),
         ("data__digest", "0" * 64, "images, labels or split (a and b)"),
     ],
 )

@@ -183,10 +183,10 @@ def test_studies_of_two_protocols_are_refused_unless_told(tmp_path, capsys):
     other = change_record(small(tmp_path / "b"), options__trial__epochs=12)
     assert main([str(one), str(other), "--out", str(tmp_path / "r")]) == 2
     captured = capsys.readouterr()
-    assert captured.err.startswith("error: studies must be of one protocol to be merged, got epochs 10 (a) and 12 (b)")
+    assert captured.err.startswith("error: studies must be of one protocol to be merged, got epochs 15 (a) and 12 (b)")
     assert captured.err.count("\n") == 1
     assert not (tmp_path / "r").exists()
-    assert "epochs 10 (a) and 12 (b)" in report(one, other, out=tmp_path / "r", flags=["--mix"]).text
+    assert "epochs 15 (a) and 12 (b)" in report(one, other, out=tmp_path / "r", flags=["--mix"]).text
 
 
 # ---------------------------------------------------------------------------------------------------------- wrong input
