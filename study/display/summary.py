@@ -71,7 +71,9 @@ def confirmed_chart(rows: Iterable[Row]) -> str:
 
 def _name(found: Setting) -> str:
     name = f"{found.why}: {setting(found.row)}"
-    return f"{name} lr={found.row['lr']:g} epochs={found.row['epochs']}" if found.control else name
+    if found.control:
+        return f"{name} lr={found.row['lr']:g} epochs={found.row['epochs']}"
+    return f"{name} lr={found.row['lr']:.3g}" if found.row.get("lr_searched") in (True,) else name
 
 
 def _order(found: Setting) -> tuple[str, str, bool]:

@@ -68,6 +68,12 @@ def test_controls_are_compared_with_and_are_never_taken_for_vanilla():
     assert "equal cost: vanilla lr=0.4 epochs=40" in confirmed_table([*CONFIRMED, *long])
 
 
+def test_a_searched_rate_stands_in_the_name_of_its_setting():
+    text = confirmed_table([{**each, "lr_searched": True, "lr": 0.31234} for each in CONFIRMED])
+    assert "mixup: mixup lr=0.312 " in text
+    assert "lr=" not in confirmed_table(CONFIRMED)
+
+
 def test_the_source_of_frost_stands_beside_ra(tmp_path):
     made = "made here with cifar-c constants, seed 0; frost from procedural ice"
     text = final_text(tmp_path, [], [{**each, "ra_source": made} for each in CONFIRMED])
