@@ -57,8 +57,8 @@ The claims of the CEB, mixture and uncertainty papers are about attacks: `benchm
 What the open choices of EntProp change: `docs/decisions.md`."""
 STATUS = """\
 *computed*: worked out of the code, nothing is trained. *kept*: trained on the data named, at demonstration size, with
-the rows in `results/`. *runs*: `--scale demo` trains it on the embedded images in minutes, nothing is kept. The last column is
-what the printed size takes: the compute, and where a folder is named the data, that we lack."""
+the rows in `results/`. *runs*: `--scale demo` trains it on the embedded images in minutes, nothing is kept. The last
+column is what the printed size takes: the compute, and where a folder is named the data, that we lack."""
 
 
 def main() -> int:
