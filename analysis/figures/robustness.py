@@ -1,5 +1,6 @@
 """A setting from near: entropies while it trains, which images it selects, which corruptions it survives."""
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -78,7 +79,7 @@ def corruption_map(folder: StudyFrames) -> Drawing:
     if mine.empty or theirs.empty:
         raise Missing(f"needs corrupted test images of vanilla and another setting; {SEARCH}")
     figure, (above, below) = new(2, height=7.6)
-    _heat(above, mine, f"accuracy of {setting(ours.row)}", "cividis")
+    _heat(above, mine, "\n".join(textwrap.wrap(f"accuracy of {setting(ours.row)}", 38)), "cividis")
     _heat(below, mine - theirs, "minus vanilla, points", "PuOr", symmetric=True)
     below.set_xlabel("severity")
     return Drawing(
