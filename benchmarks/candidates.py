@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from trainables.corruptions import veils
 from trainables.corruptions.resampling import plasma_fractal
 from trainables.corruptions.rng import ImageRng, image_keys
 
@@ -47,23 +48,6 @@ def clouds(x: Tensor, draws: ImageRng, decay: float = 2.0) -> Tensor:
     """Plasma in [0, 1]: (n, 1, S, S)."""
     size = 2 ** (x.shape[-1] - 1).bit_length()
     return plasma_fractal(draws.uniform(size * size - 1), size, decay)[:, None, : x.shape[-1], : x.shape[-1]].float()
-
-
-def grey_veil(x: Tensor, draws: ImageRng, amount: float) -> Tensor:
-    """Every pixel moved towards one random grey."""
-    return x * (1 - amount) + amount * per_image(draws.uniform(1))
-
-
-def colour_cast(x: Tensor, draws: ImageRng, amount: float) -> Tensor:
-    """Each channel scaled down by a random share, half of which a random level fills up."""
-    scale = 1 - amount * per_image(draws.uniform(3))
-    return x * scale + (1 - scale) * per_image(draws.uniform(3)) / 2
-
-
-def haze(x: Tensor, draws: ImageRng, amount: float) -> Tensor:
-    """A light veil that thickens in a random direction."""
-    share, level = amount * ramp(x, draws), 0.6 + 0.4 * per_image(draws.uniform(1))
-    return x * (1 - share) + share * level
 
 
 def shade(x: Tensor, draws: ImageRng, amount: float) -> Tensor:
@@ -167,9 +151,9 @@ def solarise(x: Tensor, draws: ImageRng, threshold: float) -> Tensor:
 
 
 STRENGTHS = {
-    grey_veil: (0.2, 0.4, 0.6),
-    colour_cast: (0.4, 0.6, 0.8),
-    haze: (0.3, 0.5, 0.7),
+    veils.grey_veil: (0.2, 0.4, 0.6),
+    veils.colour_cast: (0.4, 0.6, 0.8),
+    veils.haze: (0.3, 0.5, 0.7),
     shade: (0.5, 0.7, 0.9),
     dim: (0.5, 0.7, 0.9),
     plasma: (0.15, 0.3, 0.45),
@@ -195,6 +179,8 @@ def apply(name: str, strength: int, pixels: Tensor) -> Tensor:
     """The uint8 images (n, S, S, 3) after a candidate corruption of strength 1, 2 or 3."""
     function = CANDIDATES[name]
     draws = ImageRng(image_keys(name, strength, 0, 0, len(pixels), pixels.device))
-    x = pixels.permute(0, 3, 1, 2).float() / 255
-    made = function(x, draws, STRENGTHS[function][strength - 1])
+    amount = STRENGTHS[function][strength - 1]
+    if function.__module__ == veils.__name__:  # those that a search sees take levels
+        return function(pixels, draws, amount).contiguous()
+    made = function(pixels.permute(0, 3, 1, 2).float() / 255, draws, amount)
     return (made.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).contiguous()
