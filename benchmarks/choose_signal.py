@@ -104,36 +104,42 @@ def signal_table(several: list[Runs]) -> list[str]:
     return lines
 
 
+HEADS = ("Spearman", "Pearson", "within EntProp", "the four: all, EntProp", "ceiling: all, EntProp",
+         "H lost by the pick: all seeds, one seed", "by the four")  # fmt: skip
+
+
+def cells(runs: Runs, names: tuple[str, ...]) -> str:
+    """What a set of corruptions predicts, beside ImageNet-C's four and what noise allows."""
+    lost, before = regret(runs, names), regret(runs, OLD)
+    shown = (
+        f"{correlation(runs, names):.2f}",
+        f"{correlation(runs, names, kind=stats.pearsonr):.2f}",
+        f"{correlation(runs, names, runs.entprop):.2f}",
+        f"{correlation(runs, OLD):.2f}, {correlation(runs, OLD, runs.entprop):.2f}",
+        f"{ceiling(runs):.2f}, {ceiling(runs, runs.entprop):.2f}",
+        f"{lost[0]:.2f}, {lost[1]:.2f}",
+        f"{before[0]:.2f}, {before[1]:.2f}",
+    )
+    return " | ".join(shown)
+
+
+def label(runs: Runs) -> str:
+    return f"{runs.name}, {len(runs.settings)} settings × {len(runs.seeds)} seeds"
+
+
 def check_table(several: list[Runs]) -> list[str]:
     """Each data set under the set that the others choose."""
-    lines = ["| data | set chosen on the others | Spearman | Pearson | within EntProp | today's four | ceiling "
-             "| H lost by the pick: six seeds, one seed | today's |", "| --- |" + " --- |" * 8]  # fmt: skip
+    lines = [f"| data | set chosen on the others | {' | '.join(HEADS)} |", "| --- |" + " --- |" * 8]
     for runs in several:
         names = chosen_by([other for other in several if other is not runs])
-        lost, before = regret(runs, names), regret(runs, OLD)
-        lines.append(
-            f"| {runs.name}, {len(runs.settings)} settings × {len(runs.seeds)} seeds | {', '.join(names)} "
-            f"| {correlation(runs, names):.2f} | {correlation(runs, names, kind=stats.pearsonr):.2f} "
-            f"| {correlation(runs, names, runs.entprop):.2f} | {correlation(runs, OLD):.2f} | {ceiling(runs):.2f} "
-            f"| {lost[0]:.2f}, {lost[1]:.2f} | {before[0]:.2f}, {before[1]:.2f} |"
-        )
+        lines.append(f"| {label(runs)} | {', '.join(names)} | {cells(runs, names)} |")
     return lines
 
 
 def joined_table(several: list[Runs]) -> list[str]:
     """The four and three veils: on the runs on which they were joined, and on new images and seeds."""
-    lines = ["| data | Spearman | Pearson | within EntProp | the four: all, EntProp | ceiling: all, EntProp "
-             "| H lost by the pick: all seeds, one seed | by the four |", "| --- |" + " --- |" * 7]  # fmt: skip
-    for runs in several:
-        lost, before = regret(runs, JOINED), regret(runs, OLD)
-        lines.append(
-            f"| {runs.name}, {len(runs.settings)} settings × {len(runs.seeds)} seeds | {correlation(runs, JOINED):.2f} "
-            f"| {correlation(runs, JOINED, kind=stats.pearsonr):.2f} | {correlation(runs, JOINED, runs.entprop):.2f} "
-            f"| {correlation(runs, OLD):.2f}, {correlation(runs, OLD, runs.entprop):.2f} "
-            f"| {ceiling(runs):.2f}, {ceiling(runs, runs.entprop):.2f} "
-            f"| {lost[0]:.2f}, {lost[1]:.2f} | {before[0]:.2f}, {before[1]:.2f} |"
-        )
-    return lines
+    lines = [f"| data | {' | '.join(HEADS)} |", "| --- |" + " --- |" * 7]
+    return lines + [f"| {label(runs)} | {cells(runs, JOINED)} |" for runs in several]
 
 
 def default_table(several: list[Runs]) -> list[str]:
