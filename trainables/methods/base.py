@@ -31,7 +31,7 @@ def loss_step(net: nn.Module, x: Tensor, y: Tensor, loss_of: Callable[[Tensor], 
     return StepOutput(loss.detach(), logits.detach(), y)
 
 
-RANKING = 1 / 3  # N of work that a forward pass of all images alone is, which the papers' costs leave out
+FORWARD_ONLY = 1 / 3  # work of a forward pass alone, in passes of a forward and a full backward
 
 
 class Method(Protocol):

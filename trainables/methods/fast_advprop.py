@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from trainables import attacks, functional, models
 from trainables.choices import Metric, Mixing, Selection, Start
-from trainables.methods.base import RANKING, StepOutput
+from trainables.methods.base import FORWARD_ONLY, StepOutput
 from trainables.options import check_options, option
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class FastAdvProp:
     @property
     def uncounted(self) -> float:
         """Work beyond the cost, in N: a forward pass that ranks the samples (A17)."""
-        return RANKING if self.selection == "top" else 0.0
+        return FORWARD_ONLY if self.selection == "top" else 0.0
 
     def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
         mix = functional.MIXING[self.mixing](x, y, self.beta, rng)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from trainables import functional, models
 from trainables.choices import AttackStatistics, Metric
-from trainables.methods.base import RANKING, NetworkParts, StepOutput, Task
+from trainables.methods.base import FORWARD_ONLY, NetworkParts, StepOutput, Task
 from trainables.methods.entprop import EntProp, Loss
 from trainables.options import check_options, option
 
@@ -62,7 +62,7 @@ class GPaCo:
     @property
     def uncounted(self) -> float:
         """Work beyond the cost, in N: the forward pass that makes the keys (A17)."""
-        return RANKING
+        return FORWARD_ONLY
 
     @property
     def radius(self) -> float:

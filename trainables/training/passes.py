@@ -5,10 +5,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from trainables.methods.base import FORWARD_ONLY
 from trainables.models.pixel_net import backbones
 
-FORWARD_ONLY = 1 / 3  # of the work of a forward with a full backward pass …
-INPUT_ONLY = 2 / 3  # … and of a forward with a backward pass down to the images that skips all weight gradients
+INPUT_ONLY = 2 / 3  # work of a forward with a backward pass down to the images that skips all weight gradients
 
 
 class PassCounter:
