@@ -4,6 +4,7 @@
     python -m benchmarks.signal --data npz:fashion.npz --train-images 1200 --epochs 20
     python -m benchmarks.signal --data npz:cifar10.npz --train-images 1500 --epochs 35
     python -m benchmarks.signal --confirm --data fashion       # the chosen set, on images and seeds that did not choose
+    python -m benchmarks.signal --more --data fashion          # AdvProp's rates, rates of 0.8, and other shares of the loss
     python -m benchmarks.choose_signal                         # the tables, from all rows
 
 Every run is a row of results/signal-DATA.csv, written when it is done; the same command resumes. A row
@@ -36,6 +37,9 @@ follows was written down on 2026-11-26 at 15:00, before any run of `--confirm`:
   setting's mean is two points above or below vanilla's. The default study ends within six minutes on two cores.
   Whether EntProp differs
   from mixup at its own best rate by two standard errors is said beside the table, whichever way it is.
+
+`--more` came after these choices, on the images and seeds of `--confirm`, and decided nothing: what AdvProp's rate does,
+what 0.8 does, and whether a free share of the auxiliary loss would be better than the three loss weights.
 """
 
 import os
@@ -62,6 +66,7 @@ from trainables.data.batches import make_batches, pixel_blocks
 from trainables.data.datasets import DATASETS
 from trainables.data.images import Images
 from trainables.measures.accuracy import accuracy, measure_corruptions
+from trainables.methods.entprop import EntProp
 from trainables.models.deploy import DeployedNet
 from trainables.training.loop import load_splits, train
 from trainables.training.state import TrainState
@@ -109,9 +114,20 @@ METHODS = {
     **entprop((0.1,), 0.6, 1, "sum", aux_target="original"),
     **entprop((0.1,), 0.2, 1, "sum", selection="random"),
 }
-SETTINGS = {
-    f"{name}, lr {lr}": (method, values, lr) for name, (method, values, rates) in METHODS.items() for lr in rates
+MORE_METHODS = {
+    "AdvProp": ("advprop", {}, (0.1, 0.2, 0.4)),
+    "mixup": ("mixup", {}, (0.8,)),
+    **entprop((0.8,), 0.6, 1, "pass_mean"),
+    **{
+        f"EntProp ({k}, 1), share {share}": ("entprop", {"k": k, "share": share}, (0.4,))
+        for k in (0.2, 0.6)
+        for share in (0.15, 0.3, 0.5, 0.7)
+    },
 }
+SETTINGS, MORE = (
+    {f"{name}, lr {lr}": (method, values, lr) for name, (method, values, rates) in methods.items() for lr in rates}
+    for methods in (METHODS, MORE_METHODS)
+)
 CONFIRMED = [
     name
     for name, (_, values, lr) in SETTINGS.items()
@@ -130,6 +146,22 @@ COLUMNS = (
 )
 
 
+@dataclasses.dataclass(frozen=True)
+class SharedEntProp(EntProp):
+    """EntProp whose auxiliary loss has a given share of the whole, whatever k is.
+
+    Up to the learning rate, `sum` is a share of ½ and `pass_mean` one of k/(1 + k).
+    """
+
+    share: float = 0.5
+
+    def _sample_weights(self, logits, chosen):
+        return logits.new_full((len(logits),), (1 - self.share) / len(logits)), self.share / len(chosen)
+
+    def _main_share(self, batch, count):
+        return 1 - self.share
+
+
 @functools.cache
 def validation_blocks(data, train_images):
     """Validation images under every candidate, made once in each process: [((name, strength), pixels, labels)]."""
@@ -143,9 +175,10 @@ def measure(job):
     name, seed, data, train_images, epochs, corrupted_images = job
     torch.set_num_threads(1)
     other_cuts()
-    method, values, lr = SETTINGS[name]
+    method, values, lr = {**SETTINGS, **MORE}[name]
     chosen = {"epochs": epochs} if epochs else {}
-    config = with_recipe(make_method(method, values), data, lr=lr, seed=seed, train_images=train_images, **chosen)
+    trained = SharedEntProp(**values) if "share" in values else make_method(method, values)
+    config = with_recipe(trained, data, lr=lr, seed=seed, train_images=train_images, **chosen)
     started = time.process_time()
     splits = load_splits(config)
     state = TrainState(config, splits)
@@ -181,14 +214,17 @@ def main() -> int:
     parser.add_argument(
         "--confirm", action="store_true", help="other seeds, fewer settings, only the chosen candidates"
     )
+    parser.add_argument("--more", action="store_true", help="the seeds of --confirm; settings that decided nothing")
     values = parser.parse_args()
-    first_seed = 300 if values.confirm else 100
-    path = RESULTS / f"{'confirm' if values.confirm else 'signal'}-{data_label(values.data)}.csv"
+    first_seed = 300 if values.confirm or values.more else 100
+    kind = "more" if values.more else "confirm" if values.confirm else "signal"
+    names = MORE if values.more else CONFIRMED if values.confirm else SETTINGS
+    path = RESULTS / f"{kind}-{data_label(values.data)}.csv"
     there = {(row["setting"], row["seed"]) for row in kept.read(path, ("setting", "method"))}
     jobs = [
         (name, seed, values.data, values.train_images, values.epochs, values.corrupted_images)
         for seed in range(first_seed, first_seed + values.seeds)
-        for name in (CONFIRMED if values.confirm else SETTINGS)
+        for name in names
         if (name, seed) not in there
     ]
     for rows in kept.run(measure, jobs, values.workers):
