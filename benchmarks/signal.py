@@ -4,7 +4,7 @@
     python -m benchmarks.signal --data npz:fashion.npz --train-images 1200 --epochs 20
     python -m benchmarks.signal --data npz:cifar10.npz --train-images 1500 --epochs 35
     python -m benchmarks.signal --confirm --data fashion       # the chosen set, on images and seeds that did not choose
-    python -m benchmarks.signal --more --data fashion          # AdvProp's rates, rates of 0.8, and other shares of the loss
+    python -m benchmarks.signal --more --data fashion          # AdvProp's rates, 0.8, and other shares of the loss
     python -m benchmarks.choose_signal                         # the tables, from all rows
 
 Every run is a row of results/signal-DATA.csv, written when it is done; the same command resumes. A row
@@ -38,8 +38,8 @@ follows was written down on 2026-11-26 at 15:00, before any run of `--confirm`:
   Whether EntProp differs
   from mixup at its own best rate by two standard errors is said beside the table, whichever way it is.
 
-`--more` came after these choices, on the images and seeds of `--confirm`, and decided nothing: what AdvProp's rate does,
-what 0.8 does, and whether a free share of the auxiliary loss would be better than the three loss weights.
+`--more` came after these choices, on the images and seeds of `--confirm`, and decided nothing: what AdvProp's rate
+does, what 0.8 does, and whether a free share of the auxiliary loss would be better than the three loss weights.
 """
 
 import os
