@@ -7,7 +7,6 @@ from typing import NamedTuple
 from analysis.comparisons.settings import records, settings
 from analysis.inputs.studies import StudyFrames
 from study.config.budget import format_cost
-from study.config.study_config import BASELINES
 from study.confirm.comparisons import (
     Interval,
     Setting,
@@ -21,6 +20,7 @@ from study.display.rows import setting
 from study.display.summary import sentence
 from study.files.ranking import best, finished, spent
 from study.files.results import Row
+from study.papers.baselines import BASELINES
 
 MARGIN = 0.5  # points of H: a smaller loss is taken for none when a cheaper setting is recommended
 

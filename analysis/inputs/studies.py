@@ -19,7 +19,7 @@ from study.display.measures import column_name
 from study.files.columns import COLUMNS, SELECTED
 from study.files.configs import config_id
 from study.files.results import Results
-from study.papers import cells
+from study.papers import cells_of
 from trainables.config import TrialConfig, make_method, with_recipe
 
 DTYPES: dict[type, str] = {int: "Int64", float: "float64", bool: "boolean", str: "str"}
@@ -199,7 +199,7 @@ def planned_runs(folder: StudyFrames) -> int | None:
     if options is None:
         return None
     if options.table:
-        return sum(cell.seeds for cell in cells(options.table, options.changes, options.scale, options.seeds))
+        return sum(cell.seeds for cell in cells_of(options))
     if options.confirm == 0:
         return 0
     return int(folder.runs["config"].nunique()) * (options.seeds or 0) or None
@@ -276,7 +276,7 @@ def _configs(folder: StudyFrames) -> list[TrialConfig]:
         return []
     if not options.table:
         return [options.trial]
-    return [cell.config for cell in cells(options.table, options.changes, options.scale, options.seeds)]
+    return [cell.config for cell in cells_of(options)]
 
 
 def protocol_differences(folders: Sequence[StudyFrames]) -> list[str]:

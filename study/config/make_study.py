@@ -9,8 +9,9 @@ from typing import Any
 
 from search_spaces import spaces
 from study.config.budget import Budget, format_budget, format_cost
-from study.config.study_config import BASELINES, CHANGEABLE, PROGRAM, TRIAL_FIELDS, Study
+from study.config.study_config import CHANGEABLE, PROGRAM, TRIAL_FIELDS, Study
 from study.files.study_json import read_record
+from study.papers.baselines import BASELINES
 from trainables.config import TrialConfig, differences, make_method, with_recipe
 from trainables.data.datasets import EMBEDDED
 from trainables.methods import METHODS

@@ -13,6 +13,7 @@ from search_spaces.cheapest import Given
 from study.config.budget import LARGEST_N
 from study.config.study_config import Study, fields_of
 from study.files.configs import method_of
+from study.papers.baselines import at_other_rates
 from trainables.config import TrialConfig, make_method, method_options
 
 
@@ -156,11 +157,7 @@ def control_configs(study: Study) -> list[tuple[str, TrialConfig]]:
     A gap between two methods can be an artefact of the learning rate, or of the larger cost of one of them.
     """
     baseline, mixup = (trial_config(study, {"method": name}, 0) for name in ("vanilla", "mixup"))
-    found = [
-        (f"lr × {name}", dataclasses.replace(each, lr=float(f"{each.lr * factor:.3g}")))
-        for each in (baseline, mixup)
-        for name, factor in (("1/2", 0.5), ("2", 2.0))
-    ]
+    found = [control for each in (baseline, mixup) for control in at_other_rates(each)]
     longer = round(study.per_epoch * baseline.epochs)
     if longer > baseline.epochs:
         found.append(("equal cost", dataclasses.replace(baseline, epochs=longer)))

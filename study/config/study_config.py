@@ -22,7 +22,6 @@ from trainables.methods import METHODS
 from trainables.options import check_options, option, options_of, unknown
 
 PROGRAM = "python study/run.py"
-BASELINES = {"vanilla": "vanilla", "mixup": "mixup alone"}  # method and what sentences call it
 
 
 @dataclass(frozen=True)
@@ -71,8 +70,9 @@ class Study:
     )
     seeds: int | None = option(None, "fresh seeds per confirmed setting or table row [6; table: its own]", low=1)
     controls: bool | None = option(
-        None, f"confirm vanilla and mixup at other rates and vanilla at equal cost too [{EMBEDDED} false, else true]"
-    )
+        None, "also train vanilla and mixup at half and twice the learning rate, and after a search vanilla at equal "
+        f"cost [{EMBEDDED}, and every table: false; else true]",
+    )  # fmt: skip
     table: str | None = option(None, "run the grid of a published table instead of a search, e.g. entprop/16")
     scale: Literal["paper", "demo"] = option(
         "paper", f"of --table; paper: the published protocol; demo: {EMBEDDED} with three seeds"
@@ -257,7 +257,7 @@ _SECRET = re.compile(r"key|secret|token|passw|sig", re.IGNORECASE)
 
 
 def _check_table(study: Study) -> None:
-    from study.papers import COMPUTED, GRIDS, cells
+    from study.papers import COMPUTED, GRIDS, cells_of
 
     if study.table in COMPUTED:
         raise ValueError(f"table {study.table} is computed, not trained; {PROGRAM} --table {study.table} prints it")
@@ -266,12 +266,12 @@ def _check_table(study: Study) -> None:
     searching = [name for name in _SEARCH_OPTIONS if getattr(study, name) != getattr(Study, name)]
     if searching:
         raise ValueError(f"--{searching[0].replace('_', '-')} does not apply to --table")
-    cells(study.table, study.changes, study.scale, study.seeds)  # raises for what a row cannot be trained with
+    cells_of(study)  # raises for what a row cannot be trained with
 
 
 _SEARCH_OPTIONS = (
     "budget", "methods", "search", "fix", "trials", "total_budget", "scheduler", "sampler", "objective", "confirm",
-    "controls", "warm_start", "extend",
+    "warm_start", "extend",
 )  # fmt: skip
 
 

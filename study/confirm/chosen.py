@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from study.config.space import control_configs, published_values, trial_config, values_of
-from study.config.study_config import BASELINES, Study
+from study.config.study_config import Study
 from study.files.configs import config_id, method_of
 from study.files.ranking import best
-from study.papers import cells
+from study.papers import cells_of
+from study.papers.baselines import BASELINES
 from study.workers.jobs import Row
 from trainables.config import TrialConfig, make_method
 from trainables.data.datasets import EMBEDDED
@@ -67,7 +68,7 @@ def fresh_seeds(study: Study) -> tuple[int, ...]:
 def choose_table(study: Study) -> list[Candidate]:
     """The rows of a published table."""
     assert study.table is not None
-    planned = cells(study.table, study.changes, study.scale, study.seeds)
+    planned = cells_of(study)
     proxies = {
         (cell.label, cell.config.dataset, cell.config.model): run_name(cell.config, study.seed + cell.seeds - 1)
         for cell in planned

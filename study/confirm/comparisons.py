@@ -11,10 +11,10 @@ from dataclasses import dataclass, fields
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
-from study.config.study_config import BASELINES
 from study.files.columns import COLUMNS
 from study.files.configs import method_row
 from study.files.results import Row
+from study.papers.baselines import BASELINES
 from trainables.config import make_method
 from trainables.methods import METHODS, Method
 

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from study.config.study_config import BASELINES, Study
+from study.config.study_config import Study
 from study.confirm.chosen import choose, roles, size_of
 from study.confirm.confirm import Confirm
 from study.files.ranking import best
 from study.files.results import Results
+from study.papers.baselines import BASELINES
 from study.workers.jobs import Job, Row
 from study.workers.watched import Watched
 

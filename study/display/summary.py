@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from study.config.budget import format_cost
-from study.config.study_config import BASELINES, PROGRAM
+from study.config.study_config import PROGRAM
 from study.confirm.comparisons import (
     HIGHER,
     LEAST_PAIRS,
@@ -25,6 +25,7 @@ from study.display.rows import points, setting, spent_of
 from study.files.aligned import aligned
 from study.files.ranking import finished, front
 from study.files.results import Row
+from study.papers.baselines import BASELINES
 
 
 def confirmed_table(rows: Iterable[Row]) -> str:

@@ -9,18 +9,19 @@ out: whatever a row gains, it must gain over these two.
     entprop.py mixprop.py ceb.py mixture.py uncertainty.py    the rows, a file for each paper
     computed.py      the tables that are formulas or settings, and train nothing
     grid.py          what a table is made of
+    baselines.py     vanilla and mixup, and their rates as controls
     registry.py      all of them by name
     expand.py        from a table to its configurations
     listing.py       what --tables prints
 """
 
 from study.papers.computed import COMPUTED, computed_text
-from study.papers.expand import Cell, cells, demo_twins, size, total_cost
+from study.papers.expand import Cell, cells, cells_of, demo_twins, size, total_cost
 from study.papers.grid import Grid, GridRow
 from study.papers.listing import list_tables
 from study.papers.registry import GRIDS
 
 __all__ = [
-    "COMPUTED", "GRIDS", "Cell", "Grid", "GridRow", "cells", "computed_text", "demo_twins", "list_tables", "size",
-    "total_cost",
+    "COMPUTED", "GRIDS", "Cell", "Grid", "GridRow", "cells", "cells_of", "computed_text", "demo_twins", "list_tables",
+    "size", "total_cost",
 ]  # fmt: skip

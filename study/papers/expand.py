@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from study.papers.baselines import BASELINES, at_other_rates
 from study.papers.grid import Grid, GridRow, Measure
 from study.papers.registry import GRIDS
 from trainables.config import TrialConfig, make_method, with_recipe
@@ -47,9 +48,16 @@ class Place(NamedTuple):
 
 
 def cells(
-    table: str, changes: Mapping[str, Any] | None = None, scale: str = "paper", seeds: int | None = None
+    table: str,
+    changes: Mapping[str, Any] | None = None,
+    scale: str = "paper",
+    seeds: int | None = None,
+    controls: bool = False,
 ) -> list[Cell]:
-    """The configurations of a table, in its order; `changes` are fields of TrialConfig that override the protocol."""
+    """The configurations of a table, in its order; `changes` are fields of TrialConfig that override the protocol.
+
+    With `controls`, its vanilla and mixup also at half and at twice their learning rate.
+    """
     grid, found = GRIDS[table], dict[TrialConfig, Cell]()
     named = proxies(grid)
     for row, dataset, model, fields in places(grid, scale, changes):
@@ -60,7 +68,19 @@ def cells(
         count = (seeds or _seeds(grid, dataset, scale)) + (row.label in named)
         several = measures(grid, row, scale)
         found[config] = Cell(row.label, config, count, several, row.added, row.label in named)
+        if controls and row.method in BASELINES and not row.values:
+            added = at_other_rates(config)
+            found |= {
+                each: Cell(f"{label}, {row.method}", each, count, several, added=True)
+                for label, each in added
+                if each not in found
+            }
     return list(found.values())
+
+
+def cells_of(study: Any) -> list[Cell]:
+    """The configurations of a study that runs a table."""
+    return cells(study.table, study.changes, study.scale, study.seeds, bool(study.controls))
 
 
 def places(grid: Grid, scale: str = "paper", changes: Mapping[str, Any] | None = None) -> Iterator[Place]:

@@ -9,6 +9,7 @@ from study.papers import COMPUTED, GRIDS, Grid, GridRow, cells, computed_text, d
 from trainables.config import TrialConfig, make_method
 from trainables.data.datasets import DATASETS, EMBEDDED
 from trainables.evaluate.options import read_evaluation
+from trainables.methods import method_name
 from trainables.models.registry import MODELS
 
 NUMBERED = {"entprop": 17, "mixprop": 5, "ceb": 1, "mixture": 2, "uncertainty": 13}
@@ -72,6 +73,17 @@ def test_the_demonstration_has_the_rows_of_the_first_published_network(table):
         assert [cell.label for cell in cells(table, scale="demo")] == [cell.label for cell in first]
     else:
         assert labels(table, scale="demo") == labels(table)
+
+
+def test_controls_bring_a_table_vanilla_and_mixup_at_three_rates():
+    found = cells("entprop/2", {"epochs": 3}, "demo", controls=True)
+    rates = {(method_name(cell.config.method), cell.label): cell.config.lr for cell in found if cell.config.lr != 0.4}
+    assert rates == {
+        ("vanilla", "lr × 1/2, vanilla"): 0.2, ("vanilla", "lr × 2, vanilla"): 0.8,
+        ("mixup", "lr × 1/2, mixup"): 0.2, ("mixup", "lr × 2, mixup"): 0.8,
+    }  # fmt: skip
+    assert {cell.config.epochs for cell in found} == {3}
+    assert [cell for cell in found if cell.config.lr == 0.4] == cells("entprop/2", {"epochs": 3}, "demo")
 
 
 @EVERY
