@@ -14,11 +14,11 @@ from typing import Any
 
 import torch
 
+from study.config.seeds import confirm_seeds
 from study.config.space import space_record
 from study.config.study_config import PROGRAM, Study
-from study.confirm.chosen import Candidate, check_images, choose, choose_table, fresh_seeds, roles, size_of
+from study.confirm.chosen import Candidate, check_images, choose, choose_table, roles, size_of
 from study.confirm.confirm import Confirm
-from study.confirm.search_then_confirm import with_confirmation
 from study.display.measures import measured_text
 from study.display.progress import Progress
 from study.display.rows import first_line
@@ -29,6 +29,9 @@ from study.files.ranking import best, spent
 from study.files.results import Results, Row
 from study.files.study_json import now, study_record
 from study.files.timings import remember_timing, timing_of
+from study.papers.baselines import BASELINES
+from study.race.contenders import rounds
+from study.race.race import Race
 from study.ray_tune import session, trainable, tuner
 from study.ray_tune.cost_rungs import CostRungs
 from study.ray_tune.gauges import StudyGauges
@@ -36,6 +39,7 @@ from study.search.halving import Halving, rung_costs
 from study.search.search import Search, rungs_so_far
 from study.workers import gpu_sharing
 from study.workers.datasets import Data, data_key
+from study.workers.in_turn import InTurn
 from study.workers.jobs import ClusterError
 from study.workers.watched import Watched
 from study.workers.work_folder import check_writable
@@ -132,7 +136,7 @@ class StudyDriver:
                     space=space_record(study),
                     device="GPU" if self.gpus else "CPU",
                     data={"source": self.splits.source, "digest": self.splits.digest},
-                    seeds={"trials": study.seed, "proposals": study.seed, "confirm": list(fresh_seeds(study))},
+                    seeds=seeds_of(study),
                 )
             )
         if study.dashboard:
@@ -141,46 +145,81 @@ class StudyDriver:
             self.progress.say(f"trials: optuna-dashboard {self.folder / 'optuna.log'}")
 
     def phases(self, searching: bool, planned: list[Candidate]) -> None:
-        """Search, then confirmation, or the rows of a table."""
-        study = self.study
-        if searching and not study.table:
-            self.search()
-            if not best(self.results.trials):
-                raise StudyFailed(f"no trial finished: {reasons(self.results.trials)}")
-        if study.table:
-            self.confirm("table", planned)
-        elif study.confirm:
-            self.confirm("confirm", choose(study, self.results.trials))
-
-    def search(self) -> None:
-        """All trials, and behind the last ones what the confirmation needs: no worker waits for them to end."""
-        study, config, trials = self.study, self.study.trial, self.results.trials
-        rungs = rung_costs(study.per_epoch, config.epochs) if study.scheduler == "asha" else ()
-        halving = Halving(rungs, rungs_so_far(self.results, rungs))
-        self.progress.begin("search", study.trials or 0, trials, study.total_budget)
-        search = Search(study, self.results, self.progress, rungs)
-        source: Any = Watched(search, "search", self.gauges.show, spent(trials))
-        if source.finished:
+        """Search, race and confirmation, or the rows of a table."""
+        if self.study.table:
+            self.table(planned)
             return
-        if study.confirm:
-            source = with_confirmation(source, study, self.results, self.progress)
-        self.run_jobs(source, config, CostRungs(halving, self.folder / "rungs.csv") if rungs else None)
+        self.progress.begin("search", self.study.trials or 0, self.results.trials, self.study.total_budget)
+        several = [self.searching()] if searching else []
+        if self.study.race and self.study.confirm:
+            several.append(self.racing())
+        if self.study.confirm:
+            several.append(self.confirming())
+        source = InTurn(several)
+        source.begin()
+        if not source.finished:
+            self.run_jobs(source, self.study.trial, self.scheduler())
+        if not best(self.results.trials):
+            raise StudyFailed(f"no trial finished: {reasons(self.results.trials)}")
 
-    def confirm(self, phase: str, chosen: list[Candidate]) -> None:
-        """Measure all chosen configurations; data set by data set, so that each is loaded once."""
+    def scheduler(self) -> CostRungs | None:
+        """Early stopping, if it was asked for."""
+        rungs = self.rungs()
+        halving = Halving(rungs, rungs_so_far(self.results, rungs))
+        return CostRungs(halving, self.folder / "rungs.csv") if rungs else None
+
+    def rungs(self) -> tuple[float, ...]:
+        study = self.study
+        return rung_costs(study.per_epoch, study.trial.epochs) if study.scheduler == "asha" else ()
+
+    def searching(self) -> Watched:
+        """All trials."""
+        search = Search(self.study, self.results, self.progress, self.rungs())
+        return Watched(search, "search", self.gauges.show, spent(self.results.trials))
+
+    def racing(self) -> Watched:
+        """The race, which begins with the best of the search."""
+        later = self.progress.beside("race", self.results.race)
+        race = Race(self.study, self.results, later)
+
+        def begin() -> None:
+            self.progress.end()
+            race.begin()
+            later.take_over(*race.planned)
+
+        return Watched(race, "race", self.gauges.show, at_begin=begin)
+
+    def confirming(self) -> Watched:
+        """The confirmation, which begins with the winner of the race."""
+        later = self.progress.beside("confirm", self.results.confirm)
+        known = [each for each in choose(self.study) if not (self.study.dealt and each.why in BASELINES)]
+        confirm = Confirm(self.study, known, self.results, later)
+
+        def begin() -> None:
+            if not best(self.results.trials):
+                confirm.waiting.clear()  # the baselines have nothing to be compared with
+                return
+            chosen = choose(self.study, self.results)
+            self.results.relabel(roles(chosen))
+            confirm.add(chosen)
+            self.progress.end()
+            later.take_over(*size_of(chosen))
+
+        return Watched(confirm, "confirm", self.gauges.show, at_begin=begin)
+
+    def table(self, chosen: list[Candidate]) -> None:
+        """Train and measure the rows of a table; data set by data set, so that each is loaded once."""
         groups: dict[Any, list[Candidate]] = {}
         for each in chosen:
             groups.setdefault(data_key(each.config), []).append(each)
         self.results.relabel(roles(chosen))
         total, planned = size_of(chosen)
-        self.progress.begin(phase, total, self.results.confirm, planned)
+        self.progress.begin("table", total, self.results.confirm, planned)
         for group in groups.values():
-            confirm = Confirm(self.study, group, self.results, self.progress)
-            source = Watched(confirm, phase, self.gauges.show, 0.0)
+            source = Watched(Confirm(self.study, group, self.results, self.progress), "table", self.gauges.show)
             if not source.finished:
-                config = group[0].config
-                self.run_jobs(source, config)
-        if phase == "table" and all(row["h"] is None for row in self.results.confirm):
+                self.run_jobs(source, group[0].config)
+        if all(row["h"] is None for row in self.results.confirm):
             raise StudyFailed(f"no run finished: {reasons(self.results.confirm)}")
 
     def run_jobs(self, source: Any, config: TrialConfig, scheduler: Any = None) -> None:
@@ -206,7 +245,7 @@ class StudyDriver:
             remember_timing(trial, "cuda" if self.gpus else "cpu", timing)
         if further := measured_text(results.confirm, results.attacks, results.measures):
             print(further + "\n")
-        print(final_text(self.folder, results.trials, results.confirm))
+        print(final_text(self.study, results))
 
     def interrupted(self) -> Interrupted:
         """What to raise after Ctrl-C; the state is written."""
@@ -232,6 +271,12 @@ class StudyDriver:
     def _resumable(self) -> Path | None:
         """The folder, once it is a study that `--resume` reads."""
         return self.folder if (self.folder / "study.json").is_file() else None
+
+
+def seeds_of(study: Study) -> dict[str, Any]:
+    """The seeds of each phase, as study.json keeps them."""
+    race = [seed for several in rounds(study) for seed in several] if study.race else []
+    return {"trials": study.seed, "proposals": study.seed, "race": race, "confirm": list(confirm_seeds(study))}
 
 
 def gpus_of(study: Study) -> float:

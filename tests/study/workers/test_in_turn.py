@@ -1,6 +1,7 @@
 """A search and its confirmation in one run of workers."""
 
 from study.confirm.search_then_confirm import with_confirmation
+
 from study.files.results import Results
 from study.ray_tune.gauges import StudyGauges
 from study.search.search import Search
