@@ -23,7 +23,7 @@ from study.papers import cells_of
 from trainables.config import TrialConfig, make_method, with_recipe
 
 DTYPES: dict[type, str] = {int: "Int64", float: "float64", bool: "boolean", str: "str"}
-FILES = ("trials", "epochs", "confirm", "corruptions", "attacks", "measures")
+FILES = ("trials", "epochs", "race", "confirm", "corruptions", "attacks", "measures")
 IMAGES_OF = "images of "  # before the name of an attack or measure
 PLACE = ("dataset", "model")
 ADDED = ("study", "changes", "table")  # columns of runs that are of a study, not of a run
@@ -40,6 +40,7 @@ class StudyFrames:
     record: dict[str, Any]  # study.json; of several studies, that of the first
     trials: pd.DataFrame
     epochs: pd.DataFrame
+    race: pd.DataFrame
     runs: pd.DataFrame
     corruptions: pd.DataFrame
     selections: pd.DataFrame
@@ -75,7 +76,7 @@ def read_folder(path: Path | str, name: str = "") -> StudyFrames:
     measures, selections = frames["measures"][~counted], _selections(frames["measures"][counted], frames["confirm"])
     runs = _with_measured(frames["confirm"], frames["attacks"], measures, frames["corruptions"])
     found = StudyFrames(
-        name, record, frames["trials"], frames["epochs"], runs, frames["corruptions"],
+        name, record, frames["trials"], frames["epochs"], frames["race"], runs, frames["corruptions"],
         selections, tuple(problems), (folder,), options,
     )  # fmt: skip
     table = options.table if options and options.table else ""

@@ -11,6 +11,7 @@ from study.files.ranking import finished
 from study.files.results import Row
 
 if TYPE_CHECKING:
+    from study.race.points import Axes
     from study.race.posterior import Array, Posterior
 
 MOST_TRIALS = 200  # of a long search: the time of a fit grows with the third power of the runs
@@ -25,6 +26,7 @@ class Standings:
     mean: Array
     covariance: Array
     posterior: Posterior
+    axes: Axes
 
     def spread(self) -> Array:
         """The standard deviation of each setting's difference to the mean of all settings."""
@@ -66,12 +68,13 @@ def standings(study: Study, trials: Iterable[Row], race: Iterable[Row] = ()) -> 
         by_config.setdefault(row["config"], []).append(row)
     places = {config: place for place, config in enumerate(by_config)}
     rows = [several[0] for several in by_config.values()]
-    points = Axes(searched_names(study), rows).points(rows)
+    axes = Axes(searched_names(study), rows)
+    points = axes.points(rows)
     posterior = Posterior(
         points, [places[row["config"]] for row in done], [row["seed"] for row in done], [row["val_h"] for row in done]
     )
     mean, covariance = posterior.at(points)
-    return Standings(rows, [len(several) for several in by_config.values()], mean, covariance, posterior)
+    return Standings(rows, [len(several) for several in by_config.values()], mean, covariance, posterior, axes)
 
 
 def searched_names(study: Study) -> list[str]:
