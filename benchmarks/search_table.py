@@ -1,12 +1,12 @@
-"""A table of real runs for `benchmarks.search`: every point of a grid trained to its end, with several seeds.
+"""A table of real runs for `benchmarks.search`: settings of the default space, each trained with several seeds.
 
-    python -m benchmarks.search_table                    # 108 trainings on the embedded images
+    python -m benchmarks.search_table                    # 72 trainings on the embedded images
     python -m benchmarks.search_table --data npz:cifar10.npz --train-images 1000 --epochs 15
 
-The grid spans what `python study/run.py --budget 4N` searches: three n, three parts of the k that 4N pays for, two
-radii, two metrics. Each seed is a study of its own in a folder below `--out`: the study's own search, with the grid's
-points in place of proposals. Cut off, the same command goes on. The runs become `results/search-DATA.csv`: the
-setting, the seed, what it cost, and H of the validation images.
+The settings are the four published ones of EntProp and 20 drawn from what `python study/run.py --budget 4N` searches.
+Each seed is a study of its own in a folder below `--out`: the study's own search, with these settings in place of
+proposals. Cut off, the same command goes on. The runs become `results/search-DATA.csv`: the setting, the seed, what it
+cost, and H of the validation images.
 """
 
 import os
@@ -19,30 +19,33 @@ from pathlib import Path
 
 from benchmarks.report import RESULTS, data_label
 from study.config.make_study import make_study
+from study.config.space import first_proposals, space_of
+from study.config.study_config import Study
 from study.display.progress import Progress
 from study.files.results import Results
 from study.files.study_json import study_record
 from study.ray_tune import session, trainable, tuner
 from study.ray_tune.gauges import StudyGauges
-from study.search.sampling import grid_points
+from study.search.sampling import Proposals
 from study.search.search import Search
 from study.workers.watched import Watched
 from trainables.data.datasets import EMBEDDED
 from trainables.training.loop import load_splits
 
-GRID = {
-    "entprop/n": [1, 3, 5],
-    "entprop/k_frac": [0.1, 0.4, 1.0],
-    "entprop/epsilon": [1.5, 6.0],
-    "entprop/metric": ["entropy", "margin"],
-}
+PUBLISHED, DRAWN = 4, 20
 COLUMNS = ("n", "k", "epsilon", "metric", "seed", "cost", "epochs", "val_sa", "val_ra", "val_h")
 
 
-def train_grid(folder: Path, asked: argparse.Namespace, points: list, seed: int) -> Results:
-    """Train what is not yet trained of the grid with one seed."""
+def points_of(study: Study) -> list[dict]:
+    """The settings as parameters of proposals."""
+    drawn = Proposals(space_of(study), "random", 0)
+    return first_proposals(study, PUBLISHED) + [drawn.ask(number)[1] for number in range(DRAWN)]
+
+
+def train(folder: Path, asked: argparse.Namespace, seed: int) -> Results:
+    """Train what is not yet trained with one seed."""
     sizes = {"train_images": asked.train_images, "epochs": asked.epochs}
-    study = make_study(budget="4N", trials=len(points), sampler="random", confirm=0, seed=seed,
+    study = make_study(budget="4N", trials=PUBLISHED + DRAWN, sampler="random", confirm=0, seed=seed,
                        dataset=asked.data, out=str(folder),
                        **{name: value for name, value in sizes.items() if value is not None})  # fmt: skip
     results = Results(folder)
@@ -50,7 +53,7 @@ def train_grid(folder: Path, asked: argparse.Namespace, points: list, seed: int)
         results.write_study(study_record(study.as_dict(), ["benchmarks.search_table"]))
     splits = load_splits(study.trial)
     search = Search(study, results, Progress())
-    search.first = points
+    search.first = points_of(study)
     source = Watched(search, "search", StudyGauges(folder.name).show, 0.0)
     if not source.finished:
         with session.ray_session():
@@ -78,12 +81,11 @@ def main():
     parser.add_argument("--out", type=Path, help="folder of the studies [runs/search-DATA]")
     asked = parser.parse_args()
     name = f"search-{data_label(asked.data)}"
-    points = grid_points([GRID], seed=0)
     several = []
     for seed in range(asked.seeds):
-        several.append(train_grid((asked.out or Path("runs") / name) / f"seed-{seed}", asked, points, seed))
+        several.append(train((asked.out or Path("runs") / name) / f"seed-{seed}", asked, seed))
         count = write_table(RESULTS / f"{name}.csv", several)
-    print(f"{count} of {len(points) * asked.seeds} runs stand in {RESULTS / name}.csv")
+    print(f"{count} of {(PUBLISHED + DRAWN) * asked.seeds} runs stand in {RESULTS / name}.csv")
 
 
 if __name__ == "__main__":
