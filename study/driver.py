@@ -17,7 +17,7 @@ import torch
 from study.config.seeds import confirm_seeds
 from study.config.space import space_record
 from study.config.study_config import PROGRAM, Study
-from study.confirm.chosen import Candidate, check_images, choose, choose_table, roles, size_of
+from study.confirm.chosen import Candidate, check_images, choose_table, roles, size_of
 from study.confirm.confirm import Confirm
 from study.display.measures import measured_text
 from study.display.progress import Progress
@@ -25,21 +25,19 @@ from study.display.rows import first_line
 from study.display.summary import final_text
 from study.errors import Interrupted, StudyFailed, last_line, reading_input
 from study.files.lock import locked
-from study.files.ranking import best, spent
+from study.files.ranking import best
 from study.files.results import Results, Row
 from study.files.study_json import now, study_record
 from study.files.timings import remember_timing, timing_of
-from study.papers.baselines import BASELINES
+from study.phases import phases
 from study.race.contenders import rounds
-from study.race.race import Race
 from study.ray_tune import session, trainable, tuner
 from study.ray_tune.cost_rungs import CostRungs
 from study.ray_tune.gauges import StudyGauges
 from study.search.halving import Halving, rung_costs
-from study.search.search import Search, rungs_so_far
+from study.search.search import rungs_so_far
 from study.workers import gpu_sharing
 from study.workers.datasets import Data, data_key
-from study.workers.in_turn import InTurn
 from study.workers.jobs import ClusterError
 from study.workers.watched import Watched
 from study.workers.work_folder import check_writable
@@ -149,63 +147,14 @@ class StudyDriver:
         if self.study.table:
             self.table(planned)
             return
-        self.progress.begin("search", self.study.trials or 0, self.results.trials, self.study.total_budget)
-        several = [self.searching()] if searching else []
-        if self.study.race and self.study.confirm:
-            several.append(self.racing())
-        if self.study.confirm:
-            several.append(self.confirming())
-        source = InTurn(several)
-        source.begin()
+        study = self.study
+        rungs = rung_costs(study.per_epoch, study.trial.epochs) if study.scheduler == "asha" else ()
+        halving = Halving(rungs, rungs_so_far(self.results, rungs))
+        source = phases(study, self.results, self.progress, self.gauges.show, rungs, searching)
         if not source.finished:
-            self.run_jobs(source, self.study.trial, self.scheduler())
+            self.run_jobs(source, study.trial, CostRungs(halving, self.folder / "rungs.csv") if rungs else None)
         if not best(self.results.trials):
             raise StudyFailed(f"no trial finished: {reasons(self.results.trials)}")
-
-    def scheduler(self) -> CostRungs | None:
-        """Early stopping, if it was asked for."""
-        rungs = self.rungs()
-        halving = Halving(rungs, rungs_so_far(self.results, rungs))
-        return CostRungs(halving, self.folder / "rungs.csv") if rungs else None
-
-    def rungs(self) -> tuple[float, ...]:
-        study = self.study
-        return rung_costs(study.per_epoch, study.trial.epochs) if study.scheduler == "asha" else ()
-
-    def searching(self) -> Watched:
-        """All trials."""
-        search = Search(self.study, self.results, self.progress, self.rungs())
-        return Watched(search, "search", self.gauges.show, spent(self.results.trials))
-
-    def racing(self) -> Watched:
-        """The race, which begins with the best of the search."""
-        later = self.progress.beside("race", self.results.race)
-        race = Race(self.study, self.results, later)
-
-        def begin() -> None:
-            self.progress.end()
-            race.begin()
-            later.take_over(*race.planned)
-
-        return Watched(race, "race", self.gauges.show, at_begin=begin)
-
-    def confirming(self) -> Watched:
-        """The confirmation, which begins with the winner of the race."""
-        later = self.progress.beside("confirm", self.results.confirm)
-        known = [each for each in choose(self.study) if not (self.study.dealt and each.why in BASELINES)]
-        confirm = Confirm(self.study, known, self.results, later)
-
-        def begin() -> None:
-            if not best(self.results.trials):
-                confirm.waiting.clear()  # the baselines have nothing to be compared with
-                return
-            chosen = choose(self.study, self.results)
-            self.results.relabel(roles(chosen))
-            confirm.add(chosen)
-            self.progress.end()
-            later.take_over(*size_of(chosen))
-
-        return Watched(confirm, "confirm", self.gauges.show, at_begin=begin)
 
     def table(self, chosen: list[Candidate]) -> None:
         """Train and measure the rows of a table; data set by data set, so that each is loaded once."""

@@ -66,8 +66,8 @@ class Study:
     )
     objective: Literal["h", "pareto"] = option("h", "h: maximize validation H; pareto: trade validation H against cost")
     race: int | None = option(
-        None, "best settings of the search to train again on validation images, beside vanilla, mixup and the cheapest "
-        "published setting: all with one new seed, the better half with two more [6; confirm=0: 0]; 0: none", low=0,
+        None, "best settings of the search to train again on validation images beside vanilla, mixup and the cheapest "
+        "published setting, with one new seed, the better half with two more [6; confirm=0: 0]; 0: none", low=0,
     )  # fmt: skip
     confirm: int | None = option(
         None, "settings to retrain with fresh seeds and test: the race's best [1; pareto 3]; 0: none", low=0

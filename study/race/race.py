@@ -10,6 +10,7 @@ from typing import Any
 
 from study.config.study_config import Study
 from study.files.configs import config_id, config_row
+from study.files.ranking import best
 from study.files.results import Results, Row
 from study.race.contenders import Contender, contenders, finalists, known_contenders, rounds
 from study.workers.jobs import Job
@@ -35,6 +36,10 @@ class Race:
 
     def begin(self) -> None:
         """The search has ended: its best join the first round."""
+        if not best(self.results.trials):
+            self.waiting.clear()  # there is nothing to compare the baselines with
+            self.round = 2
+            return
         self.round = 1
         self.enter(contenders(self.study, self.results.trials), self.first)
         self._go_on()

@@ -51,7 +51,7 @@ def test_a_whole_study_misses_nothing(folder):
     text = show_study(folder)
     assert "missing" not in text
     assert "--resume" not in text
-    assert "The best setting is not shown to differ from mixup alone" in text
+    assert "It is not shown to differ from mixup alone" in text
 
 
 def test_studies_are_listed_one_line_each_in_any_state(folder):

@@ -1,47 +1,15 @@
-"""A search and its confirmation in one run of workers."""
+"""Search, race and confirmation in one run of workers."""
 
-from study.confirm.search_then_confirm import with_confirmation
+import dataclasses
 
 from study.files.results import Results
-from study.ray_tune.gauges import StudyGauges
-from study.search.search import Search
-from study.workers.watched import Watched
-from tests.support.study_helpers import Silent, finish, row_of, tiny_study
-
-MEASURED = {"sa": 97.0, "ra": 90.0, "h": 93.0, "ece": 2.0, "measured": []}
-
-
-class Beside(Silent):
-    """Progress of two phases that nobody sees."""
-
-    def __init__(self):
-        super().__init__()
-        self.later = Silent()
-        self.later.begin = lambda *report_errors: None
-        self.later.take_over = lambda total, planned: setattr(self, "taken_over", (total, planned))
-
-    def beside(self):
-        return self.later
-
-    def end(self):
-        pass
+from tests.support.study_helpers import phases_of, play, tiny_study
 
 
 def both(folder, trials=2, **options):
-    study, results = tiny_study(folder, trials=trials, **{"confirm": 1, "seeds": 1, **options})
-    return behind(study, results)
-
-
-def behind(study, results):
-    progress = Beside()
-    search = Watched(Search(study, results, progress), "search", StudyGauges("s").show, 0.0)
-    return with_confirmation(search, study, results, progress), results, progress
-
-
-def measured(source, job):
-    row = {**row_of(job, 2), **MEASURED}
-    source.on_result(job, row)
-    source.on_end(job, row, "")
+    study, results = tiny_study(folder, trials=trials, **{"confirm": 1, "seeds": 1, "race": 0, **options})
+    source, progress = phases_of(study, results)
+    return source, results, progress
 
 
 def reasons(results):
@@ -51,7 +19,7 @@ def reasons(results):
 def test_a_worker_that_finds_no_trial_left_begins_with_the_controls_and_the_best_wait_for_the_last_trial(tmp_path):
     source, results, progress = both(tmp_path / "s")
     first, last = source.next(), source.next()
-    finish(source, first, 60.0)
+    play(source, first, 60.0)
     controls = []
     while (job := source.next()) is not None:
         controls.append(job)
@@ -59,51 +27,46 @@ def test_a_worker_that_finds_no_trial_left_begins_with_the_controls_and_the_best
     assert [job.config["method"]["name"] for job in controls][-2:] == ["vanilla", "mixup"]
     assert not source.finished  # the best is not known yet
     for job in controls:
-        measured(source, job)
-    finish(source, last, 70.0)
+        play(source, job, 0.0)
+    play(source, last, 70.0)
     while (job := source.next()) is not None:
-        measured(source, job)
+        play(source, job, 0.0)
     assert source.finished
     assert source.complete
     names = [row["why"] for row in results.confirm]
     assert sum("best-1" in why for why in names) == 1
     assert {"vanilla", "mixup"} <= set(names)
-    assert progress.taken_over[0] == len(names)
+    assert progress.later["confirm"].size[0] == len(names)
 
 
 def test_a_published_setting_that_turns_out_best_is_trained_once_and_said_to_be_both(tmp_path):
     source, results, _ = both(tmp_path / "s", trials=1)
-    finish(source, source.next(), 60.0)  # published settings are proposed first
+    play(source, source.next(), 60.0)  # published settings are proposed first
     while (job := source.next()) is not None:
-        measured(source, job)
+        play(source, job, 0.0)
     assert reasons(results)[0] == "best-1, published"
 
 
 def test_without_a_trial_that_came_to_its_end_no_further_control_is_trained(tmp_path):
-    source, results, _ = both(tmp_path / "s", trials=1)
-    job = source.next()
-    source.on_end(job, None, "it broke")
-    assert source.next() is None
-    assert source.complete
-    assert results.confirm == []
+    for race in (0, 6):
+        source, results, _ = both(tmp_path / f"{race}", trials=1, race=race)
+        job = source.next()
+        source.on_end(job, None, "it broke")
+        assert source.next() is None
+        assert source.complete
+        assert (results.race, results.confirm) == ([], [])
 
 
 def test_what_was_best_before_there_were_more_trials_is_called_so(tmp_path):
     source, results, _ = both(tmp_path / "s", trials=5)
     h = iter([60.0, 61.0, 62.0, 63.0, 70.0])  # the fifth is no published setting
     while (job := source.next()) is not None:
-        finish(source, job, next(h)) if job.measure != "all" else measured(source, job)
+        play(source, job, next(h) if job.measure != "all" else 0.0)
     assert "best-1" in reasons(results)
-    study, _ = tiny_study(tmp_path / "t", trials=6, confirm=1, seeds=1)
-    source, results, _ = behind(dict_study(study, tmp_path / "s"), Results(tmp_path / "s"))
+    study, _ = tiny_study(tmp_path / "t", trials=6, confirm=1, seeds=1, race=0)
+    source, _ = phases_of(dataclasses.replace(study, out=str(tmp_path / "s"), resume=True), Results(tmp_path / "s"))
     while (job := source.next()) is not None:
-        finish(source, job, 80.0) if job.measure != "all" else measured(source, job)
+        play(source, job, 80.0)
+    results = Results(tmp_path / "s")
     assert reasons(results).count("best-1") == 1
     assert reasons(results).count("earlier best") == 1
-
-
-def dict_study(study, folder):
-    """The same study in another folder."""
-    import dataclasses
-
-    return dataclasses.replace(study, out=str(folder), resume=True)
