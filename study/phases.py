@@ -9,8 +9,9 @@ from study.confirm.confirm import Confirm
 from study.files.ranking import best, spent
 from study.files.results import Results
 from study.papers.baselines import BASELINES
+from study.race.contenders import ranking
 from study.race.race import Race
-from study.search.search import Search
+from study.search.search import Search, annotate
 from study.workers.in_turn import InTurn
 from study.workers.watched import Watched
 
@@ -58,6 +59,7 @@ def _confirmation(study: Study, results: Results, progress: Any, show: Show) -> 
         if not best(results.trials):
             confirm.waiting.clear()  # the baselines have nothing to be compared with
             return
+        annotate(study, ranking(study, results.trials, results.race))
         chosen = choose(study, results)
         results.relabel(roles(chosen))
         confirm.add(chosen)

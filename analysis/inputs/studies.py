@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from study.config.study_config import PROGRAM, Study
+from study.confirm.chosen import published_seeds
 from study.display.measures import column_name
 from study.files.columns import COLUMNS, SELECTED
 from study.files.configs import config_id
@@ -203,7 +204,9 @@ def planned_runs(folder: StudyFrames) -> int | None:
         return sum(cell.seeds for cell in cells_of(options))
     if options.confirm == 0:
         return 0
-    return int(folder.runs["config"].nunique()) * (options.seeds or 0) or None
+    seeds, fewer = options.seeds or 0, published_seeds(options)
+    roles = folder.runs.groupby("config")["why"].first()
+    return sum(fewer if why == "published" else seeds for why in roles) or None
 
 
 # --------------------------------------------------------------------------------------------------- several studies

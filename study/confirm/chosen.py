@@ -19,7 +19,7 @@ from trainables.config import TrialConfig
 from trainables.data.datasets import EMBEDDED
 from trainables.disk import data_folder
 
-LEAST_SEEDS = 3  # of a published setting, which has half as many as the others: it is shown, not chosen
+LEAST_SEEDS = 3  # of a published setting, so that it can be tested
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def choose(study: Study, results: Results | None = None) -> list[Candidate]:
     wanted = [(f"best-{rank}", values_of(study, row)) for rank, row in enumerate(ranked, 1)]
     wanted += [(name, baseline_values(study, trials, name)) for name in BASELINES]
     named = [(why, trial_config(study, values, seeds[0]), seeds) for why, values in wanted]
-    fewer = seeds[: max(LEAST_SEEDS, len(seeds) // 2)]
+    fewer = seeds[: published_seeds(study)]
     named += [("published", trial_config(study, values, seeds[0]), fewer) for values in published(study)]
     if study.controls:
         named += [(why, config, seeds) for why, config in control_configs(study)]
@@ -53,6 +53,12 @@ def choose(study: Study, results: Results | None = None) -> list[Candidate]:
         if before.why != why:
             found[config_id(config)] = dataclasses.replace(before, why=f"{before.why}, {why}")
     return list(found.values())
+
+
+def published_seeds(study: Study) -> int:
+    """How many of the fresh seeds a published setting has: half, as it is shown and not chosen."""
+    seeds = len(confirm_seeds(study))
+    return min(seeds, max(LEAST_SEEDS, seeds // 2))
 
 
 def published(study: Study) -> list[dict[str, Any]]:

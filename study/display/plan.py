@@ -17,7 +17,7 @@ from search_spaces.describe import describe
 from study.config.budget import format_budget, format_cost
 from study.config.space import share_limits
 from study.config.study_config import Study
-from study.confirm.chosen import LEAST_SEEDS, Candidate, choose, choose_table
+from study.confirm.chosen import Candidate, choose, choose_table, published_seeds
 from study.display.rows import duration
 from study.display.table_plan import table_lines, table_notes, wrapped
 from study.files.timings import known_timing
@@ -111,7 +111,7 @@ def _race_part(study: Study) -> Part:
 def _confirm_part(study: Study) -> Part:
     chosen = choose(study)
     top, seeds = study.confirm or 0, study.seeds or 0
-    fewer = min(seeds, max(LEAST_SEEDS, seeds // 2))
+    fewer = published_seeds(study)
     known = sum(len(each.seeds) * each.config.method.cost * each.config.epochs for each in chosen)
     most = top * seeds * study.per_epoch * study.trial.epochs
     names: dict[str, int] = {}

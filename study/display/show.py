@@ -35,7 +35,7 @@ def show_study(folder: Path | str) -> str:
         parts += _failures([row for row in confirm if row["h"] is None and row["error"]], "seed")
     if trials and (known := _study(study)):
         parts += advice(known, results)
-    missing = _missing(Path(folder), study, trials, confirm)
+    missing = _missing(Path(folder), study, trials, results.race, confirm)
     return "\n\n".join([*parts, *missing])
 
 
@@ -136,13 +136,15 @@ def _failures(rows: list[Row], number: str) -> list[str]:
     return ["\n".join(["failed:", *lines])]
 
 
-def _missing(folder: Path, study: dict[str, Any], trials: list[Row], confirm: list[Row]) -> list[str]:
+def _missing(folder: Path, study: dict[str, Any], trials: list[Row], race: list[Row], confirm: list[Row]) -> list[str]:
     """What this study lacks, compared with a finished one."""
     options, lines = _options(study), []
     ended = sum(row["status"] != "running" for row in trials)
     wanted = options.get("trials")
     if not options.get("table") and wanted and ended < wanted and not options.get("total_budget"):
         lines.append(f"missing: {wanted - ended} of {wanted} trials")
+    if options.get("race") and options.get("confirm") and ended and not any(row["round"] == 2 for row in race):
+        lines.append("missing: the race has not ended")
     if not confirm and (options.get("confirm") or options.get("table")):
         lines.append("missing: no run was evaluated on test images yet")
     if study.get("state") != "finished":

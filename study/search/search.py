@@ -5,6 +5,7 @@ its result before the sampler learns of it: after a kill at any moment, resuming
 and loses nothing. Optuna's file on disk is a copy, mended from them.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from study.files.configs import config_row
 from study.files.ranking import finished
 from study.files.results import Results
 from study.search.halving import Measured
-from study.search.sampling import Direction, Mirror, Proposals, grid_points
+from study.search.sampling import Direction, Mirror, Proposals, grid_points, note
 from study.workers.jobs import Job, Row
 from study.workers.work_folder import base_of
 from trainables.config import TrialConfig
@@ -183,6 +184,20 @@ class Search:
     def config_of(self, values: Row) -> TrialConfig:
         # One seed for all trials: two of them differ in the setting alone.
         return trial_config(self.study, values, self.study.seed)
+
+
+def annotate(study: Study, ranked: Iterable[Row]) -> None:
+    """Note the order of the race in Optuna's copy: optuna-dashboard shows it beside the trials."""
+    assert study.out is not None
+    path = Path(study.out) / "optuna.log"
+    names = ("config", "method", "why", "cost", "mean", "spread", "runs")
+    if path.exists():
+        note(
+            path,
+            path.parent.name,
+            DIRECTIONS[study.objective],
+            [{name: row.get(name) for name in names} for row in ranked],
+        )
 
 
 def full_cost(config: TrialConfig) -> float:

@@ -2,7 +2,10 @@
 
 import dataclasses
 
+import optuna
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 from study.config.make_study import make_study
 from study.config.seeds import confirm_seeds, race_seeds
@@ -141,3 +144,14 @@ def test_marginal_curves_follow_the_surface_and_stay_within_the_budget(tmp_path)
 
 def tells_apart(curve):
     return (curve.mean - curve.half).max() > (curve.mean + curve.half).min()
+
+
+def test_optunas_copy_holds_the_order_of_the_race(tmp_path):
+    study, results, *_ = whole(tmp_path / "s")
+    path = tmp_path / "s" / "optuna.log"
+    (kept,) = optuna.get_all_study_summaries(JournalStorage(JournalFileBackend(str(path))))
+    ranked = ranking(study, results.trials, results.race)
+    assert [each["config"] for each in kept.user_attrs["race"]] == [row["config"] for row in ranked]
+    before = path.read_bytes()
+    phases_of(dataclasses.replace(study, resume=True), Results(tmp_path / "s"))
+    assert path.read_bytes() == before  # what is there is not written again
