@@ -105,7 +105,7 @@ def test_a_cheaper_setting_that_loses_less_than_the_margin_is_named(tmp_path):
         if row["why"] == "mixup":
             results.put_confirm({**row, "h": best[row["seed"]] - 0.1 - row["seed"] / 50})
     assert (
-        f"mixup costs 1N instead of {BEST_COST} and loses less than 0.5 H: the 95 % CI of the loss ends at +0."
+        f"Use mixup alone: it costs 1N instead of {BEST_COST} and loses less than 0.5 H (the 95 % CI of the loss ends at +0."
         in of(tmp_path / "s")
     )
 
