@@ -76,7 +76,7 @@ class Replay:
         return self.log
 
     def trial(self, number):
-        values, _ = self.proposals.ask(number, self.first[number] if number < len(self.first) else None)
+        values = self.proposals.ask(number, self.first[number] if number < len(self.first) else None)
         run = self.table.nearest(values)
         for epoch, h in sorted(run.curve.items()):
             self.proposals.report(number, epoch, h)

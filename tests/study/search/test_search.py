@@ -8,9 +8,11 @@ from optuna.trial import TrialState
 
 from study.config.make_study import make_study
 from study.config.space import space_of
+from study.confirm.chosen import fresh_seeds
 from study.files.results import Results
+from study.search import sampling
 from study.search.sampling import Proposals
-from study.search.search import Search, rungs_so_far
+from study.search.search import REPEATS, Search, rungs_so_far
 from tests.support.study_helpers import Silent, finish, row_of, tiny_study
 
 
@@ -186,6 +188,106 @@ def test_extended_it_goes_on_where_it_ended(tmp_path):
     methods = play(search_of(longer, Results(tmp_path / "s")))
     assert len(methods) == 3
     assert [row["trial"] for row in Results(tmp_path / "s").trials] == list(range(8))
+
+
+def test_tpe_learns_from_all_trials_and_the_gaussian_process_from_a_bounded_number(tmp_path, monkeypatch):
+    study, _ = tiny_study(tmp_path / "s")
+    monkeypatch.setattr(sampling, "GP_LEARNS_FROM", 12)
+    known = {}
+
+    def note(kind):
+        real = kind.sample_relative
+
+        def sample(self, study, trial, space):
+            known[kind] = [each for each in study.get_trials(deepcopy=False) if each.state == TrialState.COMPLETE]
+            return real(self, study, trial, space)
+
+        monkeypatch.setattr(kind, "sample_relative", sample)
+
+    for kind in (optuna.samplers.TPESampler, optuna.samplers.GPSampler):
+        note(kind)
+    for sampler in ("tpe", "gp"):
+        proposals = Proposals(space_of(study), sampler, 0)
+        for number in range(40):
+            proposals.begin(number, proposals._drawn(number, None, "random").params)
+            proposals.tell(number, "finished", [100.0 - number])
+        proposals.draw(40)
+    assert {kind: len(trials) for kind, trials in known.items()} == {
+        optuna.samplers.TPESampler: 40, optuna.samplers.GPSampler: 12,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("methods", ["entprop", "entprop,fast_advprop"])
+def test_a_draw_is_what_optuna_itself_would_propose(tmp_path, methods):
+    study, results = tiny_study(tmp_path / "s", sampler="tpe", trials=14, methods=methods)
+    search = search_of(study, results)
+    while (job := search.next()) is not None:
+        method = method_of(job)
+        finish(search, job, 90.0 - 10 * abs(method.get("k", method.get("p_adv")) - 0.4))
+    optunas = optuna.create_study(direction="maximize", sampler=sampling.make_sampler("tpe", 7919 * 15))
+    optunas.add_trials(search.proposals.study.get_trials(deepcopy=False)[1:])
+    trial = optunas.ask()
+    search.space(trial)
+    assert search.proposals._drawn(14, None, "tpe").params == trial.params
+
+
+def counted(monkeypatch, name, calls):
+    """Note each call of a method of Optuna's study."""
+    real = getattr(optuna.Study, name)
+
+    def noted(*given, **more):
+        calls.append(name)
+        return real(*given, **more)
+
+    monkeypatch.setattr(optuna.Study, name, noted)
+
+
+def test_resuming_asks_a_sampler_for_nothing_but_the_next_proposal(tmp_path, monkeypatch):
+    study, results = tiny_study(tmp_path / "s", sampler="tpe", trials=16)
+    search = search_of(study, results)
+    for _ in range(14):
+        finish(search, job := search.next(), h_of(job))
+    search.next()  # cut off
+    calls = []
+    for name in ("ask", "enqueue_trial", "tell"):
+        counted(monkeypatch, name, calls)
+    again = search_of(study, Results(tmp_path / "s"))
+    assert calls == ["ask", "enqueue_trial", "ask"]  # the blank trial, and the one that was cut off
+    assert len(again.proposals.study.trials) == 16
+
+
+def test_a_setting_that_has_a_trial_is_drawn_anew_and_only_an_exhausted_space_repeats_one_with_another_seed(tmp_path):
+    study, results = tiny_study(tmp_path / "s", sampler="tpe", trials=26, search="n,metric")
+    search = search_of(study, results)
+    for _ in range(9):
+        job = search.next()
+        finish(search, job, 90.0 - abs(method_of(job)["n"] - 3))
+    search.next()  # proposed, and cut off
+    search = search_of(study, Results(tmp_path / "s"))
+    while (job := search.next()) is not None:
+        finish(search, job, 90.0 - abs(method_of(job)["n"] - 3))
+    rows = Results(tmp_path / "s").trials
+    assert len({(row["config"], row["seed"]) for row in rows}) == 26
+    assert len({row["config"] for row in rows[:20]}) == len({row["config"] for row in rows}) == 20
+    assert {row["seed"] for row in rows[:20]} == {study.seed}
+    assert all(row["seed"] >= study.seed + REPEATS for row in rows[20:])
+    assert not {row["seed"] for row in rows} & set(fresh_seeds(study))
+
+
+def test_of_one_setting_each_trial_has_a_seed_of_its_own_also_after_going_on(tmp_path):
+    def seeds(name, cut):
+        study, results = tiny_study(tmp_path / name, methods="mixup", trials=4)
+        search = search_of(study, results)
+        for _ in range(4):
+            job = search.next()
+            if cut:
+                search.on_result(job, row_of(job, 1))
+                search = search_of(study, Results(tmp_path / name))
+                job = search.next()
+            finish(search, job, 80.0)
+        return [(row["seed"], row["status"]) for row in Results(tmp_path / name).trials]
+
+    assert seeds("cut", True) == seeds("whole", False) == [(seed, "finished") for seed in (0, 1000, 1001, 1002)]
 
 
 def test_a_sampler_learns_from_the_best_and_the_latest_of_very_many_trials(tmp_path):
