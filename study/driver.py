@@ -191,6 +191,7 @@ class StudyDriver:
         tuner.run_jobs(
             source, self.workers[key], name=self.name, folder=self.folder / "ray", slots=self.slots,
             max_failures=study.max_failures, scheduler=scheduler, tensorboard=study.tensorboard,
+            trial_timeout=study.trial_timeout, say=self.progress.say,
         )  # fmt: skip
         self.progress.end()
         if not source.complete:

@@ -52,7 +52,7 @@ _GROUPS: dict[str, tuple[str, ...]] = {
     "a published table": ("table", "scale"),
     "where it runs": (
         "out", "address", "storage", "cpus_per_trial", "gpus_per_trial", "trials_per_gpu", "concurrency",
-        "max_failures", "device", "data_root",
+        "max_failures", "trial_timeout", "device", "data_root",
     ),
     "what is shown": ("dry_run", "dashboard", "tensorboard", "quiet"),
 }  # fmt: skip
