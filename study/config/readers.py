@@ -33,7 +33,9 @@ def seconds_or_auto(given: str) -> float | str | None:
 
 def fixed_values(given: str | Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     """Names of hyper-parameters with their values, of a text like weights=sum,n=1."""
-    pairs = given.items() if isinstance(given, Mapping) else [_pair(part) for part in words(given)]
+    pairs = list(given.items()) if isinstance(given, Mapping) else [_pair(part) for part in words(given)]
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise ValueError(f"fix must name each hyper-parameter once, got {given}")
     return tuple((name, _field_value(name, value)) for name, value in pairs)
 
 
