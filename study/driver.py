@@ -16,13 +16,12 @@ import torch
 
 from study.config.space import space_record
 from study.config.study_config import PROGRAM, Study
-from study.confirm.chosen import Candidate, check_images, choose, choose_table, fresh_seeds, roles, size_of
+from study.confirm.chosen import Candidate, check_images, choose, choose_table, ended_of, fresh_seeds, roles, size_of
 from study.confirm.confirm import Confirm
 from study.confirm.search_then_confirm import with_confirmation
-from study.display.measures import measured_text
+from study.display.finished import result_text
 from study.display.progress import Progress
 from study.display.rows import first_line
-from study.display.summary import final_text
 from study.errors import Interrupted, StudyFailed, last_line, reading_input
 from study.files.lock import locked
 from study.files.ranking import best, spent
@@ -154,7 +153,10 @@ class StudyDriver:
 
     def search(self) -> None:
         """All trials, and behind the last ones what the confirmation needs: no worker waits for them to end."""
-        study, config, trials = self.study, self.study.trial, self.results.trials
+        study, config = self.study, self.study.trial
+        if study.retry_failed:
+            self.results.reopen_failed()
+        trials = self.results.trials
         rungs = rung_costs(study.per_epoch, config.epochs) if study.scheduler == "asha" else ()
         halving = Halving(rungs, rungs_so_far(self.results, rungs))
         self.progress.begin("search", study.trials or 0, trials, study.total_budget)
@@ -173,7 +175,7 @@ class StudyDriver:
             groups.setdefault(data_key(each.config), []).append(each)
         self.results.relabel(roles(chosen))
         total, planned = size_of(chosen)
-        self.progress.begin(phase, total, self.results.confirm, planned)
+        self.progress.begin(phase, total, ended_of(self.study, chosen, self.results.confirm), planned)
         for group in groups.values():
             confirm = Confirm(self.study, group, self.results, self.progress)
             source = Watched(confirm, phase, self.gauges.show, 0.0)
@@ -205,9 +207,7 @@ class StudyDriver:
         results, trial, images = self.results, self.study.trial, len(self.splits.train)
         if not self.study.table and (timing := timing_of(trial, images, results.trials, results.confirm)):
             remember_timing(trial, "cuda" if self.gpus else "cpu", timing)
-        if further := measured_text(results.confirm, results.attacks, results.measures):
-            print(further + "\n")
-        print(final_text(self.folder, results.trials, results.confirm))
+        print(result_text(results))
 
     def interrupted(self) -> Interrupted:
         """What to raise after Ctrl-C; the state is written."""

@@ -56,7 +56,9 @@ class Study:
         None, "stop the search once the next trial would exceed C N-epochs, e.g. 500N", read=parse_total, metavar="C"
     )
     scheduler: Literal["none", "asha"] = option(
-        "none", "none: train every trial to its end; asha: stop the worse half at rungs of spent cost"
+        "none",
+        "none: train every trial to its end; asha: stop the worse half at rungs of equal spent cost, never to "
+        "promote it; off by default, as equal spending favours cheap settings",
     )
     sampler: Literal["tpe", "gp", "random", "grid"] | None = option(None, "search algorithm [tpe]")
     validation_corruptions: ValidationCorruptions = option(
@@ -105,6 +107,7 @@ class Study:
     dry_run: bool = option(False, "print the plan and run nothing", switch=True)
     resume: bool = False
     extend: int = 0
+    retry_failed: bool = False
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -232,7 +235,7 @@ class Study:
 
 
 _LISTS = ("given", "methods", "search", "warm_start")  # tuples here, lists in study.json
-MOMENTARY = ("dry_run", "resume", "extend", "quiet")  # of one call, not of the study
+MOMENTARY = ("dry_run", "resume", "extend", "retry_failed", "quiet")  # of one call, not of the study
 # What may differ when a study goes on: where it runs and what is shown, nothing that a result depends on.
 CHANGEABLE = (
     "address", "storage", "cpus_per_trial", "gpus_per_trial", "trials_per_gpu", "concurrency", "max_failures",

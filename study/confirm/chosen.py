@@ -97,6 +97,13 @@ def size_of(chosen: Iterable[Candidate]) -> tuple[int, float]:
     return len(costs), sum(costs)
 
 
+def ended_of(study: Study, chosen: Iterable[Candidate], rows: Iterable[Row]) -> list[Row]:
+    """The rows of these runs that stand: also those that failed, unless they are to be trained again."""
+    planned = {(config_id(each.config), seed) for each in chosen for seed in each.seeds}
+    standing = [row for row in rows if row["h"] is not None or not study.retry_failed]
+    return [row for row in standing if (row["config"], row["seed"]) in planned]
+
+
 def run_name(config: TrialConfig, seed: int) -> str:
     """The name of a run, and of its folder."""
     return f"confirm-{config_id(config)}-{seed}"

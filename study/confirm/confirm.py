@@ -16,7 +16,7 @@ from statistics import median
 from typing import Any
 
 from study.config.study_config import Study
-from study.confirm.chosen import Candidate, run_name, shift_folder
+from study.confirm.chosen import Candidate, ended_of, run_name, shift_folder
 from study.files.configs import config_id, config_row
 from study.files.results import Results
 from study.workers.jobs import Job, Row
@@ -45,7 +45,7 @@ class Confirm:
 
     def add(self, chosen: list[Candidate]) -> None:
         """Add chosen configurations; one that is already there may have got another role."""
-        done = {(row["config"], row["seed"]) for row in self.results.confirm if row["h"] is not None}
+        done = {(row["config"], row["seed"]) for row in ended_of(self.study, chosen, self.results.confirm)}
         new = [each for each in chosen if config_id(each.config) not in self.chosen]
         self.chosen |= {config_id(each.config): each for each in chosen}
         self.proxies |= {each["transfer_from"] for one in new for each in one.measures if "transfer_from" in each}

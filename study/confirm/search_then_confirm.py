@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from study.config.study_config import Study
-from study.confirm.chosen import choose, roles, size_of
+from study.confirm.chosen import choose, ended_of, roles, size_of
 from study.confirm.confirm import Confirm
+from study.files.configs import config_id
 from study.files.ranking import best
 from study.files.results import Results
 from study.papers.baselines import BASELINES
@@ -17,8 +18,8 @@ def with_confirmation(search: Watched, study: Study, results: Results, progress:
     """A study's search followed by its confirmation, which has a progress of its own."""
     assert study.out is not None
     later = progress.beside()
-    later.begin("confirm", 0, results.confirm)
     known = [each for each in choose(study, []) if not (study.dealt and each.why in BASELINES)]  # their rates come last
+    later.begin("confirm", 0, ended_of(study, known, results.confirm))
     confirm = Confirm(study, known, results, later)
 
     def choose_best() -> None:
@@ -27,9 +28,10 @@ def with_confirmation(search: Watched, study: Study, results: Results, progress:
             return
         chosen = choose(study, results.trials)
         results.relabel(roles(chosen))
+        new = [each for each in chosen if config_id(each.config) not in confirm.chosen]
         confirm.add(chosen)
         progress.end()
-        later.take_over(*size_of(chosen))
+        later.take_over(*size_of(chosen), ended_of(study, new, results.confirm))
 
     return SearchThenConfirm(search, Watched(confirm, "confirm", search.show, 0.0), choose_best)
 

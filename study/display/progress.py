@@ -68,9 +68,7 @@ class Progress:
         """A phase of so many runs, of which these rows are there already; `planned` is its cost where it is known."""
         rows = [row for row in done if row.get("status") != "running"]
         self.state = State(phase, total, planned=planned)
-        for row in rows:
-            self._count(row)
-        self.state.spent = sum(spent_of(row) for row in rows)
+        self._count_earlier(rows)
         self.since, self.spent, self.since_then = self.clock(), {}, 0.0
         self.costs = [spent_of(row) for row in rows if row.get("status", "finished") == "finished"]
         self.show()
@@ -79,10 +77,11 @@ class Progress:
         """A further phase, which runs while this one has the live line."""
         return Progress(self.stream, self.quiet, live=False, clock=self.clock)
 
-    def take_over(self, total: int, planned: float) -> None:
-        """The live line is this one's from now on; the time left follows from what happens from now on."""
+    def take_over(self, total: int, planned: float, done: Iterable[Row] = ()) -> None:
+        """The live line is this one's from now on, and the time left; `done` are further rows of earlier calls."""
         self.live, self.since, self.since_then = True, self.clock(), 0.0
         self.state.total, self.state.planned = total, planned
+        self._count_earlier(list(done))
         self.show()
 
     def started(self, name: str) -> None:
@@ -123,6 +122,11 @@ class Progress:
     def _clear(self) -> None:
         if not self.quiet and self.stream.isatty():
             print("\r\033[K", end="", file=self.stream, flush=True)
+
+    def _count_earlier(self, rows: list[Row]) -> None:
+        for row in rows:
+            self._count(row)
+        self.state.spent += sum(spent_of(row) for row in rows)
 
     def _count(self, row: Row) -> None:
         status = row.get("status") or ("failed" if row.get("h") is None else "finished")

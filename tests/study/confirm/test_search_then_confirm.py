@@ -1,6 +1,12 @@
 """A search and its confirmation in one run of workers."""
 
+import io
+
+import pytest
+
+from study.config.make_study import make_study
 from study.confirm.search_then_confirm import with_confirmation
+from study.display.progress import Progress
 from study.files.results import Results
 from study.ray_tune.gauges import StudyGauges
 from study.search.search import Search
@@ -17,7 +23,7 @@ class Beside(Silent):
         super().__init__()
         self.later = Silent()
         self.later.begin = lambda *report_errors: None
-        self.later.take_over = lambda total, planned: setattr(self, "taken_over", (total, planned))
+        self.later.take_over = lambda total, planned, done: setattr(self, "taken_over", (total, planned))
 
     def beside(self):
         return self.later
@@ -106,3 +112,50 @@ def dict_study(study, folder):
     import dataclasses
 
     return dataclasses.replace(study, out=str(folder), resume=True)
+
+
+def test_progress_never_runs_past_its_total_after_more_trials_have_brought_another_best(tmp_path):
+    def play(study, results, h):
+        """The progress of the search and of the confirmation at each moment at which they are shown."""
+        progress = Progress(io.StringIO())
+        rows = results.trials
+        progress.begin("search", study.trials, rows)
+        search = Watched(Search(study, results, progress), "search", StudyGauges("s").show, 0.0)
+        source = with_confirmation(search, study, results, progress)
+        while (job := source.next()) is not None:
+            if job.measure == "all":
+                measured(source, job)
+            else:
+                finish(source, job, h + int(job.name[-1]))  # the last trial is the best
+        return progress.state, source.confirm.source.progress.state
+
+    study, results = tiny_study(tmp_path / "s", trials=4, confirm=1, seeds=2)
+    play(study, results, 60.0)
+    results.update_study(state="finished")
+    longer = make_study(resume=str(tmp_path / "s"), extend=3)
+    search, confirm = play(longer, results, 70.0)  # each new trial is better than the earlier best
+    assert (search.done, search.total) == (7, 7)
+    assert confirm.done == confirm.total < len(results.confirm)
+    assert confirm.spent == pytest.approx(confirm.planned)
+
+
+def test_progress_counts_a_failed_run_once_when_it_is_trained_again(tmp_path):
+    source, *_ = both(tmp_path / "s")
+    while (job := source.next()) is not None:
+        if job.config["method"]["name"] == "mixup":
+            source.on_end(job, None, "out of memory")
+        elif job.measure == "all":
+            measured(source, job)
+        else:
+            finish(source, job, 60.0)
+    study = make_study(resume=str(tmp_path / "s"), retry_failed=True)
+    progress = Progress(io.StringIO())
+    progress.begin("confirm", 0)
+    again = with_confirmation(source.search, study, Results(tmp_path / "s"), progress)
+    trained = []
+    while (job := again.next()) is not None:
+        trained.append(job.config["method"]["name"])
+        measured(again, job)
+    state = again.confirm.source.progress.state
+    assert trained == ["mixup"]
+    assert (state.done, state.failed) == (state.total, 0)

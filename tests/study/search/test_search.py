@@ -327,3 +327,26 @@ def test_rungs_are_found_again_in_the_rows(tmp_path):
     search.on_result(job := search.next(), row_of(job, 1))
     search.on_result(job, row_of(job, 4, 60.0))
     assert rungs_so_far(results, (4.0,)) == [("trial-0000", pytest.approx(4.8), 60.0)]
+
+
+def test_failed_trials_stay_failed_unless_they_are_asked_for_again(tmp_path):
+    study, results = tiny_study(tmp_path / "s", trials=3)
+    search = search_of(study, results)
+    finish(search, search.next(), 70.0)
+    search.on_result(failed := search.next(), row_of(failed, 1))
+    search.on_end(failed, row_of(failed, 1), "out of memory")
+    finish(search, search.next(), 80.0)
+    assert search_of(study, Results(tmp_path / "s")).next() is None
+
+    results = Results(tmp_path / "s")
+    results.reopen_failed()
+    search = search_of(make_study(resume=str(tmp_path / "s"), retry_failed=True), results)
+    again = search.next()
+    assert (again, search.next()) == (failed, None)
+    finish(search, again, 90.0)
+    rows = Results(tmp_path / "s").trials
+    assert [(row["status"], row["val_h"], row["error"]) for row in rows] == [
+        ("finished", 70.0, None), ("finished", 90.0, None), ("finished", 80.0, None),
+    ]  # fmt: skip
+    assert {trial.state for trial in mirrored(tmp_path / "s")} == {TrialState.COMPLETE}
+    assert len(mirrored(tmp_path / "s")) == 3
