@@ -3,6 +3,7 @@
 Importing this takes seconds (torch, Ray, Optuna): `study.run` does so once the options are known to be right.
 """
 
+import dataclasses
 import os
 import re
 import sys
@@ -167,6 +168,7 @@ class StudyDriver:
         if study.confirm:
             source = with_confirmation(source, study, self.results, self.progress)
         self.run_jobs(source, config, CostRungs(halving, self.folder / "rungs.csv") if rungs else None)
+        self.study = dataclasses.replace(study, retry_failed=False)  # what failed again is not tried a third time
 
     def confirm(self, phase: str, chosen: list[Candidate]) -> None:
         """Measure all chosen configurations; data set by data set, so that each is loaded once."""

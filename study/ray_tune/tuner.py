@@ -7,6 +7,7 @@ its jobs are complete after any kill, and a resumed study is a new experiment th
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,10 @@ def error_text(trial: Any) -> str:
     return f"{out_of_memory(first) if 'OutOfMemoryError' in text else first}\n{text}".strip()
 
 
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
 def run_jobs(
     source: Source,
     worker: Any,
@@ -140,7 +145,7 @@ def run_jobs(
     slots: int = 1,
     max_failures: int = 2,
     trial_timeout: float | None = None,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = _to_stderr,
     scheduler: Any = None,
     tensorboard: bool = False,
     reuse: bool = True,
@@ -153,7 +158,7 @@ def run_jobs(
     configure()
     first = FirstFailure()
     searcher = JobSearcher(source, first, slots, max_failures)
-    watchdog = Watchdog(trial_timeout, say)
+    watchdog = Watchdog(trial_timeout, max_failures, say)
     callbacks: list[Any] = [watchdog, ResultForwarder(source, first, searcher, watchdog)]
     if tensorboard:
         callbacks.append(tune.logger.TBXLoggerCallback())

@@ -15,8 +15,8 @@ from study.workers.patience import Patience
 class Watchdog(tune.Callback):
     """Looks at each turn of Tune's loop whether a job is overdue, says so, and kills its worker."""
 
-    def __init__(self, seconds: float | None, say: Callable[[str], None]) -> None:
-        self.patience, self.say = Patience(seconds), say
+    def __init__(self, seconds: float | None, max_failures: int, say: Callable[[str], None]) -> None:
+        self.patience, self.max_failures, self.say = Patience(seconds), max_failures, say
         self.trials: dict[str, Any] = {}  # Tune's trials at work, by the names of their jobs
         self.reasons: dict[str, str] = {}  # why a worker was ended, until its job goes on
 
@@ -31,7 +31,8 @@ class Watchdog(tune.Callback):
             reason = f"no row for {round(limit, 1):g} s (--trial-timeout)"
             self.reasons[name] = reason
             self.patience.forget(job_of(trial.config))
-            self.say(f"{name}  {reason}: its worker is ended, failure {trial.run_metadata.num_failures + 1}")
+            again = trial.run_metadata.num_failures < self.max_failures
+            self.say(f"{name}  {reason}: worker ended, " + ("handed out again" if again else "not handed out again"))
             ray.kill(trial.temporary_state.ray_actor)
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:

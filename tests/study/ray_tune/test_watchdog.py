@@ -62,7 +62,7 @@ def test_a_stuck_worker_is_ended_and_its_job_handed_out_again_until_it_has_faile
     assert {name: error for name, (_, error) in source.ends.items()} == {"once": "", "always": reason, "good": ""}
     assert [row for row in source.rows if row[0] == "once"] == [("once", 1), ("once", 1), ("once", 2)]
     assert lines == [
-        f"once  {reason}: its worker is ended, failure 1",
-        f"always  {reason}: its worker is ended, failure 1",
-        f"always  {reason}: its worker is ended, failure 2",
+        f"once  {reason}: worker ended, handed out again",
+        f"always  {reason}: worker ended, handed out again",
+        f"always  {reason}: worker ended, not handed out again",
     ]
