@@ -1,17 +1,19 @@
-"""How soon each way of searching finds good settings: recorded runs replayed under many seeds, nothing is trained.
+"""What the setting that a study recommends is worth: ways of searching compared at equal cost on simulated surfaces.
 
-    python -m benchmarks.search        # three minutes of two cores; cut off, the same command goes on
-    python -m benchmarks.search --table search-cifar10-instance --limit 1000    # six
+    python -m benchmarks.search                          # the embedded images: 60 surfaces
+    python -m benchmarks.search --table search-cifar10
 
-The table is `results/search-….csv` of `benchmarks.search_table`. A proposal is answered with the recorded run that lies
-nearest to it: a look-up, no fitted surface, so that whatever is found was really measured, noise and all. What a trial
-costs is what the recorded run cost. Trials follow one another, as on one worker.
+A surface is a draw of the true H of all settings, from a Gaussian process over recorded runs (`benchmarks.surfaces`):
+a simulation. Every way of searching sees the same surfaces. `regret` is the true H of the best setting of the surface
+less that of the one that is recommended; differences to the old pick are paired by surface.
 
-`default` is what `python study/run.py` does: the two cheapest published settings first, then TPE. `all published first`
-has the dearer two there as well. `grid` takes the recorded grid in random order. `tpe+asha` stops the worse half at
-rungs of spent cost. A figure is the total of N-epochs until the best finished trial reaches a target, cut off at the
-end of the replay; the interval is that of the mean over seeds (95 %, bootstrap), the ratio to random pairs seeds. A
-target of `gap 90 %` lies at 90 % of the way from the recorded median to the recorded best.
+* published: no search; the four published settings with as many seeds as the cost allows, the best mean wins
+* old pick: two published settings, TPE after five trials, the highest H of one run
+* random, old pick: the same with random proposals
+* race of 6: what `python study/run.py` does: TPE after ten trials, the race, the mean of the process over all runs
+* race of 4: the same with four contenders of the search in place of six, two of which come into the second round
+* random, race of 6: with random proposals
+* oracle: the best of what `race of 6` tried, by its true H
 """
 
 import os
@@ -19,191 +21,152 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
 
 import argparse
-import hashlib
-import json
+import math
 import multiprocessing
-import random
-import statistics
 import tempfile
 from pathlib import Path
+from statistics import fmean, stdev
 
 import numpy as np
 
-from benchmarks.replay import BUDGET, path_of, recorded
 from benchmarks.report import write_report
-from study.config.make_study import make_study
-from study.config.space import PUBLISHED_FIRST, first_proposals, space_of
-from study.search.halving import Halving, rung_costs
+from benchmarks.surfaces import Recorded, Surface, path_of, replayed_study
+from study.config.space import first_proposals, published_values, space_of, trial_config
+from study.confirm.comparisons import interval
+from study.files.configs import config_row
+from study.files.ranking import best
+from study.race.contenders import contenders, finalists, ranking, rounds
+from study.search import sampling
 from study.search.sampling import Proposals
 
-SCHEMES = {  # sampler, how many published settings come first, halving
-    "default": ("tpe", PUBLISHED_FIRST, False),
-    "all published first": ("tpe", 4, False),
-    "tpe": ("tpe", 0, False),
-    "tpe+asha": ("tpe", 0, True),
-    "gp": ("gp", 0, False),
-    "random, published first": ("random", PUBLISHED_FIRST, False),
-    "random": ("random", 0, False),
-    "random+asha": ("random", 0, True),
-    "grid": ("random", 0, False),
-}
-BUDGETS = (50, 100, 200, 300, 400)
+SEARCH, AFTER = 900.0, 450.0  # N-epochs of the search, and at most after it
+OLD_STARTS = 5
+WAYS = ("published", "old pick", "random, old pick", "random, race of 6", "race of 6", "race of 4", "oracle")
+BASELINE_COST = 2.0  # vanilla and mixup run in the race too, at 1N an epoch each
 
 
-class Replay:
-    """One search on a recorded table; `log` holds (N-epochs so far, best H of a finished trial) after each trial."""
+class Simulated:
+    """One study on one surface: rows as trials.csv and race.csv hold them, and what they cost."""
 
-    def __init__(self, scheme, seed, table, folder):
-        sampler, published, halving = SCHEMES[scheme]
-        study = make_study(budget=f"{BUDGET:g}N", trials=1, confirm=0, out=str(folder / "study"))
-        self.table = table
-        self.proposals = Proposals(space_of(study), sampler, seed)
-        self.first = first_proposals(study, published)
-        self.last = None  # trial; of a search that goes on for as long as it may
-        if scheme == "grid":
-            self.first = random.Random(seed).sample(table.settings, len(table.settings))
-            self.last = len(self.first)
-        self.rungs = rung_costs(BUDGET, table.epochs) if halving else ()
-        self.halving = Halving(self.rungs) if halving else None
-        self.log, self.spent, self.best = [], 0.0, 0.0
+    def __init__(self, study, surface):
+        self.study, self.surface = study, surface
+        self.epochs = study.trial.epochs
+        self.trials, self.race, self.spent = [], [], 0.0
 
-    def run(self, limit):
-        number = 0
-        while self.spent < limit and number != self.last:
-            self.trial(number)
-            self.log.append((self.spent, self.best))
-            number += 1
-        return self.log
+    def run(self, config, seed, **more):
+        row = config_row(config)
+        self.spent += row["cost"] * self.epochs
+        h = self.surface.run(row, seed)
+        return {**row, "seed": seed, "status": "finished", "epochs": self.epochs, "val_h": h, "error": None, **more}
 
-    def trial(self, number):
-        values = self.proposals.ask(number, self.first[number] if number < len(self.first) else None)
-        run = self.table.nearest(values)
-        for epoch, h in sorted(run.curve.items()):
-            self.proposals.report(number, epoch, h)
-            if epoch < self.table.epochs and self.stops(number, run.cost, epoch, h):
-                self.spent += epoch * run.cost
-                self.proposals.tell(number, "stopped", [h])
-                return
-        self.spent += self.table.epochs * run.cost
-        self.best = max(self.best, self.table.final(run))
-        self.proposals.tell(number, "finished", [self.table.final(run)])
+    def search(self, sampler, limit):
+        proposals = Proposals(space_of(self.study), sampler, self.study.seed)
+        first = first_proposals(self.study)
+        while self.spent < limit:
+            number = len(self.trials)
+            values = proposals.ask(number, first[number] if number < len(first) else None)
+            row = self.run(trial_config(self.study, values, self.study.seed), self.study.seed, trial=number)
+            self.trials.append(row)
+            proposals.tell(number, "finished", [row["val_h"]])
 
-    def stops(self, number, cost, epoch, h):
-        """Whether halving ends the trial after this epoch."""
-        if self.halving is None or not any((epoch - 1) * cost < rung <= epoch * cost for rung in self.rungs):
-            return False
-        return not self.halving.compare(str(number), epoch * cost, h)
+    def race_on(self):
+        """The two rounds; the baselines cost what they cost, and have no place on the surface."""
+        first, further = rounds(self.study)
+        self.spent += BASELINE_COST * self.epochs
+        for number, (several, seeds) in enumerate(
+            ((lambda: contenders(self.study, self.trials), first),
+             (lambda: finalists(self.study, self.trials, self.race), further)), 1
+        ):  # fmt: skip
+            for each in several():
+                if each.why not in ("vanilla", "mixup"):
+                    self.race += [self.run(each.config, seed, why=each.why, round=number) for seed in seeds]
 
 
-def replay(job):
-    """The log of one search, in a process of its own."""
-    scheme, seed, name, limit = job
+def recommended(way, study, surface, limit):
+    """The row of the setting that a way of searching recommends, what it cost, and the rows that it tried."""
+    found = Simulated(study, surface)
+    if way == "published":
+        rows = [config_row(trial_config(study, values, 0)) for values in published_values(study)]
+        seeds = max(1, int((limit + AFTER) / sum(row["cost"] * found.epochs for row in rows)))
+        means = [fmean(surface.run(row, seed) for seed in range(seeds)) for row in rows]
+        return rows[int(np.argmax(means))], seeds * sum(row["cost"] * found.epochs for row in rows), rows
+    old = way.endswith("old pick")
+    sampling.STARTS = OLD_STARTS if old else NEW_STARTS
+    found.search("random" if way.startswith("random") else "tpe", limit + AFTER if old else limit)
+    if old:
+        return best(found.trials)[0], found.spent, found.trials
+    found.race_on()
+    return ranking(study, found.trials, found.race)[0], found.spent, found.trials
+
+
+NEW_STARTS = sampling.STARTS
+
+
+def simulate(job):
+    """Regrets of all ways on one surface, their costs, and whether they are below the better published setting."""
+    name, number, limit = job
     with tempfile.TemporaryDirectory() as folder:
-        return scheme, seed, Replay(scheme, seed, recorded(name), Path(folder)).run(limit)
+        recorded = Recorded(path_of(name))
+        studies = {size: replayed_study(Path(folder) / "study", seed=number, race=size) for size in (4, 6)}
+        study = studies[6]
+        top = max(surface_of(recorded, study, number).true)
+        published = [config_row(trial_config(study, values, 0)) for values in published_values(study)]
+        found = {}
+        for way in WAYS:
+            surface = surface_of(recorded, study, number)
+            row, cost, tried = recommended(
+                "race of 6" if way == "oracle" else way, studies[4 if "4" in way else 6], surface, limit
+            )
+            value = max(map(surface.value, tried)) if way == "oracle" else surface.value(row)
+            better = max(map(surface.value, (published[0], published[-1])))
+            found[way] = {"regret": float(top - value), "cost": cost, "below": bool(value < better - 1e-9)}
+        return found
 
 
-def replays(name, seeds, limit):
-    """The logs of all searches by scheme, seed for seed; those that an earlier call ended are read from runs/."""
-    content = hashlib.sha256(path_of(name).read_bytes() + repr(SCHEMES).encode()).hexdigest()[:8]
-    kept = Path("runs") / f"{name}-{content}-{limit:g}.jsonl"
-    kept.parent.mkdir(exist_ok=True)
-    lines = kept.read_text().splitlines() if kept.exists() else []
-    found = {(scheme, seed): log for scheme, seed, log in map(json.loads, lines)}
-    every = [(scheme, seed) for seed in range(seeds) for scheme in SCHEMES]
-    jobs = [(*each, name, limit) for each in every if each not in found]
-    with multiprocessing.get_context("spawn").Pool() as pool, open(kept, "a") as file:
-        for scheme, seed, log in pool.imap_unordered(replay, jobs):
-            found[scheme, seed] = log
-            print(json.dumps([scheme, seed, log]), file=file, flush=True)
-    return {scheme: [found[scheme, seed] for seed in range(seeds)] for scheme in SCHEMES}
+def surface_of(recorded, study, number):
+    """The same surface, seeds and noise each time."""
+    return Surface(recorded, study, number)
 
 
-def reached(log, target, limit):
-    """The N-epochs after which the best reached the target, at most the limit."""
-    return next((min(spent, limit) for spent, best in log if best >= target), limit)
-
-
-def best_at(log, budget):
-    """The best H of the trials that had ended within the budget; None before the first."""
-    ended = [best for spent, best in log if spent <= budget]
-    return ended[-1] if ended and ended[-1] else None
-
-
-def interval(values, rng):
-    """The 95 % interval of the mean of each row's ratio or value, by resampling seeds."""
-    values = np.asarray(values, dtype=float)
-    picks = rng.integers(len(values), size=(4000, len(values)))
-    means = values[picks].mean(axis=1)
-    means = means if values.ndim == 1 else means[:, 0] / means[:, 1]
-    return [float(edge) for edge in np.quantile(means, (0.025, 0.975))]
-
-
-def targets_of(table):
-    """What is to be reached, by name."""
-    finals = [table.final(run) for run in table.runs.values()]
-    best, middle = max(finals), statistics.median(finals)
-    gaps = {f"gap {part} %": middle + part / 100 * (best - middle) for part in (50, 75, 90, 100)}
-    return {"99 % of the best": 0.99 * best, **gaps}
-
-
-def summary(logs, targets, limit):
-    """For each scheme and target: the mean cost, the share of seeds that got there, and the ratio to random."""
-    rng, found = np.random.default_rng(0), {}
-    costs = {scheme: {name: [reached(log, target, limit) for log in several] for name, target in targets.items()}
-             for scheme, several in logs.items()}  # fmt: skip
-    for scheme, by_target in costs.items():
-        found[scheme] = {}
-        for name, values in by_target.items():
-            pairs = list(zip(values, costs["random"][name], strict=True))
-            found[scheme][name] = {
-                "mean": statistics.mean(values), "interval": interval(values, rng),
-                "reached": sum(value < limit for value in values) / len(values),
-                "ratio": sum(a for a, _ in pairs) / sum(b for _, b in pairs), "ratio_interval": interval(pairs, rng),
-            }  # fmt: skip
-    return found
-
-
-def text_of(found, targets, at_budget, whole_grid):
-    lines = [
-        f"The whole grid costs {whole_grid:,.0f} N-epochs. Below: N-epochs until a target is reached, mean and 95 %"
-    ]
-    lines += ["interval over seeds, the share of seeds that reached it, and × the ratio to random.", ""]
-    lines += ["| scheme | " + " | ".join(f"{name}: {target:.2f}" for name, target in targets.items()) + " |"]
-    lines += ["| --- |" + " --- |" * len(targets)]
-    for scheme, by_target in found.items():
-        cells = [
-            f"{each['mean']:.0f} ({each['interval'][0]:.0f}–{each['interval'][1]:.0f}), {each['reached']:.0%}, "
-            f"× {each['ratio']:.2f} ({each['ratio_interval'][0]:.2f}–{each['ratio_interval'][1]:.2f})"
-            for each in by_target.values()
-        ]
-        lines.append(f"| {scheme} | " + " | ".join(cells) + " |")
-    lines += ["", "Best H after so many N-epochs, mean over seeds:", ""]
-    lines += ["| scheme | " + " | ".join(f"{budget}" for budget in BUDGETS) + " |", "| --- |" + " --- |" * len(BUDGETS)]
-    for scheme, means in at_budget.items():
-        lines.append(f"| {scheme} | " + " | ".join("–" if mean is None else f"{mean:.2f}" for mean in means) + " |")
-    return "\n".join(lines)
+def text_of(found, surfaces):
+    lines = ["| way | regret, H | − old pick | below the better published setting | N-epochs |",
+             "| --- | --- | --- | --- | --- |"]  # fmt: skip
+    for way in WAYS:
+        regrets = [each[way]["regret"] for each in found]
+        paired = interval(each[way]["regret"] - each["old pick"]["regret"] for each in found)
+        below = sum(each[way]["below"] for each in found) / len(found)
+        cost = fmean(each[way]["cost"] for each in found)
+        difference = "" if way == "old pick" else f"{paired.mean:+.2f} ± {paired.half:.2f}"
+        error = 1.96 * stdev(regrets) / math.sqrt(len(regrets))
+        lines.append(f"| {way} | {fmean(regrets):.2f} ± {error:.2f} | {difference} | {below:.0%} | {cost:,.0f} |")
+    return "\n".join(
+        [*lines, "", f"Mean ± 95 % interval over {surfaces} simulated surfaces. The old pick spends on its search what "
+         "the race spends after it."]
+    )  # fmt: skip
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--table", default="search-digits-instance")
-    parser.add_argument("--seeds", type=int, default=50)
-    parser.add_argument("--limit", type=float, default=500, help="N-epochs of a replay [500]")
+    parser.add_argument("--table", default="search-fashion")
+    parser.add_argument("--surfaces", type=int, default=60)
+    parser.add_argument("--limit", type=float, default=SEARCH, help="N-epochs of the search [900]")
     asked = parser.parse_args()
-    table = recorded(asked.table)
-    logs = replays(asked.table, asked.seeds, asked.limit)
-    targets, whole = targets_of(table), sum(run.cost * table.epochs for run in table.runs.values())
-    found = summary(logs, targets, asked.limit)
-    at_budget = {}
-    for scheme, several in logs.items():
-        bests = [[best_at(log, budget) for log in several] for budget in BUDGETS]
-        at_budget[scheme] = [None if None in each else statistics.mean(each) for each in bests]
-    text = text_of(found, targets, at_budget, whole)
+    jobs = [(asked.table, number, asked.limit) for number in range(asked.surfaces)]
+    with multiprocessing.get_context("spawn").Pool() as pool:
+        found = pool.map(simulate, jobs, chunksize=1)
+    recorded = Recorded(path_of(asked.table))
+    text = text_of(found, asked.surfaces)
+    fit = recorded.posterior
+    noise, shift, signal = (fit.unit * math.sqrt(each) for each in (fit.noise, fit.shift, fit.signal))
+    text += (
+        f"\n\nThe process over {len(recorded.h)} recorded runs of {len(recorded.settings)} settings: standard "
+        f"deviation of the settings {signal:.2f}, of a seed's shift {shift:.2f}, of noise {noise:.2f}."
+    )
     print(text)
-    title = f"Searches replayed on {asked.table}.csv: {len(table.runs)} recorded runs, {asked.seeds} seeds"
-    figures = {"settings": vars(asked), "whole_grid": whole, "targets": targets, "cost": found,
-               "budgets": BUDGETS, "best_at": at_budget}  # fmt: skip
-    write_report(asked.table.replace("search-", "search-replay-"), figures, text, title)
+    write_report(
+        f"{asked.table}-ways", {"settings": vars(asked), "surfaces": found}, text,
+        f"Ways of searching on surfaces simulated from {asked.table}.csv",
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 Importing this takes seconds (torch, Ray, Optuna): `study.run` does so once the options are known to be right.
 """
 
-import dataclasses
 import os
 import re
 import sys
@@ -15,25 +14,27 @@ from typing import Any
 
 import torch
 
+from study.config.seeds import confirm_seeds
 from study.config.space import space_record
 from study.config.study_config import PROGRAM, Study
-from study.confirm.chosen import Candidate, check_images, choose, choose_table, ended_of, fresh_seeds, roles, size_of
+from study.confirm.chosen import Candidate, check_images, choose_table, roles, size_of
 from study.confirm.confirm import Confirm
-from study.confirm.search_then_confirm import with_confirmation
 from study.display.finished import result_text
 from study.display.progress import Progress
 from study.display.rows import first_line
 from study.errors import Interrupted, StudyFailed, last_line, reading_input
 from study.files.lock import locked
-from study.files.ranking import best, spent
+from study.files.ranking import best
 from study.files.results import Results, Row
 from study.files.study_json import now, study_record
 from study.files.timings import remember_timing, timing_of
+from study.phases import phases
+from study.race.contenders import rounds
 from study.ray_tune import session, trainable, tuner
 from study.ray_tune.cost_rungs import CostRungs
 from study.ray_tune.gauges import StudyGauges
 from study.search.halving import Halving, rung_costs
-from study.search.search import Search, rungs_so_far
+from study.search.search import rungs_so_far
 from study.workers import gpu_sharing
 from study.workers.datasets import Data, data_key
 from study.workers.jobs import ClusterError
@@ -132,7 +133,7 @@ class StudyDriver:
                     space=space_record(study),
                     device="GPU" if self.gpus else "CPU",
                     data={"source": self.splits.source, "digest": self.splits.digest},
-                    seeds={"trials": study.seed, "proposals": study.seed, "confirm": list(fresh_seeds(study))},
+                    seeds=seeds_of(study),
                 )
             )
         if study.dashboard:
@@ -141,50 +142,34 @@ class StudyDriver:
             self.progress.say(f"trials: optuna-dashboard {self.folder / 'optuna.log'}")
 
     def phases(self, searching: bool, planned: list[Candidate]) -> None:
-        """Search, then confirmation, or the rows of a table."""
-        study = self.study
-        if searching and not study.table:
-            self.search()
-            if not best(self.results.trials):
-                raise StudyFailed(f"no trial finished: {reasons(self.results.trials)}")
-        if study.table:
-            self.confirm("table", planned)
-        elif study.confirm:
-            self.confirm("confirm", choose(study, self.results.trials))
-
-    def search(self) -> None:
-        """All trials, and behind the last ones what the confirmation needs: no worker waits for them to end."""
-        study, config = self.study, self.study.trial
-        if study.retry_failed:
-            self.results.reopen_failed()
-        trials = self.results.trials
-        rungs = rung_costs(study.per_epoch, config.epochs) if study.scheduler == "asha" else ()
-        halving = Halving(rungs, rungs_so_far(self.results, rungs))
-        self.progress.begin("search", study.trials or 0, trials, study.total_budget)
-        search = Search(study, self.results, self.progress, rungs)
-        source: Any = Watched(search, "search", self.gauges.show, spent(trials))
-        if source.finished:
+        """Search, race and confirmation, or the rows of a table."""
+        if self.study.table:
+            self.table(planned)
             return
-        if study.confirm:
-            source = with_confirmation(source, study, self.results, self.progress)
-        self.run_jobs(source, config, CostRungs(halving, self.folder / "rungs.csv") if rungs else None)
-        self.study = dataclasses.replace(study, retry_failed=False)  # what failed again is not tried a third time
+        study = self.study
+        if searching and study.retry_failed:
+            self.results.reopen_failed()
+        rungs = rung_costs(study.per_epoch, study.trial.epochs) if study.scheduler == "asha" else ()
+        halving = Halving(rungs, rungs_so_far(self.results, rungs))
+        source = phases(study, self.results, self.progress, self.gauges.show, rungs, searching)
+        if not source.finished:
+            self.run_jobs(source, study.trial, CostRungs(halving, self.folder / "rungs.csv") if rungs else None)
+        if not best(self.results.trials):
+            raise StudyFailed(f"no trial finished: {reasons(self.results.trials)}")
 
-    def confirm(self, phase: str, chosen: list[Candidate]) -> None:
-        """Measure all chosen configurations; data set by data set, so that each is loaded once."""
+    def table(self, chosen: list[Candidate]) -> None:
+        """Train and measure the rows of a table; data set by data set, so that each is loaded once."""
         groups: dict[Any, list[Candidate]] = {}
         for each in chosen:
             groups.setdefault(data_key(each.config), []).append(each)
         self.results.relabel(roles(chosen))
         total, planned = size_of(chosen)
-        self.progress.begin(phase, total, ended_of(self.study, chosen, self.results.confirm), planned)
-        for group in groups.values():
-            confirm = Confirm(self.study, group, self.results, self.progress)
-            source = Watched(confirm, phase, self.gauges.show, 0.0)
-            if not source.finished:
-                config = group[0].config
-                self.run_jobs(source, config)
-        if phase == "table" and all(row["h"] is None for row in self.results.confirm):
+        self.progress.begin("table", total, planned=planned)
+        several = [(Confirm(self.study, group, self.results, self.progress), group) for group in groups.values()]
+        for confirm, group in several:
+            if not confirm.finished:
+                self.run_jobs(Watched(confirm, "table", self.gauges.show), group[0].config)
+        if all(row["h"] is None for row in self.results.confirm):
             raise StudyFailed(f"no run finished: {reasons(self.results.confirm)}")
 
     def run_jobs(self, source: Any, config: TrialConfig, scheduler: Any = None) -> None:
@@ -209,7 +194,7 @@ class StudyDriver:
         results, trial, images = self.results, self.study.trial, len(self.splits.train)
         if not self.study.table and (timing := timing_of(trial, images, results.trials, results.confirm)):
             remember_timing(trial, "cuda" if self.gpus else "cpu", timing)
-        print(result_text(results))
+        print(result_text(self.study, results))
 
     def interrupted(self) -> Interrupted:
         """What to raise after Ctrl-C; the state is written."""
@@ -235,6 +220,12 @@ class StudyDriver:
     def _resumable(self) -> Path | None:
         """The folder, once it is a study that `--resume` reads."""
         return self.folder if (self.folder / "study.json").is_file() else None
+
+
+def seeds_of(study: Study) -> dict[str, Any]:
+    """The seeds of each phase, as study.json keeps them."""
+    race = [seed for several in rounds(study) for seed in several] if study.race else []
+    return {"trials": study.seed, "proposals": study.seed, "race": race, "confirm": list(confirm_seeds(study))}
 
 
 def gpus_of(study: Study) -> float:

@@ -91,7 +91,7 @@ def conduct(study: Study, searching: bool = True) -> "Results":
     with reading_input():
         if searching and nothing_left(study):
             results = Results(study.out or "")
-            print(result_text(results))
+            print(result_text(study, results))
             return results
     from study.ray_tune.settings import configure
 

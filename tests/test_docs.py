@@ -9,6 +9,9 @@ import pytest
 from study.config.budget import format_cost
 from study.config.cli import build_parser as study_parser
 from study.config.study_config import Study
+from study.confirm.comparisons import paired_test, settings_of
+from study.display.summary import with_interval
+from study.files.results import Results
 from trainables.__main__ import build_parser as training_parser
 from trainables.config import TrialConfig, make_method
 from trainables.evaluate.options import build_parser as evaluation_parser
@@ -94,3 +97,15 @@ def test_no_page_names_a_machine():
     files = subprocess.run(["git", "-C", ROOT, "ls-files", "*.md"], capture_output=True, text=True, check=True)
     for name in files.stdout.split():
         assert not re.search(r"/(home|root|work)/", (ROOT / name).read_text()), name
+
+
+def test_what_is_said_of_the_attack_agrees_with_its_study():
+    text = (ROOT / "docs" / "decisions.md").read_text().partition("(A1, A2)\n")[2].partition("\n## ")[0]
+    rows = Results(ROOT / "results" / "fashion-entprop-epsilon").confirm
+    found = {each.why: each for each in settings_of(rows)}
+    pgd, letter = found["n=5, epsilon=6, alpha=1"], found["n=5, cumulative attack of Algorithm 1"]
+    strong, weak = found["n=1, epsilon=8, alpha=4"], found["n=1, epsilon=1, alpha=1"]
+    assert [with_interval(each.interval()) in text for each in (pgd, letter, strong)] == [True] * 3
+    for ours, theirs in ((pgd, letter), (letter, found["Mixup alone"]), (strong, weak)):
+        difference = paired_test(ours.h, theirs.h).difference
+        assert f"{abs(difference.mean):.2f} ± {difference.half:.2f}" in text

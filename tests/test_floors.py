@@ -88,8 +88,11 @@ LIGHT_STUDY = [
     for name in modules_of("study")
     if not name.startswith(("study.ray_tune.", "study.search."))
     and name.rpartition(".")[2]
-    not in {"driver", "worker", "datasets", "confirm", "search_then_confirm", "gpu_sharing", "work_folder"}
-] + ["study.confirm", "study.ray_tune.settings", "study.search.halving"]
+    not in {
+        "driver", "phases", "worker", "datasets", "confirm", "gpu_sharing", "work_folder", "race", "posterior",
+        "points", "marginal",
+    }
+] + ["study.confirm", "study.race", "study.ray_tune.settings", "study.search.halving"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", [*LIGHT, *LIGHT_STUDY, *modules_of("search_spaces")])
@@ -119,9 +122,11 @@ FLOORS = {
         {"papers"},
         {"config"},
         {"workers"},
-        {"confirm", "search"},
+        {"race", "search"},
+        {"confirm"},
         {"ray_tune"},
         {"display"},
+        {"phases"},
         {"driver"},
         {"run"},
         {"doctor"},

@@ -14,15 +14,13 @@ from study.confirm.comparisons import (
     by_place,
     compare,
     compare_with_baselines,
-    paired_test,
 )
+from study.display.advice import cheapest_equivalent
 from study.display.rows import setting
 from study.display.summary import sentence
 from study.files.ranking import best, finished, spent
 from study.files.results import Row
 from study.papers.baselines import BASELINES
-
-MARGIN = 0.5  # points of H: a smaller loss is taken for none when a cheaper setting is recommended
 
 
 class Answer(NamedTuple):
@@ -51,7 +49,7 @@ def _of_search(folder: StudyFrames, found: Sequence[Setting], top: Setting) -> A
     within = f"Within {format_cost(budget.per_epoch)} an epoch" if budget else "Within its budget"
     details = [f"{mean_text(each, role.capitalize())}." for role, each in roles[1:]]
     details += _verdicts(place, top)
-    details += _cheaper(place, top) + _higher(place, top)
+    details += cheapest_equivalent(place, top) + _higher(place, top)
     missing = [name for method, name in BASELINES.items() if baseline(place, method) is None]
     details += [f"{name.capitalize()} was not confirmed beside it." for name in missing]
     return Answer(f"{within}, the search chose {mean_text(top)}.", tuple(details), tuple(roles))
@@ -112,21 +110,6 @@ def interval_text(found: Interval) -> str:
     if found.half is None:
         return f"{found.mean:.2f} (one seed, no interval)"
     return f"{found.mean:.2f} ± {found.half:.2f} (95 % CI, {found.seeds} seeds)"
-
-
-def _cheaper(place: Sequence[Setting], top: Setting) -> list[str]:
-    """The cheapest setting that loses less than the margin against the best: the one to take if compute is dear."""
-    cheap = [each for each in place if each.row["cost"] < top.row["cost"] - 1e-9]
-    losses = [(each, test.difference) for each in cheap if (test := paired_test(top.h, each.h))]
-    close = [(each, loss) for each, loss in losses if loss.half is not None and loss.high < MARGIN]
-    if not close:
-        return []
-    least, loss = min(close, key=lambda pair: pair[0].row["cost"])
-    costs = [format_cost(round(each.row["cost"], 3)) for each in (least, top)]
-    return [
-        f"{setting(least.row)} costs {costs[0]} instead of {costs[1]} and loses less than {MARGIN} H: "
-        f"the 95 % CI of the loss ends at {loss.high:+.2f}."
-    ]
 
 
 def _higher(place: Sequence[Setting], top: Setting) -> list[str]:

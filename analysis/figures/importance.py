@@ -1,5 +1,6 @@
 """Which hyper-parameter the validation H of a search depends on, by fANOVA and by PED-ANOVA."""
 
+import random
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +10,8 @@ from analysis.figures.style import Drawing, Missing, legend_below, new
 from analysis.inputs.studies import StudyFrames
 from study.files.results import Row
 
-LEAST_TRIALS = 10
+LEAST_TRIALS = 20
+SHUFFLES = 19  # the largest of so many is exceeded by chance once in twenty times
 SEARCHED = ("k", "n", "epsilon", "alpha", "metric", "p_adv", "mixing", "weights", "aux_target")
 
 
@@ -22,6 +24,7 @@ def importance(folder: StudyFrames) -> Drawing:
         raise Missing(f"needs at least {LEAST_TRIALS} finished trials of one method, got {len(several)}")
     searched = folder.options.searched.get(method) if folder.options else None
     shares = importances(several, searched or SEARCHED)
+    floors = noise_floors(several, searched or SEARCHED)
     names = sorted(shares["fANOVA"], key=lambda name: shares["fANOVA"][name])
     figure, (axis,) = new(height=3.0)
     for index, (kind, colour, hatch) in enumerate((("fANOVA", "#0072B2", ""), ("PED-ANOVA", "#E69F00", "////"))):
@@ -36,16 +39,40 @@ def importance(folder: StudyFrames) -> Drawing:
             linewidth=0.5,
             label=kind,
         )
+        for height, name in zip(heights, names, strict=True):
+            label = "by chance in one of 20" if (index, name) == (0, names[0]) else None
+            axis.plot([floors[kind][name]] * 2, [height - 0.19, height + 0.19], color="black", lw=2, label=label)
     axis.set_yticks(range(len(names)), [{"epsilon": "ε", "alpha": "α"}.get(name, name) for name in names])
     axis.set_xlabel("share of importance")
     axis.set_xlim(0, 1)
     legend_below(axis)
     return Drawing(
         figure,
-        f"Of {len(several)} finished trials of {method}, one seed each, so that a part of every share is noise. "
-        "fANOVA: the share of the variance of H over the whole space. PED-ANOVA: how far the best trials differ from "
-        "all others. k is bounded by the budget, so that its share and that of n overlap.",
+        f"{_told(shares, floors)} Of {len(several)} finished trials of {method}, one seed each. The marks are the "
+        f"largest shares after shuffling H {SHUFFLES} times. fANOVA: the share of the variance of H over the whole "
+        "space. PED-ANOVA: how far the best trials differ from all others. k is bounded by the budget, so that its "
+        "share and that of n overlap.",
     )
+
+
+def _told(shares: dict[str, dict[str, float]], floors: dict[str, dict[str, float]]) -> str:
+    names = [name for name in shares["fANOVA"] if all(shares[kind][name] > floors[kind][name] for kind in shares)]
+    listed = ", ".join(names)
+    return f"Above chance by both measures: {listed}." if names else "By both measures, no share is above chance."
+
+
+def noise_floors(rows: list[Row], searched: Sequence[str]) -> dict[str, dict[str, float]]:
+    """The share that each name exceeds once in twenty times where H depends on nothing: of trials with H shuffled."""
+    shuffle, values = random.Random(0), [row["val_h"] for row in rows]
+    found: dict[str, dict[str, float]] = {}
+    for _ in range(SHUFFLES):
+        shuffle.shuffle(values)
+        mixed = [{**row, "val_h": value} for row, value in zip(rows, values, strict=True)]
+        for kind, shares in importances(mixed, searched).items():
+            floor = found.setdefault(kind, {})
+            for name, share in shares.items():
+                floor[name] = max(share, floor.get(name, 0.0))
+    return found
 
 
 def importances(rows: list[Row], searched: Sequence[str] = SEARCHED) -> dict[str, dict[str, float]]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import matplotlib
 
-from analysis.figures import importance, robustness, searches, sensitivity
+from analysis.figures import importance, marginal, robustness, searches, sensitivity
 from analysis.figures.style import STYLE, Drawing, Missing, save
 from analysis.inputs.studies import StudyFrames
 from trainables.options import unknown
@@ -29,6 +29,7 @@ FIGURES: dict[str, Entry] = {
     "selection": Entry("Highest entropy or random selection", sensitivity.selection_curve),
     "space": Entry("The space under the budget", searches.space_map),
     "parallel": Entry("All trials by their hyper-parameters", searches.parallel),
+    "marginal": Entry("What the search says of each hyper-parameter", marginal.marginal),
     "importance": Entry("Which hyper-parameter matters", importance.importance),
     "corruptions": Entry("Accuracy by corruption and severity", robustness.corruption_map),
     "entropy": Entry("Entropy by epoch", robustness.entropies),

@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from study.config.study_config import PROGRAM, Study
+from study.confirm.chosen import published_seeds
 from study.display.measures import column_name
 from study.files.columns import COLUMNS, SELECTED
 from study.files.configs import config_id
@@ -23,7 +24,7 @@ from study.papers import cells_of
 from trainables.config import TrialConfig, make_method, with_recipe
 
 DTYPES: dict[type, str] = {int: "Int64", float: "float64", bool: "boolean", str: "str"}
-FILES = ("trials", "epochs", "confirm", "corruptions", "attacks", "measures")
+FILES = ("trials", "epochs", "race", "confirm", "corruptions", "attacks", "measures")
 IMAGES_OF = "images of "  # before the name of an attack or measure
 PLACE = ("dataset", "model")
 ADDED = ("study", "changes", "table")  # columns of runs that are of a study, not of a run
@@ -40,6 +41,7 @@ class StudyFrames:
     record: dict[str, Any]  # study.json; of several studies, that of the first
     trials: pd.DataFrame
     epochs: pd.DataFrame
+    race: pd.DataFrame
     runs: pd.DataFrame
     corruptions: pd.DataFrame
     selections: pd.DataFrame
@@ -75,7 +77,7 @@ def read_folder(path: Path | str, name: str = "") -> StudyFrames:
     measures, selections = frames["measures"][~counted], _selections(frames["measures"][counted], frames["confirm"])
     runs = _with_measured(frames["confirm"], frames["attacks"], measures, frames["corruptions"])
     found = StudyFrames(
-        name, record, frames["trials"], frames["epochs"], runs, frames["corruptions"],
+        name, record, frames["trials"], frames["epochs"], frames["race"], runs, frames["corruptions"],
         selections, tuple(problems), (folder,), options,
     )  # fmt: skip
     table = options.table if options and options.table else ""
@@ -202,7 +204,9 @@ def planned_runs(folder: StudyFrames) -> int | None:
         return sum(cell.seeds for cell in cells_of(options))
     if options.confirm == 0:
         return 0
-    return int(folder.runs["config"].nunique()) * (options.seeds or 0) or None
+    seeds, fewer = options.seeds or 0, published_seeds(options)
+    roles = folder.runs.groupby("config")["why"].first()
+    return sum(fewer if why == "published" else seeds for why in roles) or None
 
 
 # --------------------------------------------------------------------------------------------------- several studies

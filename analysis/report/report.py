@@ -25,7 +25,7 @@ from study.files.ranking import best, spent
 from trainables.disk import write_atomically
 
 SENSITIVITY = ("k", "n", "epsilon", "metric", "selection")
-FRONT = ("cost", "pareto", "space", "parallel", "importance", "anytime", "rungs")
+FRONT = ("cost", "pareto", "space", "parallel", "marginal", "importance", "anytime", "rungs")
 ROBUSTNESS = ("corruptions", "entropy", "histogram")
 FIRST = ("entprop/16", "entprop/17", "entprop/epsilon", "entprop/8", "entprop/figure4", "entprop/2", "entprop/4")
 TERMS = {

@@ -48,7 +48,7 @@ _GROUPS: dict[str, tuple[str, ...]] = {
         "validation_corruptions",
         "warm_start", "seed",
     ),
-    "the confirmation": ("confirm", "seeds", "controls"),
+    "race and confirmation": ("race", "confirm", "seeds", "controls"),
     "a published table": ("table", "scale"),
     "where it runs": (
         "out", "address", "storage", "cpus_per_trial", "gpus_per_trial", "trials_per_gpu", "concurrency",

@@ -65,8 +65,12 @@ class Study:
         "veils", "what the search sees; imagenet-c: ImageNet-C's four for validation; veils: three veils beside them"
     )
     objective: Literal["h", "pareto"] = option("h", "h: maximize validation H; pareto: trade validation H against cost")
+    race: int | None = option(
+        None, "best settings of the search to train again on validation images beside vanilla, mixup and the cheapest "
+        "published setting, with one new seed, the better half with two more [6; confirm=0: 0]; 0: none", low=0,
+    )  # fmt: skip
     confirm: int | None = option(
-        None, f"top trials to retrain with fresh seeds and test [{EMBEDDED} 1, else 3]; 0: none", low=0
+        None, "settings to retrain with fresh seeds and test: the race's best [1; pareto 3]; 0: none", low=0
     )
     seeds: int | None = option(None, "fresh seeds per confirmed setting or table row [6; table: its own]", low=1)
     controls: bool | None = option(
@@ -139,8 +143,10 @@ class Study:
     def _settle(self) -> None:
         """Defaults that depend on other options."""
         small = self.trial.dataset == EMBEDDED
-        defaults = {"sampler": "tpe", "confirm": 1 if small else 3, "seeds": 6, "controls": not small}
+        defaults = {"sampler": "tpe", "confirm": 1 if self.objective == "h" else 3, "seeds": 6, "controls": not small}
         self._set(**{name: value for name, value in defaults.items() if getattr(self, name) is None})
+        if self.race is None:
+            self._set(race=6 if self.confirm else 0)
 
     def _settle_trials(self) -> None:
         if self.trials is None and self.sampler == "grid":
@@ -213,7 +219,7 @@ class Study:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Study":
         """The study that `as_dict` wrote."""
-        values = {"validation_corruptions": "imagenet-c", **values}  # of studies that are older than the option
+        values = {"validation_corruptions": "imagenet-c", "race": 0, **values}  # of studies older than these options
         known = [f.name for f in dataclasses.fields(cls)]
         for name in values:
             if name not in known:
@@ -260,8 +266,8 @@ def _check_table(study: Study) -> None:
 
 
 _SEARCH_OPTIONS = (
-    "budget", "methods", "search", "fix", "trials", "total_budget", "scheduler", "sampler", "objective", "confirm",
-    "warm_start", "extend",
+    "budget", "methods", "search", "fix", "trials", "total_budget", "scheduler", "sampler", "objective", "race",
+    "confirm", "warm_start", "extend",
 )  # fmt: skip
 
 

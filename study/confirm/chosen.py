@@ -6,16 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from study.config.space import control_configs, published_values, trial_config, values_of
+from study.config.seeds import confirm_seeds
+from study.config.space import control_configs, trial_config, values_of
 from study.config.study_config import Study
-from study.files.configs import config_id, method_of
-from study.files.ranking import best
+from study.files.configs import config_id
+from study.files.results import Results
 from study.papers import cells_of
 from study.papers.baselines import BASELINES
+from study.race.contenders import baseline_values, ranking, searched_published
 from study.workers.jobs import Row
-from trainables.config import TrialConfig, make_method
+from trainables.config import TrialConfig
 from trainables.data.datasets import EMBEDDED
 from trainables.disk import data_folder
+
+LEAST_SEEDS = 3  # of a published setting, so that it can be tested
 
 
 @dataclass(frozen=True)
@@ -28,41 +32,39 @@ class Candidate:
     measures: tuple[Row, ...] = ()  # beside accuracy and corruptions; `transfer_from` holds the name of a run
 
 
-def choose(study: Study, trials: Iterable[Row]) -> list[Candidate]:
-    """What is confirmed after a search; a setting that is there for two reasons is trained once."""
-    seeds = fresh_seeds(study)
-    rows = list(trials)
-    wanted = [(f"best-{rank}", values_of(study, row)) for rank, row in enumerate(best(rows, study.confirm or 0), 1)]
-    wanted += [(name, baseline_values(study, rows, name)) for name in BASELINES]
-    wanted += [("published", values) for values in published(study)]
-    named = [(why, trial_config(study, values, seeds[0])) for why, values in wanted]
+def choose(study: Study, results: Results | None = None) -> list[Candidate]:
+    """What is confirmed after search and race; without results, what is known before them.
+
+    A setting that is there for two reasons is trained once, with the more seeds of the two.
+    """
+    seeds = confirm_seeds(study)
+    trials = results.trials if results else []
+    ranked = ranking(study, trials, results.race)[: study.confirm] if results else []
+    wanted = [(f"best-{rank}", values_of(study, row)) for rank, row in enumerate(ranked, 1)]
+    wanted += [(name, baseline_values(study, trials, name)) for name in BASELINES]
+    named = [(why, trial_config(study, values, seeds[0]), seeds) for why, values in wanted]
+    fewer = seeds[: published_seeds(study)]
+    named += [("published", trial_config(study, values, seeds[0]), fewer) for values in published(study)]
     if study.controls:
-        named += control_configs(study)
+        named += [(why, config, seeds) for why, config in control_configs(study)]
     found: dict[str, Candidate] = {}
-    for why, config in named:
-        key = config_id(config)
-        if key in found:
-            found[key] = dataclasses.replace(found[key], why=f"{found[key].why}, {why}")
-        else:
-            found[key] = Candidate(why, config, seeds)
+    for why, config, these in named:
+        before = found.setdefault(config_id(config), Candidate(why, config, these))
+        if before.why != why:
+            found[config_id(config)] = dataclasses.replace(before, why=f"{before.why}, {why}")
     return list(found.values())
 
 
-def baseline_values(study: Study, trials: list[Row], name: str) -> dict[str, Any]:
-    """A baseline with its defaults, at the learning rate that is best on validation images if rates were searched."""
-    tried = [row for row in trials if row["method"] == name and method_of(row) == make_method(name, {})]
-    return next((values_of(study, row) for row in best(tried)), {"method": name})
+def published_seeds(study: Study) -> int:
+    """How many of the fresh seeds a published setting has: half, as it is shown and not chosen."""
+    seeds = len(confirm_seeds(study))
+    return min(seeds, max(LEAST_SEEDS, seeds // 2))
 
 
 def published(study: Study) -> list[dict[str, Any]]:
-    """Published settings of EntProp and the study's methods; with the embedded images at most two of each, for time."""
-    methods = [name for name in dict.fromkeys(("entprop", *study.methods)) if name not in ("vanilla", "mixup")]
-    return published_values(study, methods, ends_only=study.trial.dataset == EMBEDDED)
-
-
-def fresh_seeds(study: Study) -> tuple[int, ...]:
-    """Seeds that no trial of the search was trained with."""
-    return tuple(study.seed + 1 + i for i in range(study.seeds or 6))
+    """The published settings of the searched methods within the budget; with the embedded images, the cheapest one."""
+    found = searched_published(study)
+    return found[:1] if study.trial.dataset == EMBEDDED else found
 
 
 def choose_table(study: Study) -> list[Candidate]:
@@ -95,13 +97,6 @@ def size_of(chosen: Iterable[Candidate]) -> tuple[int, float]:
     """How many runs these are, and what they cost in N-epochs."""
     costs = [each.config.method.cost * each.config.epochs for each in chosen for _ in each.seeds]
     return len(costs), sum(costs)
-
-
-def ended_of(study: Study, chosen: Iterable[Candidate], rows: Iterable[Row]) -> list[Row]:
-    """The rows of these runs that stand: also those that failed, unless they are to be trained again."""
-    planned = {(config_id(each.config), seed) for each in chosen for seed in each.seeds}
-    standing = [row for row in rows if row["h"] is not None or not study.retry_failed]
-    return [row for row in standing if (row["config"], row["seed"]) in planned]
 
 
 def run_name(config: TrialConfig, seed: int) -> str:

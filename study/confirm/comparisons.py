@@ -85,6 +85,22 @@ def paired_test(ours: BySeed, theirs: BySeed) -> PairedTest | None:
     return PairedTest(found, float(2 * stdtr(found.seeds - 1, -abs(t))))
 
 
+POWER = 0.8  # of a test for which seeds are planned
+
+
+def seeds_to_settle(spread: float, difference: float) -> int:
+    """How many pairs a test needs to find a difference with a power of 80 %; `spread` is that of single pairs."""
+    from scipy.special import stdtrit
+
+    count = LEAST_PAIRS
+    while count < 10_000:
+        reach = float(stdtrit(count - 1, (1 + LEVEL) / 2) + stdtrit(count - 1, POWER))
+        if count >= (reach * spread / difference) ** 2:
+            break
+        count += 1
+    return count
+
+
 def holm(ps: Sequence[float | None]) -> list[float | None]:
     """Holm's adjusted p-values, in the order given; what was not tested stays None and is not counted."""
     tested = sorted((p, index) for index, p in enumerate(ps) if p is not None)

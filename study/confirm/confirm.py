@@ -1,7 +1,7 @@
 """The confirmation: chosen settings are retrained with fresh seeds and evaluated once on held-out test images.
 
-After a search these are the best by validation H, the vanilla and mixup-only baselines and the published settings
-within the budget; a published table is confirmed row by row. For a study that was searched before:
+After search and race these are the best by validation H, the vanilla and mixup-only baselines and the published
+settings within the budget; a published table is confirmed row by row. For a study that was searched before:
 
     python study/run.py confirm runs/DIR --confirm 3 --seeds 6
 
@@ -16,8 +16,9 @@ from statistics import median
 from typing import Any
 
 from study.config.study_config import Study
-from study.confirm.chosen import Candidate, ended_of, run_name, shift_folder
+from study.confirm.chosen import Candidate, run_name, shift_folder
 from study.files.configs import config_id, config_row
+from study.files.ranking import standing
 from study.files.results import Results
 from study.workers.jobs import Job, Row
 from study.workers.work_folder import base_of
@@ -37,6 +38,7 @@ class Confirm:
         self.study, self.results, self.progress = study, results, progress
         self.base = base_of(study.out, study.storage)
         self.chosen: dict[str, Candidate] = {}
+        self.asked: set[tuple[str, int]] = set()  # configuration and seed of every run so far
         self.proxies: set[str] = set()
         self.not_ended: set[str] = set()
         self.waiting: list[tuple[Candidate, int]] = []
@@ -44,13 +46,16 @@ class Confirm:
         self.add(chosen)
 
     def add(self, chosen: list[Candidate]) -> None:
-        """Add chosen configurations; one that is already there may have got another role."""
-        done = {(row["config"], row["seed"]) for row in ended_of(self.study, chosen, self.results.confirm)}
-        new = [each for each in chosen if config_id(each.config) not in self.chosen]
-        self.chosen |= {config_id(each.config): each for each in chosen}
-        self.proxies |= {each["transfer_from"] for one in new for each in one.measures if "transfer_from" in each}
-        runs = [(each, seed) for each in new for seed in each.seeds]
-        self.waiting += [run for run in runs if (config_id(run[0].config), run[1]) not in done]
+        """Add chosen configurations; one that is already there may have got another role or more seeds."""
+        done = standing(self.results.confirm, self.study.retry_failed)
+        for each in chosen:
+            self.proxies |= {measure["transfer_from"] for measure in each.measures if "transfer_from" in measure}
+            key = config_id(each.config)
+            new = [seed for seed in each.seeds if (key, seed) not in self.asked]
+            self.waiting += [(each, seed) for seed in new if (key, seed) not in done]
+            self.progress.earlier(done[key, seed] for seed in new if (key, seed) in done)
+            self.asked |= {(key, seed) for seed in new}
+            self.chosen[key] = each
         names = [run_name(each.config, seed) for each, seed in self.waiting]
         self.not_ended |= set(names) & self.proxies
         self.waiting.sort(
@@ -106,6 +111,7 @@ class Confirm:
             **{name: last.get(name) for name in ("sa", "ra", "ra_source", "h", "ece")},
             "epoch_seconds": median(epochs) if epochs else None,
             "seconds": sum(epochs) + last.get("measuring_s", 0.0),
+            "train_accuracy": last.get("train_accuracy"),
             "error": error or None,
         }
         key = {"config": written["config"], "seed": config.seed}

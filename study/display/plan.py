@@ -4,6 +4,7 @@ The time comes from a vanilla step that was timed on this machine before (`remem
 """
 
 import functools
+import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,10 +17,11 @@ from search_spaces.describe import describe
 from study.config.budget import format_budget, format_cost
 from study.config.space import share_limits
 from study.config.study_config import Study
-from study.confirm.chosen import Candidate, choose, choose_table
+from study.confirm.chosen import Candidate, choose, choose_table, published_seeds
 from study.display.rows import duration
 from study.display.table_plan import table_lines, table_notes, wrapped
 from study.files.timings import known_timing
+from study.race.contenders import FINALS, known_contenders
 from trainables.config import make_method
 from trainables.data.datasets import EMBEDDED, dataset_entry
 from trainables.methods import method_name
@@ -69,6 +71,8 @@ def parts_of(study: Study) -> list[Part]:
     if study.scheduler == "asha":
         note += "; asha stops the worse ones early"
     parts = [Part("search", trials, most, likely, "validation", note)]
+    if study.race and study.confirm:
+        parts.append(_race_part(study))
     return [*parts, _confirm_part(study)] if study.confirm else parts
 
 
@@ -91,19 +95,40 @@ def _cost(method: str, fixed: Mapping[str, Any], n: int) -> float:
     return make_method(method, {**fixed, "n": n}).cost
 
 
+def _race_part(study: Study) -> Part:
+    known = known_contenders(study)
+    best = min(study.race or 0, study.trials or 0)
+    finals = FINALS * math.ceil((study.race or 0) / 2)
+    names = ", ".join(each.why if each.why != "published" else "the cheapest published setting" for each in known)
+    note = f"the best {best} of the search, {names} with one new seed; the better {finals // FINALS} with {FINALS} more"
+    cost = sum(each.config.method.cost for each in known)
+    most, likely = (
+        study.trial.epochs * (cost + (best + finals) * each) for each in (study.per_epoch, mean_cost(study))
+    )
+    return Part("race", len(known) + best + finals, most, likely, "validation", note)
+
+
 def _confirm_part(study: Study) -> Part:
-    chosen = choose(study, [])
+    chosen = choose(study)
     top, seeds = study.confirm or 0, study.seeds or 0
+    fewer = published_seeds(study)
     known = sum(len(each.seeds) * each.config.method.cost * each.config.epochs for each in chosen)
     most = top * seeds * study.per_epoch * study.trial.epochs
     names: dict[str, int] = {}
     for each in chosen:
         names[each.why] = names.get(each.why, 0) + 1
     listed = ", ".join(f"{count} {why}" if count > 1 else why for why, count in names.items())
-    best = "the best" if top == 1 else f"the best {top}"
+    best = "the winner" if top == 1 else f"the best {top}"
     runs = top * seeds + sum(len(each.seeds) for each in chosen)
     likely = top * seeds * mean_cost(study) * study.trial.epochs
-    return Part("confirm", runs, known + most, known + likely, "test", f"{best}, {listed}, with {seeds} fresh seeds")
+    return Part(
+        "confirm",
+        runs,
+        known + most,
+        known + likely,
+        "test",
+        f"{best}, {listed}; {seeds} fresh seeds, {fewer} of published settings",
+    )
 
 
 def _table_part(study: Study) -> Part:
@@ -184,7 +209,7 @@ def plan_text(study: Study, slots: int | None = None) -> str:
     """The plan that `--dry-run` prints, with so many runs at once, by default as many as this machine has room for."""
     at_once = slots or slots_here(study)
     parts = parts_of(study)
-    lines = _what(study) + [f"{part.name:<9}{_amount([part])}; {part.note}" for part in parts]
+    lines = _what(study) + [line for part in parts for line in wrapped(part.name, f"{_amount([part])}; {part.note}")]
     lines += [f"{'in all':<9}{_amount(parts)}"] if len(parts) > 1 else []
     lines.append(_time_line(study, at_once))
     lines.append(f"{'disk':<9}at most {_size(estimated_bytes(study))} in {study.out}, checkpoints with it")

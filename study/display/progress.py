@@ -13,7 +13,7 @@ from statistics import fmean
 from typing import TextIO
 
 from study.config.budget import format_cost
-from study.display.rows import confirmed_line, duration, ended_line, setting, spent_of
+from study.display.rows import duration, ended_line, setting, spent_of
 from study.files.ranking import best
 from study.files.results import Row
 
@@ -68,20 +68,27 @@ class Progress:
         """A phase of so many runs, of which these rows are there already; `planned` is its cost where it is known."""
         rows = [row for row in done if row.get("status") != "running"]
         self.state = State(phase, total, planned=planned)
-        self._count_earlier(rows)
+        self.earlier(rows)
         self.since, self.spent, self.since_then = self.clock(), {}, 0.0
         self.costs = [spent_of(row) for row in rows if row.get("status", "finished") == "finished"]
         self.show()
 
-    def beside(self) -> "Progress":
-        """A further phase, which runs while this one has the live line."""
-        return Progress(self.stream, self.quiet, live=False, clock=self.clock)
+    def beside(self, phase: str) -> "Progress":
+        """A further phase, some of which runs while this one has the live line."""
+        later = Progress(self.stream, self.quiet, live=False, clock=self.clock)
+        later.begin(phase, 0)
+        return later
 
-    def take_over(self, total: int, planned: float, done: Iterable[Row] = ()) -> None:
-        """The live line is this one's from now on, and the time left; `done` are further rows of earlier calls."""
+    def earlier(self, rows: Iterable[Row]) -> None:
+        """Count runs of this phase that had ended before this call."""
+        for row in rows:
+            self._count(row)
+            self.state.spent += spent_of(row)
+
+    def take_over(self, total: int, planned: float) -> None:
+        """The live line is this one's from now on; the time left follows from what happens from now on."""
         self.live, self.since, self.since_then = True, self.clock(), 0.0
         self.state.total, self.state.planned = total, planned
-        self._count_earlier(list(done))
         self.show()
 
     def started(self, name: str) -> None:
@@ -100,7 +107,7 @@ class Progress:
         self._count(row)
         if row.get("status", "finished") == "finished":
             self.costs.append(spent_of(row))
-        self.say(ended_line(row) if "status" in row else confirmed_line(row))
+        self.say(ended_line(row))
 
     def say(self, line: str) -> None:
         """A line that stays."""
@@ -123,17 +130,13 @@ class Progress:
         if not self.quiet and self.stream.isatty():
             print("\r\033[K", end="", file=self.stream, flush=True)
 
-    def _count_earlier(self, rows: list[Row]) -> None:
-        for row in rows:
-            self._count(row)
-        self.state.spent += sum(spent_of(row) for row in rows)
-
     def _count(self, row: Row) -> None:
-        status = row.get("status") or ("failed" if row.get("h") is None else "finished")
+        value = row.get("val_h") if "round" in row else row.get("h")
+        status = row.get("status") or ("failed" if value is None else "finished")
         self.state.done += 1
         self.state.failed += status == "failed"
         self.state.stopped += status == "stopped"
-        if "val_h" in row:
+        if "status" in row:
             self.state.best = next(iter(best([each for each in (self.state.best, row) if each])), None)
 
     def _seconds_left(self) -> float | None:

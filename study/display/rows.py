@@ -38,11 +38,17 @@ def _option(name: str, value: Any) -> str:
 
 
 def ended_line(row: Row) -> str:
-    """One line for a trial that ended."""
+    """One line for a run that ended: a trial, a run of the race, or a confirmed one."""
+    if "status" in row:
+        return _trial_line(row)
+    return _run_line("race", row, "val_") if "round" in row else _run_line("confirm", row, "")
+
+
+def _trial_line(row: Row) -> str:
     cost = f"{format_cost(round(row['cost'], 3))} × {row['epochs'] or 0}"
     head = f"trial {row['trial']:>3}  {setting(row)}  {cost}  {_seconds(row['seconds'])}"
     if row["status"] == "finished":
-        return f"{head}  H {points(row['val_h'])} (SA {points(row['val_sa'])}, RA {points(row['val_ra'])})"
+        return f"{head}  {_measured(row, 'val_')}"
     if row["status"] == "stopped":
         reached = "" if row["val_h"] is None else f" at H {points(row['val_h'])}"
         return f"{head}  stopped after epoch {row['epochs']}{reached}"
@@ -51,12 +57,16 @@ def ended_line(row: Row) -> str:
     return f"{head}  running"
 
 
-def confirmed_line(row: Row) -> str:
-    """One line for a confirmed run that ended."""
-    head = f"confirm  {row['why']}  {setting(row)}  seed {row['seed']}  {_seconds(row['seconds'])}"
-    if row["h"] is None:
+def _run_line(phase: str, row: Row, prefix: str) -> str:
+    head = f"{phase}  {row['why']}  {setting(row)}  seed {row['seed']}  {_seconds(row['seconds'])}"
+    if row[f"{prefix}h"] is None:
         return f"{head}  failed: {first_line(row['error'])}"
-    return f"{head}  H {points(row['h'])} (SA {points(row['sa'])}, RA {points(row['ra'])})"
+    return f"{head}  {_measured(row, prefix)}"
+
+
+def _measured(row: Row, prefix: str) -> str:
+    h, sa, ra = (points(row[f"{prefix}{name}"]) for name in ("h", "sa", "ra"))
+    return f"H {h} (SA {sa}, RA {ra})"
 
 
 def first_line(error: str | None) -> str:

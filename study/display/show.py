@@ -4,11 +4,12 @@ import datetime
 from pathlib import Path
 from typing import Any
 
-from study.config.study_config import PROGRAM
+from study.config.study_config import PROGRAM, Study
 from study.confirm.comparisons import settings_of
+from study.display.advice import advice
 from study.display.measures import measured_text
 from study.display.rows import duration, ended_line, first_line, setting
-from study.display.summary import confirmed_chart, confirmed_table, counts_line, front_table, verdict
+from study.display.summary import confirmed_chart, confirmed_table, counts_line, verdict
 from study.files.aligned import aligned
 from study.files.ranking import best
 from study.files.results import Results, Row
@@ -23,6 +24,7 @@ def show_study(folder: Path | str) -> str:
     if trials:
         parts.append(counts_line(trials))
         parts += _trials(trials)
+        parts += _race(results.race)
     elif not _options(study).get("table"):
         parts.append("no trial has started yet")
     if confirm:
@@ -31,7 +33,9 @@ def show_study(folder: Path | str) -> str:
             None, [confirmed_table(confirm), confirmed_chart(confirm), further, "\n".join(verdict(confirm))]
         )
         parts += _failures([row for row in confirm if row["h"] is None and row["error"]], "seed")
-    missing = _missing(Path(folder), study, trials, confirm)
+    if trials and (known := _study(study)):
+        parts += advice(known, results)
+    missing = _missing(Path(folder), study, trials, results.race, confirm)
     return "\n\n".join([*parts, *missing])
 
 
@@ -98,12 +102,26 @@ def _options(study: dict[str, Any]) -> dict[str, Any]:
     return options if isinstance(options, dict) else {}
 
 
+def _study(record: dict[str, Any]) -> Study | None:
+    """The study of a record; None where its options are no longer those that a study writes."""
+    try:
+        return Study.from_dict(_options(record))
+    except ValueError:
+        return None
+
+
+def _race(race: list[Row]) -> list[str]:
+    if not race:
+        return []
+    lines = [f"  {ended_line(row)}" for row in sorted(race, key=lambda row: (row["round"], row["why"]))]
+    return ["\n".join(["race on validation images:", *lines])]
+
+
 def _trials(trials: list[Row]) -> list[str]:
     parts = []
     top = best(trials, 5)
     if top:
         parts.append("\n".join(["best trials by validation H:", *(f"  {ended_line(row)}" for row in top)]))
-        parts.append(front_table(trials))
     running = [row for row in trials if row["status"] == "running"]
     if running:
         lines = [f"  trial {row['trial']:>3}  {setting(row)}  epoch {row['epochs'] or 0}" for row in running]
@@ -118,13 +136,15 @@ def _failures(rows: list[Row], number: str) -> list[str]:
     return ["\n".join(["failed:", *lines])]
 
 
-def _missing(folder: Path, study: dict[str, Any], trials: list[Row], confirm: list[Row]) -> list[str]:
+def _missing(folder: Path, study: dict[str, Any], trials: list[Row], race: list[Row], confirm: list[Row]) -> list[str]:
     """What this study lacks, compared with a finished one."""
     options, lines = _options(study), []
     ended = sum(row["status"] != "running" for row in trials)
     wanted = options.get("trials")
     if not options.get("table") and wanted and ended < wanted and not options.get("total_budget"):
         lines.append(f"missing: {wanted - ended} of {wanted} trials")
+    if options.get("race") and options.get("confirm") and ended and not any(row["round"] == 2 for row in race):
+        lines.append("missing: the race has not ended")
     if not confirm and (options.get("confirm") or options.get("table")):
         lines.append("missing: no run was evaluated on test images yet")
     if study.get("state") != "finished":

@@ -1,11 +1,10 @@
-"""The final text of a study: confirmed settings with intervals, the Pareto front, and the verdict in words."""
+"""The final text of a study: confirmed settings with intervals, and the answer in words."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 from study.config.budget import format_cost
-from study.config.study_config import PROGRAM
+from study.config.study_config import PROGRAM, Study
 from study.confirm.comparisons import (
     HIGHER,
     LEAST_PAIRS,
@@ -20,11 +19,12 @@ from study.confirm.comparisons import (
     paired_test,
     settings_of,
 )
+from study.display.advice import advice, alike, recommended
 from study.display.chart import Bar, interval_chart
-from study.display.rows import points, setting, spent_of
+from study.display.rows import setting, spent_of
 from study.files.aligned import aligned
-from study.files.ranking import finished, front
-from study.files.results import Row
+from study.files.ranking import finished
+from study.files.results import Results, Row
 from study.papers.baselines import BASELINES
 
 
@@ -82,13 +82,8 @@ def _order(found: Setting) -> tuple[str, str, bool]:
     return found.row["dataset"], found.row["model"], not found.why.startswith("best")
 
 
-def _alike(found: Iterable[Setting], beside: Setting) -> list[Setting]:
-    """The settings of one data set, network, rate and length that may be compared."""
-    return [each for each in found if each.place == beside.place and not each.control]
-
-
 def _difference_cell(found: Sequence[Setting], method: str, each: Setting) -> str:
-    other = baseline(_alike(found, each), method)
+    other = baseline(alike(found, each), method)
     test = paired_test(each.h, other.h) if other and other is not each else None
     return with_interval(test.difference, signed=True) if test else ""
 
@@ -99,18 +94,21 @@ def with_interval(found: Interval, signed: bool = False) -> str:
     return mean if found.half is None else f"{mean} ± {found.half:.2f}"
 
 
-def verdict(rows: Iterable[Row]) -> list[str]:
-    """Whether the best setting is above vanilla, above mixup alone, and above both under each control."""
+def verdict(rows: Iterable[Row], budget: float | None = None) -> list[str]:
+    """What is recommended, and whether it is above vanilla, above mixup alone, and above both under each control."""
     found = settings_of(rows)
-    top = next((each for each in found if each.why.startswith("best-1")), None)
+    top = recommended(found)
     if top is None:
         return []
-    group = _alike(found, top)
+    group = alike(found, top)
     compared = {id(each.baseline): each.judged for each in compare_with_baselines(group) if each.setting is top}
     named = [(name, baseline(group, method)) for method, name in BASELINES.items()]
-    lines = [_compared(top, name, other, compared) for name, other in named]
+    within = f" within {format_cost(budget)} an epoch" if budget else ""
+    mean = top.interval()
+    lines = [f"Recommended{within}: {_name(top).partition(': ')[2]}" + (f", H {with_interval(mean)}." if mean else ".")]
+    lines += [_compared(top, name, other, compared) for name, other in named]
     controls = compare_with_controls(top, found)
-    return lines + [sentence(each.judged, "The best setting", control_name(each.baseline)) for each in controls]
+    return lines + [sentence(each.judged, "It", control_name(each.baseline)) for each in controls]
 
 
 def control_name(found: Setting) -> str:
@@ -120,10 +118,10 @@ def control_name(found: Setting) -> str:
 
 def _compared(top: Setting, name: str, other: Setting | None, compared: Mapping[int, Judged]) -> str:
     if other is top:
-        return f"The best setting found is {name} itself."
+        return f"It is {name} itself."
     if id(other) not in compared:
-        return f"{name} was not confirmed beside the best setting."
-    return sentence(compared[id(other)], "The best setting", name)
+        return f"{name} was not confirmed beside it."
+    return sentence(compared[id(other)], "It", name)
 
 
 def sentence(found: Judged, subject: str, name: str) -> str:
@@ -144,18 +142,6 @@ def sentence(found: Judged, subject: str, name: str) -> str:
     return f"{subject} {verb} {name}: {numbers}, p = {found.p:.2g} (paired t test over {seeds}, {found.family})."
 
 
-def front_table(trials: Iterable[Row]) -> str:
-    """The Pareto front of validation H and cost, over trials of full length, as a table."""
-    rows = front(trials)
-    if not rows:
-        return "no trial has finished yet"
-    lines: list[tuple[str, ...]] = [("validation H by cost", "cost", "work", "H", "SA", "RA")]
-    for row in rows:
-        measured = (points(row[name]) for name in ("val_h", "val_sa", "val_ra"))
-        lines.append((setting(row), format_cost(round(row["cost"], 3)), work_cell(row), *measured))
-    return aligned(lines, numbers=True)
-
-
 def counts_line(trials: Iterable[Row]) -> str:
     """The number of trials by status, and their cost."""
     rows = list(trials)
@@ -164,18 +150,30 @@ def counts_line(trials: Iterable[Row]) -> str:
     return f"{len(rows)} trials: {named or 'none'}; spent {format_cost(round(sum(spent_of(row) for row in rows), 1))}"
 
 
-def final_text(folder: Path | str, trials: list[Row], confirm: list[Row]) -> str:
-    """The final text of a study: the confirmed table, the front, the files and the next commands."""
+def runs_lines(results: Results) -> list[str]:
+    """The number of runs of race and confirmation, and their cost."""
+    several = (("race", results.race), ("confirmation", results.confirm))
+    return [
+        f"{name}: {len(rows)} runs; spent {format_cost(round(sum(spent_of(row) for row in rows), 1))}"
+        for name, rows in several
+        if rows
+    ]
+
+
+def final_text(study: Study, results: Results) -> str:
+    """The final text of a study: the confirmed table, the answer, the files and the next commands."""
+    trials, confirm, folder = results.trials, results.confirm, results.folder
     parts = []
     if confirm:
         title = "On test images and the 15 corruptions, mean ± 95 % CI over seeds; differences in H, paired by seed:"
         parts += [title, "\n".join([confirmed_table(confirm), *ra_sources(confirm)]), confirmed_chart(confirm)]
-        parts.append("\n".join(verdict(confirm)))
+        parts.append("\n".join(verdict(confirm, study.per_epoch if study.budget else None)))
     if trials:
-        parts += [front_table(trials), counts_line(trials)]
+        parts += advice(study, results)
+        parts.append("\n".join([counts_line(trials), *runs_lines(results)]))
         short = sum(row["status"] == "finished" for row in trials) - len(finished(trials))
         parts += [f"{short} finished trials had fewer epochs than the others and are not ranked"] if short else []
-    files = sorted(path.name for path in Path(folder).glob("*.csv"))
+    files = sorted(path.name for path in folder.glob("*.csv"))
     parts.append(f"all files are in {folder}: {', '.join(['study.json', *files])}")
     more = f"   or: {PROGRAM} --resume {folder} --extend 24" if trials else ""
     parts.append(f"next: {PROGRAM} show {folder}{more}")

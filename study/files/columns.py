@@ -49,6 +49,11 @@ _VALIDATION = (
     Column("val_h", float, "harmonic mean of val_sa and val_ra: what the search raises"),
 )
 
+_TRAINED = Column(
+    "train_accuracy", float, "accuracy on the training images as seen by the main norms in the last epoch, in percent"
+)
+_ERROR = Column("error", str, "of a run that failed: the traceback, its lines divided by \\n")
+
 COLUMNS: dict[str, tuple[Column, ...]] = {
     "trials": (
         Column("trial", int, "number of the trial, in the order of proposal, from 0"),
@@ -83,6 +88,21 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         _COST[1],
         Column("seconds", float, "of this epoch, with validation"),
     ),
+    "race": (
+        _CONFIG,
+        *_METHOD,
+        Column("why", str, "search: among its best; vanilla, mixup, published: contenders in any case"),
+        Column("round", int, "1: all contenders; 2: the better half"),
+        Column("lr", float, "peak learning rate"),
+        _SEED,
+        Column("epochs", int, "epochs done"),
+        *_COST,
+        Column("spent", float, "nominal cost of the epochs done, in N-epochs"),
+        Column("seconds", float, "training and validation, without waiting"),
+        _TRAINED,
+        *_VALIDATION,
+        _ERROR,
+    ),
     "confirm": (
         _CONFIG,
         *_METHOD,
@@ -101,7 +121,8 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("ece", float, "expected calibration error on clean test images, in percent"),
         Column("epoch_seconds", float, "an epoch's training and validation, median over the epochs"),
         Column("seconds", float, "training and measuring, without waiting"),
-        Column("error", str, "of a run that failed: the traceback, its lines divided by \\n"),
+        _TRAINED,
+        _ERROR,
     ),
     "corruptions": (
         _CONFIG,
@@ -131,6 +152,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
 KEYS: dict[str, tuple[str, ...]] = {
     "trials": ("trial",),
     "epochs": ("trial", "epoch"),
+    "race": ("config", "seed"),
     "confirm": ("config", "seed"),
     "corruptions": ("config", "seed", "norm", "corruption", "severity"),
     "attacks": ("config", "seed", "attack"),

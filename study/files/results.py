@@ -18,6 +18,7 @@ from trainables.options import unknown
 
 NEEDED = {  # columns that no row leaves empty, beside its keys
     "trials": ("method", "status", "cost"),
+    "race": ("method", "why", "cost"),
     "confirm": ("method", "why", "dataset", "model", "cost"),
 }
 EARLIER = "earlier best"  # the role of a configuration that was among the best before there were more trials
@@ -45,6 +46,10 @@ class Results:
         return sorted(self.table("epochs").rows(), key=lambda row: (row["trial"], row["epoch"]))
 
     @property
+    def race(self) -> list[Row]:
+        return self._checked("race")
+
+    @property
     def confirm(self) -> list[Row]:
         return self._checked("confirm")
 
@@ -67,6 +72,7 @@ class Results:
         for name in COLUMNS:
             self.table(name).rows()
             self.table(name).check_header()
+        self._checked("race")
         self._checked("confirm")
         for row in self.trials:
             if row["status"] == "finished" and row["val_h"] is None:
@@ -102,6 +108,10 @@ class Results:
     def add_epoch(self, row: Mapping[str, Any]) -> None:
         """Add an epoch of a trial; a repeated one replaces the first."""
         self._put("epochs", [row])
+
+    def put_race(self, row: Mapping[str, Any]) -> None:
+        """Add a run of the race, or replace the one of that configuration and seed."""
+        self._put("race", [row])
 
     def put_confirm(self, row: Mapping[str, Any]) -> None:
         """Add a seed of a confirmed configuration, or replace it."""

@@ -28,7 +28,7 @@ STUDY_ENTRIES: dict[str, Entry] = {
     "host": Entry((dict,), "name, system and number of cores of the machine that led the study"),
     "device": Entry((str,), "what the trials computed on"),
     "data": Entry((dict,), "where the data came from, and the digest of images, labels and split"),
-    "seeds": Entry((dict,), "the seeds of trials and of the confirmation"),
+    "seeds": Entry((dict,), "the seeds of trials, of the race and of the confirmation"),
     "start": Entry((str,), "when it began"),
     "end": Entry((str,), "when it ended; null while it runs, and after a kill"),
     "state": Entry((str,), "running, finished, interrupted or failed"),

@@ -255,6 +255,13 @@ class Mirror:
             self.held.add(number)
 
 
+def note(path: Path, name: str, directions: tuple[Direction, ...], ranked: list[dict[str, Any]]) -> None:
+    """Write the order of the settings into the copy on disk, unless it is there."""
+    study = _journal_study(path, name, directions)
+    if study.user_attrs.get("race") != ranked:
+        study.set_user_attr("race", ranked)
+
+
 def _journal_study(path: Path, name: str, directions: tuple[Direction, ...]) -> optuna.Study:
     storage = JournalStorage(JournalFileBackend(str(path)))
     return optuna.create_study(storage=storage, study_name=name, directions=list(directions), load_if_exists=True)

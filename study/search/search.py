@@ -7,23 +7,24 @@ and loses nothing. Optuna's file on disk is a copy, mended from them.
 
 import dataclasses
 import itertools
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from search_spaces.cheapest import Given
+from study.config.seeds import LARGEST, REPEATS
 from study.config.space import first_proposals, space_of, trial_config, values_of
 from study.config.study_config import Study
 from study.files.configs import config_id, config_row
 from study.files.ranking import finished
 from study.files.results import Results
 from study.search.halving import Measured
-from study.search.sampling import Direction, Mirror, Proposals, grid_points
+from study.search.sampling import Direction, Mirror, Proposals, grid_points, note
 from study.workers.jobs import Job, Row
 from study.workers.work_folder import base_of
 from trainables.config import TrialConfig
 
 MOST_DRAWS = 100  # of a proposal, until it is a setting that has no trial
-REPEATS = 1000  # the seed of a setting's second trial is this much above the study's: beyond those that confirm it
 DIRECTIONS: dict[str, tuple[Direction, ...]] = {"h": ("maximize",), "pareto": ("maximize", "minimize")}
 
 
@@ -135,7 +136,7 @@ class Search:
                 return drawn, config
             drawn = self.proposals.draw(number, self._method_given(number), again)
         config = self._drawn_config(first)
-        others = itertools.count((self.study.seed + REPEATS) % 2**31)
+        others = itertools.count((self.study.seed + REPEATS) % LARGEST)
         seed = next(seed for seed in others if seed not in self.seeds.get(config_id(config), ()))
         return first, dataclasses.replace(config, seed=seed)
 
@@ -212,6 +213,20 @@ class Search:
     def config_of(self, values: Row, seed: int | None = None) -> TrialConfig:
         # One seed for all trials, unless a setting is repeated: two of them differ in the setting alone.
         return trial_config(self.study, values, self.study.seed if seed is None else seed)
+
+
+def annotate(study: Study, ranked: Iterable[Row]) -> None:
+    """Note the order of the race in Optuna's copy: optuna-dashboard shows it beside the trials."""
+    assert study.out is not None
+    path = Path(study.out) / "optuna.log"
+    names = ("config", "method", "why", "cost", "mean", "spread", "runs")
+    if path.exists():
+        note(
+            path,
+            path.parent.name,
+            DIRECTIONS[study.objective],
+            [{name: row.get(name) for name in names} for row in ranked],
+        )
 
 
 def full_cost(config: TrialConfig) -> float:

@@ -8,14 +8,29 @@ from study.workers.jobs import Job, Row
 
 
 class Watched:
-    """Wraps a source and publishes its counts through `show` (phase, values); `complete` once all jobs have ended."""
+    """Wraps a source and publishes its counts through `show` (phase, values); `complete` once all jobs have ended.
 
-    def __init__(self, source: Any, phase: str, show: Callable[[str, dict[str, float]], None], spent: float) -> None:
-        self.source, self.phase, self.show = source, phase, show
+    `at_begin` is called when the phases before it have ended.
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        phase: str,
+        show: Callable[[str, dict[str, float]], None],
+        spent: float = 0.0,
+        at_begin: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.source, self.phase, self.show, self.at_begin = source, phase, show, at_begin
+        self.begun = False
         self.spent = spent  # N-epochs, of earlier calls too
         self.running: dict[str, float] = {}  # what each running job has spent
         self.ended = self.failed = 0
         self.best = -math.inf
+
+    def begin(self) -> None:
+        self.begun = True
+        self.at_begin()
 
     @property
     def finished(self) -> bool:

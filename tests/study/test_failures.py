@@ -119,7 +119,7 @@ def test_a_second_process_is_refused_and_a_mount_without_locks_is_used_with_a_wa
 @pytest.mark.parametrize("place", ["Search", "choose"])
 @pytest.mark.parametrize("error", [ValueError, OSError, ZeroDivisionError])
 def test_an_error_of_the_driver_is_no_wrong_input(tmp_path, capsys, monkeypatch, no_ray, place, error):
-    monkeypatch.setattr(driver, place, failing(error("first line\nlast line")))
+    monkeypatch.setattr(f"study.phases.{place}", failing(error("first line\nlast line")))
     monkeypatch.setattr(driver, "best", lambda trials: ["one"])
     out = tmp_path / "s"
     assert main([*FLAGS, "--confirm=1", "--quiet", "--out", str(out)]) == 1

@@ -8,10 +8,25 @@ TINY = {"epochs": 2, "train_images": 128, "batch_size": 64, "confirm": 0}
 
 
 class Silent:
-    """Progress that nobody sees; it remembers what ended."""
+    """Progress that nobody sees; it remembers what ended, and the phases beside it by name."""
 
     def __init__(self):
-        self.ended_rows = []
+        self.ended_rows, self.later, self.size = [], {}, None
+
+    def begin(self, *phase):
+        pass
+
+    def beside(self, phase):
+        return self.later.setdefault(phase, Silent())
+
+    def earlier(self, rows):
+        pass
+
+    def take_over(self, total, planned):
+        self.size = total, planned
+
+    def end(self):
+        pass
 
     def started(self, name):
         pass
@@ -48,3 +63,24 @@ def finish(source, job, h, epochs=2):
         row = row_of(job, epoch, h if epoch == epochs else None)
         source.on_result(job, row)
     source.on_end(job, row, "")
+
+
+TESTED = {"sa": 97.0, "ra": 90.0, "h": 93.0, "ece": 2.0, "measured": []}
+
+
+def play(source, job, h, epochs=2):
+    """Play the worker of a job of any phase: H of validation images, or a measurement on test images."""
+    if job.measure != "all":
+        finish(source, job, h, epochs)
+        return
+    row = {**row_of(job, epochs), **TESTED}
+    source.on_result(job, row)
+    source.on_end(job, row, "")
+
+
+def phases_of(study, results, **options):
+    """All phases of a study, and what they tell their progress."""
+    from study.phases import phases
+
+    progress = Silent()
+    return phases(study, results, progress, lambda phase, values: None, **options), progress

@@ -5,8 +5,9 @@ import dataclasses
 import pytest
 
 from study.config.make_study import make_study
+from study.config.seeds import confirm_seeds
 from study.config.study_config import Study
-from study.confirm.chosen import check_images, choose, choose_table, fresh_seeds
+from study.confirm.chosen import check_images, choose, choose_table
 from study.confirm.confirm import Confirm, measured_files
 from study.files.configs import config_row
 from study.files.results import Results
@@ -18,7 +19,7 @@ MEASURED = {"sa": 97.0, "ra": 90.0, "h": 93.0, "ece": 2.0, "measured": [FOG]}
 
 
 def searched(folder, **options):
-    study, results = tiny_study(folder, trials=6, **{"confirm": 2, "seeds": 2, **options})
+    study, results = tiny_study(folder, trials=6, **{"confirm": 2, "seeds": 2, "race": 0, **options})
     search = Search(study, results, Silent())
     while (job := search.next()) is not None:
         method = job.config["method"]
@@ -27,7 +28,7 @@ def searched(folder, **options):
 
 
 def confirm_of(study, results):
-    return Confirm(study, choose(study, results.trials), results, Silent())
+    return Confirm(study, choose(study, results), results, Silent())
 
 
 def end(source, job):
@@ -38,49 +39,52 @@ def end(source, job):
 
 def test_the_best_vanilla_mixup_and_published_settings_are_confirmed_with_fresh_seeds(tmp_path):
     study, results = searched(tmp_path / "s")
-    chosen = choose(study, results.trials)
+    chosen = choose(study, results)
     why = [each.why for each in chosen]
     assert why[:4] == ["best-1, published", "best-2", "vanilla", "mixup"]
     assert {seed for each in chosen for seed in each.seeds} == {1, 2}
-    assert study.seed not in fresh_seeds(study)
+    assert study.seed not in confirm_seeds(study)
 
 
 def test_equals_are_ranked_by_cost(tmp_path):
-    study, results = tiny_study(tmp_path / "s", trials=14, sampler="random", confirm=2)
+    study, results = tiny_study(tmp_path / "s", trials=14, sampler="random", confirm=2, race=0)
     search = Search(study, results, Silent())
     while (job := search.next()) is not None:
         finish(search, job, 70.0)
     costs = sorted(row["cost"] for row in results.trials)
-    assert [each.config.method.cost for each in choose(study, results.trials)[:2]] == pytest.approx(costs[:2], abs=1e-5)
+    assert [each.config.method.cost for each in choose(study, results)[:2]] == pytest.approx(costs[:2], abs=1e-5)
     assert costs[1] < results.trials[1]["cost"]  # so that it is not the order of the trials
 
 
 def test_published_settings_above_the_budget_are_left_out(tmp_path):
     cheap = make_study(budget="1.2N", out=str(tmp_path / "s"))
-    assert [each.config.method.cost for each in choose(cheap, []) if each.why == "published"] == [pytest.approx(1.2)]
-    assert [each.why for each in choose(make_study(budget="1N", out=str(tmp_path / "t")), [])] == ["vanilla", "mixup"]
+    assert [each.config.method.cost for each in choose(cheap) if each.why == "published"] == [pytest.approx(1.2)]
+    assert [each.why for each in choose(make_study(budget="1N", out=str(tmp_path / "t")))] == ["vanilla", "mixup"]
 
 
-def test_the_published_settings_of_the_searched_method_are_confirmed_with_what_is_fixed(tmp_path):
+def test_the_published_settings_of_the_searched_methods_are_confirmed_with_what_is_fixed_and_fewer_seeds(tmp_path):
     study = make_study(budget="9N", methods="trades", fix="loss=entm", out=str(tmp_path / "s"))
-    methods = [each.config.method for each in choose(study, []) if "published" in each.why]
-    assert [(m.k, m.n) for m in methods[:2]] == [(0.2, 1), (0.6, 5)]
-    assert [(m.n, m.epsilon, m.alpha, m.beta, m.loss) for m in methods[2:]] == [(7, 8.0, 2.0, 3.0, "entm")]
+    (found,) = [each for each in choose(study) if each.why == "published"]
+    method = found.config.method
+    assert (method.n, method.epsilon, method.alpha, method.beta, method.loss) == (7, 8.0, 2.0, 3.0, "entm")
+    assert [len(each.seeds) for each in choose(study)] == [6, 6, 3]
+    several = make_study(budget="4N", dataset="cifar10", out=str(tmp_path / "t"))
+    assert [each.why for each in choose(several)].count("published") == 4
 
 
 def test_trials_stopped_early_are_never_confirmed(tmp_path):
-    study, results = tiny_study(tmp_path / "s", confirm=1)
+    study, results = tiny_study(tmp_path / "s", confirm=1, race=0)
     search = Search(study, results, Silent())
     job = search.next()
     search.on_result(job, row_of(job, 1, 99.0))
     search.on_end(job, row_of(job, 1, 99.0), "")
     finish(search, other := search.next(), 50.0)
-    assert choose(study, results.trials)[0].config.method.k == other.config["method"]["k"]
+    assert choose(study, results)[0].config.method.k == other.config["method"]["k"]
 
 
 def test_other_data_sets_come_with_controls_of_rate_and_cost(tmp_path):
     study = make_study(budget="4N", dataset="cifar10", out=str(tmp_path / "s"))
-    assert {"lr × 1/2", "lr × 2", "equal cost"} <= {each.why for each in choose(study, [])}
+    assert {"lr × 1/2", "lr × 2", "equal cost"} <= {each.why for each in choose(study)}
 
 
 def test_each_run_is_written_as_it_ends_and_none_is_repeated(tmp_path):
@@ -189,7 +193,7 @@ def test_other_pictures_must_be_there_before_anything_is_trained(tmp_path):
 
 def test_the_configuration_of_a_row_survives_the_files(tmp_path):
     study, results = searched(tmp_path / "s")
-    best = choose(study, Results(tmp_path / "s").trials)[0].config
+    best = choose(study, Results(tmp_path / "s"))[0].config
     (trial,) = [row for row in results.trials if row["config"] == config_row(best)["config"]]
     assert dataclasses.replace(best, seed=trial["seed"]).method.cost == trial["cost"]
     assert isinstance(Study.from_dict(results.read_study()["options"]), Study)

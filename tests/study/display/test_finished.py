@@ -28,10 +28,10 @@ sys.exit(code)
 @pytest.fixture
 def ended(tmp_path):
     """The folder of a study of two trials and its confirmation."""
-    study, results = tiny_study(tmp_path / "s", trials=2, confirm=1, seeds=2)
+    study, results = tiny_study(tmp_path / "s", trials=2, confirm=1, seeds=2, race=0)
     for number, values in enumerate(({"method": "entprop", "k": 0.2, "n": 1}, {"method": "entprop", "k": 0.5, "n": 2})):
         results.put_trial(trial(number, values, epochs=2, val_h=90.0 + number))
-    for each in choose(study, results.trials):
+    for each in choose(study, results):
         for seed in each.seeds:
             scores = {"sa": 90.0, "ra": 80.0, "h": 84.7, "epochs": 2, "seconds": 1.0}
             results.put_confirm({**config_row(each.config), "why": each.why, "seed": seed, **scores})

@@ -23,7 +23,9 @@ def test_the_plan_says_what_is_reachable_what_it_costs_and_writes_nothing(tmp_pa
     text = plan_text(make_study(budget="4N"))
     assert "k ≤           1       1       1    0.75     0.6" in text
     assert "6 runs, about 198, at most 360 N-epochs" in text
-    assert "the best, vanilla, mixup, 2 published, with 6 fresh seeds" in text
+    words = " ".join(text.split())
+    assert "the best 6 of the search, vanilla, mixup, the cheapest published setting with one new seed" in words
+    assert "the winner, vanilla, mixup, published; 6 fresh seeds, 3 of published settings" in words
     assert "no step of this kind was timed" in text
     assert list(tmp_path.iterdir()) == []
 
@@ -36,16 +38,19 @@ def test_passes_that_the_cost_leaves_out_are_said():
 
 
 def test_the_cost_of_the_phases_adds_up():
-    search, confirm = parts_of(make_study(budget="4N", trials=10, epochs=5, seeds=2))
+    search, race, confirm = parts_of(make_study(budget="4N", trials=10, epochs=5, seeds=2, race=4))
     assert (search.runs, search.most) == (10, 10 * 4 * 5)
-    # best at most 4N; vanilla 1N, mixup 1N, (0.2, 1) 1.2N, (0.6, 5) 4N
-    assert (confirm.runs, confirm.most) == (10, pytest.approx(2 * 5 * (4 + 1 + 1 + 1.2 + 4)))
+    # vanilla 1N, mixup 1N, (0.2, 1) 1.2N and four of the search; then two with two more seeds
+    assert (race.runs, race.most) == (3 + 4 + 4, pytest.approx(5 * (1 + 1 + 1.2 + 8 * 4)))
+    assert (confirm.runs, confirm.most) == (8, pytest.approx(2 * 5 * (4 + 1 + 1 + 1.2)))
+    assert [part.name for part in parts_of(make_study(budget="4N", race=0))] == ["search", "confirm"]
 
 
 def test_a_total_budget_limits_the_search_alone():
-    search, confirm = parts_of(make_study(budget="4N", total_budget="100N"))
+    search, race, confirm = parts_of(make_study(budget="4N", total_budget="100N"))
     assert (search.most, search.runs) == (100, 6)
-    assert confirm.most == 1008
+    assert race.most == pytest.approx(15 * (3.2 + 12 * 4))
+    assert confirm.most == pytest.approx(15 * (6 * 6 + 3 * 1.2))
 
 
 def test_no_confirmation_is_planned_where_none_is_asked_for():
@@ -116,9 +121,10 @@ def test_a_plan_says_how_many_steps_attacks_take_beside_its_time(tmp_path):
 def test_time_is_estimated_from_a_step_that_was_timed_here():
     remember_timing(CONFIG, "cpu", Timing(0.02, images=1280, validation_seconds=1.0, test_seconds=3.0))
     study = make_study(budget="1N", methods="mixup", trials=4, seeds=2)
-    # an epoch has 20 steps of 0.02 s; 4 trials of 10 epochs and 4 runs (best, vanilla; mixup is the best's double)
-    search, confirm = parts_of(study)
-    expected = (search.likely + confirm.likely) * 0.4 + 4 * 1.0 + confirm.runs * 3.0
+    # an epoch has 20 steps of 0.02 s
+    search, race, confirm = parts_of(study)
+    likely = search.likely + race.likely + confirm.likely
+    expected = likely * 0.4 + (4 + race.runs) * 1.0 + confirm.runs * 3.0
     assert estimated_seconds(study) == pytest.approx(expected)
     assert estimated_seconds(study, slots=2) == pytest.approx(expected / 2)
     assert "from a vanilla step timed on this machine" in plan_text(study)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from study.display.rows import confirmed_line, duration, ended_line, setting
+from study.display.rows import duration, ended_line, setting
 from tests.support.study_rows import BEST, VANILLA, row, runs, trial
 
 
@@ -22,7 +22,11 @@ def test_a_trial_that_ended_is_one_line_whatever_became_of_it():
     assert ended_line(trial(4, status="stopped", epochs=4)).endswith("stopped after epoch 4 at H 94.20")
     failed = trial(5, status="failed", error="out of memory: 3 GiB\nTraceback …", val_h=None)
     assert ended_line(failed).endswith("failed: out of memory: 3 GiB")
-    assert confirmed_line(runs("best-1", BEST, [94.1])[0]).startswith("confirm  best-1  entprop k=0.35")
+    assert ended_line(runs("best-1", BEST, [94.1])[0]).startswith("confirm  best-1  entprop k=0.35")
+    raced = {**runs("search", BEST, [94.1])[0], "round": 1, "val_h": 93.5, "val_sa": 98.0, "val_ra": 89.0}
+    assert ended_line(raced).startswith("race  search  entprop k=0.35")
+    assert ended_line(raced).endswith("H 93.50 (SA 98.00, RA 89.00)")
+    assert ended_line({**raced, "val_h": None, "error": "boom"}).endswith("failed: boom")
 
 
 @pytest.mark.parametrize(

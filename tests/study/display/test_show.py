@@ -39,6 +39,7 @@ def test_a_study_that_was_cut_off_shows_what_is_there(folder):
     assert "running or interrupted:" in text
     assert "vanilla: vanilla" in text
     assert "missing: 4 of 6 trials" in text
+    assert "missing: the race has not ended" in text
 
 
 def test_a_whole_study_misses_nothing(folder):
@@ -47,11 +48,13 @@ def test_a_whole_study_misses_nothing(folder):
         results.put_trial(trial(number))
     for each in CONFIRMED:
         results.put_confirm(each)
+    for number in (1, 2):
+        results.put_race({**trial(0), "why": "search", "round": number, "seed": number})
     results.update_study(state="finished", end=results.read_study()["start"])
     text = show_study(folder)
     assert "missing" not in text
     assert "--resume" not in text
-    assert "The best setting is not shown to differ from mixup alone" in text
+    assert "It is not shown to differ from mixup alone" in text
 
 
 def test_studies_are_listed_one_line_each_in_any_state(folder):

@@ -9,8 +9,7 @@ from study.confirm.chosen import choose
 from study.confirm.comparisons import compare_with_baselines, settings_of
 from study.files.results import Results
 from study.search.search import Search
-from tests.study.confirm.test_search_then_confirm import behind, measured
-from tests.support.study_helpers import Silent, finish, tiny_study
+from tests.support.study_helpers import Silent, finish, phases_of, play, tiny_study
 
 SEARCHED = {"search": "k,n,epsilon,metric,lr", "seed": 3}
 
@@ -52,12 +51,12 @@ def test_a_resumed_search_proposes_the_same_rates(tmp_path):
 
 
 def test_a_baseline_is_confirmed_at_the_rate_that_is_best_in_validation(tmp_path):
-    study, results = tiny_study(tmp_path / "s", trials=9, confirm=1, seeds=3, **SEARCHED)
-    source, results, _ = behind(study, results)
+    study, results = tiny_study(tmp_path / "s", trials=9, confirm=1, seeds=3, race=0, **SEARCHED)
+    source, _ = phases_of(study, results)
     tried = {}
     while (job := source.next()) is not None:
         if job.measure == "all":
-            measured(source, job)
+            play(source, job, 0.0)
             continue
         name = job.config["method"]["name"]
         h = job.config["lr"] + (65.0 if name == "entprop" else 60.0)
@@ -66,7 +65,7 @@ def test_a_baseline_is_confirmed_at_the_rate_that_is_best_in_validation(tmp_path
     for name in ("vanilla", "mixup"):
         rates = {row["lr"] for row in results.confirm if row["method"] == name and row["why"] == name}
         assert rates == {max(tried[name])[1]}
-    best = next(each for each in choose(study, results.trials) if each.why.startswith("best-1"))
+    best = next(each for each in choose(study, results) if each.why.startswith("best-1"))
     assert best.config.lr == max(tried["entprop"])[1]
     assert all(row["lr_searched"] for row in results.confirm)
     found = settings_of(results.confirm)

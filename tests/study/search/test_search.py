@@ -7,12 +7,12 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from study.config.make_study import make_study
+from study.config.seeds import REPEATS, confirm_seeds
 from study.config.space import space_of
-from study.confirm.chosen import fresh_seeds
 from study.files.results import Results
 from study.search import sampling
 from study.search.sampling import Proposals
-from study.search.search import REPEATS, Search, rungs_so_far
+from study.search.search import Search, rungs_so_far
 from tests.support.study_helpers import Silent, finish, row_of, tiny_study
 
 
@@ -271,7 +271,7 @@ def test_a_setting_that_has_a_trial_is_drawn_anew_and_only_an_exhausted_space_re
     assert len({row["config"] for row in rows[:20]}) == len({row["config"] for row in rows}) == 20
     assert {row["seed"] for row in rows[:20]} == {study.seed}
     assert all(row["seed"] >= study.seed + REPEATS for row in rows[20:])
-    assert not {row["seed"] for row in rows} & set(fresh_seeds(study))
+    assert not {row["seed"] for row in rows} & set(confirm_seeds(study))
 
 
 def test_of_one_setting_each_trial_has_a_seed_of_its_own_also_after_going_on(tmp_path):
@@ -287,7 +287,8 @@ def test_of_one_setting_each_trial_has_a_seed_of_its_own_also_after_going_on(tmp
             finish(search, job, 80.0)
         return [(row["seed"], row["status"]) for row in Results(tmp_path / name).trials]
 
-    assert seeds("cut", True) == seeds("whole", False) == [(seed, "finished") for seed in (0, 1000, 1001, 1002)]
+    seen = [(seed, "finished") for seed in (0, REPEATS, REPEATS + 1, REPEATS + 2)]
+    assert seeds("cut", True) == seeds("whole", False) == seen
 
 
 def test_a_sampler_learns_from_the_best_and_the_latest_of_very_many_trials(tmp_path):
