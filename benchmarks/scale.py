@@ -7,6 +7,7 @@ Everything of a study but the training is real: proposals, Ray Tune on a local c
 worker of its own, all files, Optuna's copy and the gauges. A worker answers at once with the H of a recorded run. The
 rate is counted from the moment at which the last worker has served its first trial; trials this short may all fall to
 the first. The driver's CPU time stands beside the clock's, on which other programs of the machine leave their mark.
+At the end the study is resumed, which reads all its trials.
 Ctrl-C ends it early, with the figures of what had ended.
 """
 
@@ -120,7 +121,9 @@ def run_study(folder, asked):
     results.update_study(state="finished")
     ended = [row for row in Results(folder).trials if row["status"] == "finished"]
     assert len(source.ends) == len(ended)
-    return source
+    started = time.process_time()
+    Search(study, Results(folder), Silent())
+    return source, time.process_time() - started
 
 
 def rates(ends, began):
@@ -144,7 +147,7 @@ def main():
     try:
         with tempfile.TemporaryDirectory() as folder:
             started = time.perf_counter()
-            source = run_study(Path(folder) / "study", asked)
+            source, resumed = run_study(Path(folder) / "study", asked)
             seconds = time.perf_counter() - started
     finally:
         ray.shutdown()
@@ -164,6 +167,7 @@ def main():
         "first_driver_cpu_s_per_trial": first_cpu,
         "last_driver_cpu_s_per_trial": last_cpu,
         "last_over_first_driver_cpu": last_cpu / first_cpu,
+        "resume_cpu_s": resumed,
         "seconds_in": {**source.seconds, "Ray and waiting": rest},
         "driver_mb": {"first": source.memory[0], "last": source.memory[-1]},
         "kb_per_trial": (source.memory[-1] - source.memory[began]) * 1024 / (len(source.ends) - began),

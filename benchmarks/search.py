@@ -64,7 +64,7 @@ class Simulated:
         first = first_proposals(self.study)
         while self.spent < limit:
             number = len(self.trials)
-            values, _ = proposals.ask(number, first[number] if number < len(first) else None)
+            values = proposals.ask(number, first[number] if number < len(first) else None)
             row = self.run(trial_config(self.study, values, self.study.seed), self.study.seed, trial=number)
             self.trials.append(row)
             proposals.tell(number, "finished", [row["val_h"]])

@@ -19,10 +19,9 @@ from study.config.space import space_record
 from study.config.study_config import PROGRAM, Study
 from study.confirm.chosen import Candidate, check_images, choose_table, roles, size_of
 from study.confirm.confirm import Confirm
-from study.display.measures import measured_text
+from study.display.finished import result_text
 from study.display.progress import Progress
 from study.display.rows import first_line
-from study.display.summary import final_text
 from study.errors import Interrupted, StudyFailed, last_line, reading_input
 from study.files.lock import locked
 from study.files.ranking import best
@@ -148,6 +147,8 @@ class StudyDriver:
             self.table(planned)
             return
         study = self.study
+        if searching and study.retry_failed:
+            self.results.reopen_failed()
         rungs = rung_costs(study.per_epoch, study.trial.epochs) if study.scheduler == "asha" else ()
         halving = Halving(rungs, rungs_so_far(self.results, rungs))
         source = phases(study, self.results, self.progress, self.gauges.show, rungs, searching)
@@ -163,11 +164,11 @@ class StudyDriver:
             groups.setdefault(data_key(each.config), []).append(each)
         self.results.relabel(roles(chosen))
         total, planned = size_of(chosen)
-        self.progress.begin("table", total, self.results.confirm, planned)
-        for group in groups.values():
-            source = Watched(Confirm(self.study, group, self.results, self.progress), "table", self.gauges.show)
-            if not source.finished:
-                self.run_jobs(source, group[0].config)
+        self.progress.begin("table", total, planned=planned)
+        several = [(Confirm(self.study, group, self.results, self.progress), group) for group in groups.values()]
+        for confirm, group in several:
+            if not confirm.finished:
+                self.run_jobs(Watched(confirm, "table", self.gauges.show), group[0].config)
         if all(row["h"] is None for row in self.results.confirm):
             raise StudyFailed(f"no run finished: {reasons(self.results.confirm)}")
 
@@ -179,6 +180,7 @@ class StudyDriver:
         tuner.run_jobs(
             source, self.workers[key], name=self.name, folder=self.folder / "ray", slots=self.slots,
             max_failures=study.max_failures, scheduler=scheduler, tensorboard=study.tensorboard,
+            trial_timeout=study.trial_timeout, say=self.progress.say,
         )  # fmt: skip
         self.progress.end()
         if not source.complete:
@@ -192,9 +194,7 @@ class StudyDriver:
         results, trial, images = self.results, self.study.trial, len(self.splits.train)
         if not self.study.table and (timing := timing_of(trial, images, results.trials, results.confirm)):
             remember_timing(trial, "cuda" if self.gpus else "cpu", timing)
-        if further := measured_text(results.confirm, results.attacks, results.measures):
-            print(further + "\n")
-        print(final_text(self.study, results))
+        print(result_text(self.study, results))
 
     def interrupted(self) -> Interrupted:
         """What to raise after Ctrl-C; the state is written."""

@@ -38,7 +38,7 @@ def phases(
 
 def _race(study: Study, results: Results, progress: Any, show: Show) -> Watched:
     """The race begins with the best of the search."""
-    later = progress.beside("race", results.race)
+    later = progress.beside("race")
     race = Race(study, results, later)
 
     def begin() -> None:
@@ -51,7 +51,7 @@ def _race(study: Study, results: Results, progress: Any, show: Show) -> Watched:
 
 def _confirmation(study: Study, results: Results, progress: Any, show: Show) -> Watched:
     """The confirmation begins with the winner of the race."""
-    later = progress.beside("confirm", results.confirm)
+    later = progress.beside("confirm")
     known = [each for each in choose(study) if not (study.dealt and each.why in BASELINES)]  # their rates come last
     confirm = Confirm(study, known, results, later)
 

@@ -81,7 +81,18 @@ def plan(study: Study) -> Plan:
 
 
 def conduct(study: Study, searching: bool = True) -> "Results":
-    """Run a study, or only its confirmation; torch and Ray are imported here, now that the options are right."""
+    """Run a study, or only its confirmation; torch and Ray are imported here, now that the options are right.
+
+    A study that is resumed after its end is only shown.
+    """
+    from study.display.finished import nothing_left, result_text
+    from study.files.results import Results
+
+    with reading_input():
+        if searching and nothing_left(study):
+            results = Results(study.out or "")
+            print(result_text(study, results))
+            return results
     from study.ray_tune.settings import configure
 
     configure()

@@ -5,6 +5,7 @@ import dataclasses
 import difflib
 import functools
 import math
+import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -220,10 +221,22 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(2, f"error: {message}\n")
 
     def parse(self, arguments: list[str] | None = None) -> argparse.Namespace:
-        """Parse all arguments; the first unknown one is an error."""
+        """Parse all arguments; the first that is unknown or given twice is an error."""
+        self._check_once(sys.argv[1:] if arguments is None else arguments)
         values, left = self.parse_known_args(arguments)
         if left:
             flags = [flag for action in self._actions for flag in action.option_strings]
             near = difflib.get_close_matches(left[0].split("=")[0], flags, n=1)
             self.error(f"unknown argument {left[0]!r}; " + (f"did you mean {near[0]}?" if near else "see --help"))
         return values
+
+    def _check_once(self, arguments: Iterable[str]) -> None:
+        """Complain of a flag that is given twice, with its opposite or without: argparse would take the last."""
+        single = [action for action in self._actions if not isinstance(action, argparse._AppendAction)]
+        owners = {flag: action for action in single for flag in action.option_strings}
+        seen = set()
+        for flag in (word.split("=")[0] for word in arguments):
+            if flag in owners and owners[flag].dest in seen:
+                self.error(f"{owners[flag].option_strings[0]} must be given once, got it twice")
+            if flag in owners:
+                seen.add(owners[flag].dest)

@@ -52,7 +52,7 @@ _GROUPS: dict[str, tuple[str, ...]] = {
     "a published table": ("table", "scale"),
     "where it runs": (
         "out", "address", "storage", "cpus_per_trial", "gpus_per_trial", "trials_per_gpu", "concurrency",
-        "max_failures", "device", "data_root",
+        "max_failures", "trial_timeout", "device", "data_root",
     ),
     "what is shown": ("dry_run", "dashboard", "tensorboard", "quiet"),
 }  # fmt: skip
@@ -76,6 +76,9 @@ def build_parser() -> OneLineParser:
     groups["a published table"].add_argument("--tables", action="store_true", help="list the tables, and stop")
     groups["where it runs"].add_argument("--resume", metavar="DIR", help="resume the study in DIR")
     groups["where it runs"].add_argument("--extend", metavar="T", help="with --resume: run T more trials")
+    groups["where it runs"].add_argument(
+        "--retry-failed", action="store_true", help="with --resume: train failed trials and confirmation runs again"
+    )
     trial = parser.add_argument_group("what a trial trains (defaults: the data set's recipe)")
     for name, one in TRIAL_FIELDS.items():
         add_flag(trial, {"": _without_default(one)} if name in _recipe_names() else {"": one})
@@ -160,7 +163,7 @@ def _read_confirm(words: list[str]) -> Command:
     study = Study.from_dict(read_options(asked.folder))
     given = {name: value for name in ("confirm", "seeds") if (value := getattr(asked, name)) is not None}
     study = dataclasses.replace(
-        study, **read_flags(given, Study), out=str(asked.folder), quiet=asked.quiet, resume=True
+        study, **read_flags(given, Study), out=str(asked.folder), quiet=asked.quiet, resume=True, retry_failed=True
     )
     return Command("confirm", asked.folder, study=study)
 

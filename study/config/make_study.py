@@ -30,6 +30,8 @@ def make_study(**options: Any) -> Study:
         return _resumed(options)
     if "extend" in options:
         raise ValueError("--extend needs --resume DIR, the study to extend")
+    if options.get("retry_failed"):
+        raise ValueError("--retry-failed needs --resume DIR, the study whose failed runs are retried")
     study = _new_study(options)
     for folder in study.warm_start:
         _check_warm_start(study, Path(folder))
@@ -76,6 +78,8 @@ _OPTION_NAMES = (
 )
 
 
+_OF_RESUMING = ("resume", "extend", "retry_failed", "out")
+
 # ------------------------------------------------------------------------------------------------------ going on
 
 
@@ -100,12 +104,13 @@ def _resumed(options: Mapping[str, Any]) -> Study:
     stored = Study.from_dict(read_options(folder))
     if not os.access(folder, os.W_OK):
         raise ValueError(f"{folder} must be writable to resume it")
-    asked = {name: value for name, value in options.items() if name not in ("resume", "extend", "out")}
+    asked = {name: value for name, value in options.items() if name not in _OF_RESUMING}
     if "out" in options and Path(options["out"]).resolve() != folder.resolve():
         raise ValueError(f"--out does not apply to --resume, got {options['out']}")
     _check_same(stored, asked, folder)
     new = _read(asked, stored.budget)
     changes: dict[str, Any] = {name: value for name, value in new.items() if name in CHANGEABLE}
+    changes |= {"retry_failed": bool(options.get("retry_failed"))}
     if "extend" in options:
         changes |= {"extend": _extension(stored, options["extend"])}
         changes |= {"trials": (stored.trials or 0) + changes["extend"]}

@@ -5,16 +5,14 @@ Only light modules are imported, so that help, listings and every complaint abou
 
 import dataclasses
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
-from urllib.parse import parse_qsl, urlsplit
 
 from search_spaces import spaces
 from search_spaces.cheapest import cheapest
 from study.config.budget import Budget, format_budget, format_cost, parse_budget, parse_total
-from study.config.readers import fixed_values, number_or_auto, words
+from study.config.readers import check_no_secret, fixed_values, number_or_auto, seconds_or_auto, words
 from trainables.choices import ValidationCorruptions
 from trainables.config import TrialConfig, make_method, with_recipe
 from trainables.data.datasets import EMBEDDED
@@ -58,7 +56,9 @@ class Study:
         None, "stop the search once the next trial would exceed C N-epochs, e.g. 500N", read=parse_total, metavar="C"
     )
     scheduler: Literal["none", "asha"] = option(
-        "none", "none: train every trial to its end; asha: stop the worse half at rungs of spent cost"
+        "none",
+        "none: train every trial to its end; asha: stop the worse half at rungs of equal spent cost, never to "
+        "promote it; off by default, as equal spending favours cheap settings",
     )
     sampler: Literal["tpe", "gp", "random", "grid"] | None = option(None, "search algorithm [tpe]")
     validation_corruptions: ValidationCorruptions = option(
@@ -94,7 +94,11 @@ class Study:
     )
     trials_per_gpu: int | None = option(1, "trials per GPU; auto: measure throughput first", low=1, read=number_or_auto)
     concurrency: int | None = option(None, "trials at once [as many as the resources allow]", low=1)
-    max_failures: int = option(2, "retries for a trial whose worker died", low=0)
+    max_failures: int = option(2, "retries for a trial whose worker died or was stuck", low=0)
+    trial_timeout: float | None = option(
+        None, "seconds without a row after which a trial's worker is ended and the trial retried; auto: 20 times the "
+        "slowest step so far, at least 10 min [auto]", above=0, read=seconds_or_auto,
+    )  # fmt: skip
     device: Literal["auto", "cpu", "cuda"] = option("auto", "where trials train; auto: a GPU if there is one")
     data_root: str | None = option(None, "folder of the data sets, also for downloads")
     warm_start: tuple[str, ...] = option(
@@ -107,6 +111,7 @@ class Study:
     dry_run: bool = option(False, "print the plan and run nothing", switch=True)
     resume: bool = False
     extend: int = 0
+    retry_failed: bool = False
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -237,30 +242,15 @@ class Study:
 
 
 _LISTS = ("given", "methods", "search", "warm_start")  # tuples here, lists in study.json
-MOMENTARY = ("dry_run", "resume", "extend", "quiet")  # of one call, not of the study
+MOMENTARY = ("dry_run", "resume", "extend", "retry_failed", "quiet")  # of one call, not of the study
 # What may differ when a study goes on: where it runs and what is shown, nothing that a result depends on.
 CHANGEABLE = (
     "address", "storage", "cpus_per_trial", "gpus_per_trial", "trials_per_gpu", "concurrency", "max_failures",
-    "device", "data_root", "dashboard", "tensorboard", *MOMENTARY,
+    "trial_timeout", "device", "data_root", "dashboard", "tensorboard", *MOMENTARY,
 )  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------- contradictions
-
-
-def check_no_secret(storage: str) -> None:
-    """ValueError for an address that holds a password: study.json and every log would hold it too."""
-    if "://" not in storage:
-        return
-    parts = urlsplit(storage)
-    user = parts.netloc.rpartition("@")[0]
-    secrets = [name for name, _ in parse_qsl(parts.query) if _SECRET.search(name)]
-    if secrets or user not in ("", "anonymous"):
-        got = f"the parameter {secrets[0]}" if secrets else "a name or password before the @"
-        raise ValueError(f"storage must hold no password, got {got}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
-
-
-_SECRET = re.compile(r"key|secret|token|passw|sig", re.IGNORECASE)
 
 
 def _check_table(study: Study) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 from study.config.study_config import Study
 from study.confirm.chosen import Candidate, run_name, shift_folder
 from study.files.configs import config_id, config_row
+from study.files.ranking import standing
 from study.files.results import Results
 from study.workers.jobs import Job, Row
 from study.workers.work_folder import base_of
@@ -46,12 +47,13 @@ class Confirm:
 
     def add(self, chosen: list[Candidate]) -> None:
         """Add chosen configurations; one that is already there may have got another role or more seeds."""
-        done = {(row["config"], row["seed"]) for row in self.results.confirm if row["h"] is not None}
+        done = standing(self.results.confirm, self.study.retry_failed)
         for each in chosen:
             self.proxies |= {measure["transfer_from"] for measure in each.measures if "transfer_from" in measure}
             key = config_id(each.config)
-            new = [seed for seed in each.seeds if (key, seed) not in self.asked | done]
-            self.waiting += [(each, seed) for seed in new]
+            new = [seed for seed in each.seeds if (key, seed) not in self.asked]
+            self.waiting += [(each, seed) for seed in new if (key, seed) not in done]
+            self.progress.earlier(done[key, seed] for seed in new if (key, seed) in done)
             self.asked |= {(key, seed) for seed in new}
             self.chosen[key] = each
         names = [run_name(each.config, seed) for each, seed in self.waiting]

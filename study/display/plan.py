@@ -245,7 +245,7 @@ def _time_line(study: Study, slots: int) -> str:
 
 def _notes(study: Study) -> Iterable[str]:
     if study.table is None and not any(study.searched.values()) and len(study.methods) == 1:
-        yield f"{study.methods[0]} has one setting: every proposal is the same; --trials 1 is enough"
+        yield f"{study.methods[0]} has one setting, which further trials repeat with other seeds; --trials 1 is enough"
     if study.table is not None:
         yield from table_notes(study, _rows(study))
     for name, work in sorted(_uncounted(study).items()):

@@ -68,18 +68,22 @@ class Progress:
         """A phase of so many runs, of which these rows are there already; `planned` is its cost where it is known."""
         rows = [row for row in done if row.get("status") != "running"]
         self.state = State(phase, total, planned=planned)
-        for row in rows:
-            self._count(row)
-        self.state.spent = sum(spent_of(row) for row in rows)
+        self.earlier(rows)
         self.since, self.spent, self.since_then = self.clock(), {}, 0.0
         self.costs = [spent_of(row) for row in rows if row.get("status", "finished") == "finished"]
         self.show()
 
-    def beside(self, phase: str, done: Iterable[Row]) -> "Progress":
+    def beside(self, phase: str) -> "Progress":
         """A further phase, some of which runs while this one has the live line."""
         later = Progress(self.stream, self.quiet, live=False, clock=self.clock)
-        later.begin(phase, 0, done)
+        later.begin(phase, 0)
         return later
+
+    def earlier(self, rows: Iterable[Row]) -> None:
+        """Count runs of this phase that had ended before this call."""
+        for row in rows:
+            self._count(row)
+            self.state.spent += spent_of(row)
 
     def take_over(self, total: int, planned: float) -> None:
         """The live line is this one's from now on; the time left follows from what happens from now on."""

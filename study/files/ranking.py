@@ -12,6 +12,11 @@ def finished(rows: Iterable[Row]) -> list[Row]:
     return [row for row in done if row["epochs"] == longest]
 
 
+def standing(rows: Iterable[Row], retry_failed: bool) -> dict[tuple[str, int], Row]:
+    """The rows of runs that are not trained again, by configuration and seed: those that failed, only if asked to."""
+    return {(row["config"], row["seed"]): row for row in rows if not (retry_failed and row["error"])}
+
+
 def best(rows: Iterable[Row], count: int = 1) -> list[Row]:
     """The best trials by validation H, one for each configuration; of equals the cheaper, then the earlier."""
     ranked = sorted(finished(rows), key=lambda row: (-row["val_h"], row["cost"], row["trial"]))

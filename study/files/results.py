@@ -99,6 +99,12 @@ class Results:
             raise ValueError(unknown("status", row.get("status"), STATUSES))
         self._put("trials", [row], to_disk=row["status"] != "running")
 
+    def reopen_failed(self) -> None:
+        """Let the failed trials go on; Optuna's copy, which cannot take a result back, is made anew."""
+        if rows := [row for row in self.trials if row["status"] == "failed"]:
+            self._put("trials", [{**row, "status": "running", "error": None} for row in rows], to_disk=True)
+            (self.folder / "optuna.log").unlink(missing_ok=True)
+
     def add_epoch(self, row: Mapping[str, Any]) -> None:
         """Add an epoch of a trial; a repeated one replaces the first."""
         self._put("epochs", [row])

@@ -10,7 +10,7 @@ from typing import Any
 
 from study.config.study_config import Study
 from study.files.configs import config_id, config_row
-from study.files.ranking import best
+from study.files.ranking import best, standing
 from study.files.results import Results, Row
 from study.race.contenders import Contender, contenders, finalists, known_contenders, rounds
 from study.workers.jobs import Job
@@ -46,11 +46,13 @@ class Race:
 
     def enter(self, several: list[Contender], seeds: tuple[int, ...]) -> None:
         """Wait for a run of each with each seed that it has no row for."""
-        done = {(row["config"], row["seed"]) for row in self.results.race if row["val_h"] is not None}
+        done = standing(self.results.race, self.study.retry_failed)
         for each in several:
             for seed in seeds:
                 key = config_id(each.config), seed
-                if key not in self.entered and key not in done:
+                if key not in self.entered and key in done:
+                    self.progress.earlier([done[key]])
+                elif key not in self.entered:
                     self.waiting.append(dataclasses.replace(each.config, seed=seed))
                 self.entered.setdefault(key, each)
         self.waiting.sort(key=lambda config: -config.method.cost)

@@ -7,7 +7,8 @@ its jobs are complete after any kill, and a resumed study is a new experiment th
 
 import contextlib
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ray.tune.search import Searcher
 from study.errors import last_line
 from study.ray_tune.settings import configure
 from study.ray_tune.trainable import job_of
+from study.ray_tune.watchdog import Watchdog
 from study.workers.jobs import ClusterError, Job, Row, Source, out_of_memory
 
 
@@ -87,8 +89,8 @@ class JobSearcher(Searcher):
 class ResultForwarder(tune.Callback):
     """Passes rows and endings on to the source."""
 
-    def __init__(self, source: Source, first: FirstFailure, searcher: JobSearcher) -> None:
-        self.source, self.first, self.searcher = source, first, searcher
+    def __init__(self, source: Source, first: FirstFailure, searcher: JobSearcher, watchdog: Watchdog) -> None:
+        self.source, self.first, self.searcher, self.watchdog = source, first, searcher, watchdog
         self.last: dict[str, Row] = {}
 
     def __getstate__(self) -> Row:
@@ -116,7 +118,7 @@ class ResultForwarder(tune.Callback):
         job = job_of(trial.config)
         if not self.searcher.takes_back(job, trial.run_metadata.num_failures):
             with self.first.noted():
-                self._end(job, error_text(trial))
+                self._end(job, self.watchdog.reasons.pop(job.name, "") or error_text(trial))
 
     def _end(self, job: Job, error: str) -> None:
         self.source.on_end(job, self.last.pop(job.name, None), error)
@@ -130,6 +132,10 @@ def error_text(trial: Any) -> str:
     return f"{out_of_memory(first) if 'OutOfMemoryError' in text else first}\n{text}".strip()
 
 
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
 def run_jobs(
     source: Source,
     worker: Any,
@@ -138,18 +144,22 @@ def run_jobs(
     folder: Path,
     slots: int = 1,
     max_failures: int = 2,
+    trial_timeout: float | None = None,
+    say: Callable[[str], None] = _to_stderr,
     scheduler: Any = None,
     tensorboard: bool = False,
     reuse: bool = True,
 ) -> None:
     """Run a source's jobs to their end, or until Ctrl-C; the source knows which.
 
+    A job without a row for `trial_timeout` seconds loses its worker, which is said (see `Patience` for None).
     An exception of the source is raised as it is; ClusterError if Ray itself fails.
     """
     configure()
     first = FirstFailure()
     searcher = JobSearcher(source, first, slots, max_failures)
-    callbacks: list[Any] = [ResultForwarder(source, first, searcher)]
+    watchdog = Watchdog(trial_timeout, max_failures, say)
+    callbacks: list[Any] = [watchdog, ResultForwarder(source, first, searcher, watchdog)]
     if tensorboard:
         callbacks.append(tune.logger.TBXLoggerCallback())
     tuner = tune.Tuner(

@@ -7,7 +7,6 @@ one would have proposed.
 """
 
 import bisect
-import copy
 import itertools
 import os
 import random
@@ -17,18 +16,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from study.config.space import Space
 
 Direction = Literal["maximize", "minimize"]
 STATES = {"finished": TrialState.COMPLETE, "stopped": TrialState.PRUNED, "failed": TrialState.FAIL}
 
-LEARNT_FROM = 200  # trials: a proposal's time grows with their third power for a Gaussian process, linearly for TPE
-STARTS = 5  # trials before TPE learns from them; most studies are too short to wait for Optuna's ten
+GP_LEARNS_FROM = 200  # trials: the time of its proposal grows with their third power; TPE learns from all
+STARTS = 10  # trials before TPE learns from them
+DRAWS = 5  # by the sampler, of one proposal; further ones are random
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)  # it recommends packages, on stderr
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
@@ -41,48 +42,68 @@ class Proposals:
         self, space: Space, sampler: str, seed: int, directions: tuple[Direction, ...] = ("maximize",)
     ) -> None:
         self.space, self.sampler, self.seed, self.directions = space, sampler, seed, directions
-        self.study = optuna.create_study(directions=list(directions), sampler=RandomSampler(seed))
+        self.study = self._empty()
+        self.count = 1  # of the trials in the study, with the blank one
         self.asked: dict[int, optuna.Trial] = {}
         self.ranked: list[tuple[float, int]] = []  # finished trials of a single objective, the best first
+        self.common: dict[str, BaseDistribution] | None = None  # the parameters that all ended trials have
 
-    def ask(self, number: int, parameters: dict[str, Any] | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The values of a proposal and its parameters in Optuna; given parameters are kept, the others are drawn."""
-        return self._begin(number, self._draw(number, parameters, self.sampler))
+    def _empty(self) -> optuna.Study:
+        """A study of one blank trial, for which samplers draw: they write to the trial that they draw for."""
+        study = optuna.create_study(directions=list(self.directions), sampler=RandomSampler(self.seed))
+        study.ask()
+        return study
 
-    def ask_again(self, number: int, parameters: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The same for an earlier proposal, whose parameters are all given."""
-        return self._begin(number, self._draw(number, parameters, "random"))
+    def draw(self, number: int, parameters: dict[str, Any] | None = None, again: int = 0) -> dict[str, Any]:
+        """The parameters of a proposal: given ones are kept, the others are drawn; `again` numbers further draws."""
+        return self._drawn(number, parameters, self.sampler if again < DRAWS else "random", again).rounded(self.space)
 
-    def _begin(self, number: int, drawn: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        self.study.enqueue_trial(drawn)
+    def _drawn(self, number: int, parameters: dict[str, Any] | None, sampler: str, again: int = 0) -> "Draw":
+        """One pass through the space, with a sampler of its own."""
+        seeded = make_sampler(sampler, (self.seed + 7919 * (number + 1) + 1_000_003 * again) % 2**32)
+        study = self._few() if sampler == "gp" else self.study
+        drawn = Draw(study, seeded, parameters or {}, self._drawn_together(study, seeded))
+        drawn.values = self.space(drawn)
+        return drawn
+
+    def _drawn_together(self, study: optuna.Study, sampler: BaseSampler) -> dict[str, BaseDistribution]:
+        """The parameters that the sampler draws from a joint distribution.
+
+        For TPE these are kept up to date here: finding them in all trials takes it longer than the draw.
+        """
+        if not isinstance(sampler, TPESampler):
+            return sampler.infer_relative_search_space(study, study.get_trials(deepcopy=False)[0])
+        return (self.common or {}) if len(self.directions) == 1 else {}
+
+    def _few(self) -> optuna.Study:
+        """A study of as many trials as the Gaussian process can learn from."""
+        few = self._empty()
+        few.add_trials(self.learnt_from(GP_LEARNS_FROM))
+        return few
+
+    def begin(self, number: int, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Record that a proposal is being tried; returns its values."""
+        self.study.enqueue_trial(parameters)
         trial = self.asked[number] = self.study.ask()
+        self.count += 1
         values = self.space(trial)
         for name, value in {"trial": number, **values}.items():
             trial.set_user_attr(name, value)
-        return values, dict(trial.params)
+        return values
 
-    def _draw(self, number: int, parameters: dict[str, Any] | None, sampler: str) -> dict[str, Any]:
-        """The parameters of a draw, after rounding.
+    def ask(self, number: int, parameters: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Draw a new proposal and begin it; returns its values."""
+        return self.begin(number, self.draw(number, parameters))
 
-        The space rounds values for the files, and on resume the sampler learns from the files. Therefore the draw is
-        made in a copy of the study, and the rounded values are enqueued in the study itself.
-        """
-        seeded = make_sampler(sampler, (self.seed + 7919 * (number + 1)) % 2**32)
-        twin = optuna.create_study(directions=list(self.directions), sampler=seeded)
-        twin.add_trials(map(_shared, self.learnt_from(LEARNT_FROM if sampler in ("gp", "tpe") else 0)))
-        if parameters is not None:
-            twin.enqueue_trial(parameters)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of given values outside the space: `replay` sees them
-            trial = twin.ask()
-            values = self.space(trial)
-        return self.space.parameters(values) or trial.params
+    def ask_again(self, number: int, parameters: dict[str, Any]) -> dict[str, Any]:
+        """The values of an earlier proposal, whose parameters are all given."""
+        return self.begin(number, self._drawn(number, parameters, "random").rounded(self.space))
 
     def learnt_from(self, limit: int) -> list[FrozenTrial]:
-        """The trials that a sampler learns from: all, or the best and the latest of very many."""
-        trials = self.study.get_trials(deepcopy=False) if limit else []
-        if len(trials) <= limit:
-            return trials
+        """All trials, or the best and the latest of very many."""
+        trials = self.study.get_trials(deepcopy=False)
+        if len(trials) <= limit + 1:
+            return trials[1:]
         if len(self.directions) == 1:
             best = [number for _, number in self.ranked]
         else:
@@ -104,34 +125,97 @@ class Proposals:
         # Of a stopped trial the last report counts, of a failed one nothing.
         final = list(values) if values is not None and state is TrialState.COMPLETE else None
         trial = self.study.tell(self.asked.pop(number), final, state=state)
-        if final and len(self.directions) == 1:
-            bisect.insort(self.ranked, (-final[0], trial.number))
+        self._note(trial, trial.number)
         return trial
+
+    def _note(self, trial: FrozenTrial, index: int) -> None:
+        """Bring up to date what is known of all trials that ended with a value."""
+        if trial.state is TrialState.FAIL:
+            return
+        if trial.state is TrialState.COMPLETE and len(self.directions) == 1:
+            bisect.insort(self.ranked, (-trial.values[0], index))
+        common = {name: kind for name, kind in trial.distributions.items() if not kind.single()}
+        if self.common is not None and self.common != common:
+            common = {name: kind for name, kind in self.common.items() if common.get(name) == kind}
+        self.common = dict(sorted(common.items()))
 
     def replay(
         self, number: int, parameters: dict[str, Any], status: str, values: Any, reports: dict[int, float]
     ) -> FrozenTrial | None:
         """Take in an earlier result; None if its parameters are outside this study's space."""
-        _, drawn = self.ask_again(number, parameters)
-        if any(drawn.get(name) != value for name, value in parameters.items()):
-            self.tell(number, "failed", None)
+        drawn = self._drawn(number, parameters, "random")
+        if not drawn.allows(parameters):
             return None
-        for step, value in sorted(reports.items()):
-            self.report(number, step, value)
-        return self.tell(number, status, values)
+        state, single = STATES[status], len(self.directions) == 1
+        last = [reports[max(reports)]] if reports and single and state is TrialState.PRUNED else None
+        final = list(values) if values is not None and state is TrialState.COMPLETE else last
+        trial = create_trial(
+            state=state,
+            values=final,
+            params=drawn.params,
+            distributions=drawn.distributions,
+            user_attrs={"trial": number, **drawn.values},
+            intermediate_values=reports if single else {},
+        )
+        self.study.add_trial(trial)
+        self._note(trial, self.count)
+        self.count += 1
+        return trial
 
 
-class _Shared(FrozenTrial):
-    """A trial that `add_trials` does not copy deeply, which would take longer than the draw itself."""
+class Draw:
+    """A trial that a space is asked with: given parameters are kept, the others are drawn from a sampler."""
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "_Shared":
-        return copy.copy(self)  # a study changes only the number of an added trial
+    def __init__(
+        self,
+        study: optuna.Study,
+        sampler: BaseSampler,
+        given: dict[str, Any],
+        together: dict[str, BaseDistribution],
+    ) -> None:
+        self.study, self.sampler, self.given = study, sampler, given
+        self.trial = study.get_trials(deepcopy=False)[0]
+        self.together = sampler.sample_relative(study, self.trial, together)
+        self.params: dict[str, Any] = {}
+        self.distributions: dict[str, BaseDistribution] = {}
+        self.values: dict[str, Any] = {}
+
+    def rounded(self, space: Space) -> dict[str, Any]:
+        """The parameters of the values in the files, which are rounded: on resume the sampler learns from these."""
+        return space.parameters(self.values) or self.params
+
+    def allows(self, parameters: dict[str, Any]) -> bool:
+        """Whether the space asked for all of these parameters and allows each of them."""
+        return set(parameters) <= set(self.params) and all(
+            _holds(kind, self.params[name]) for name, kind in self.distributions.items()
+        )
+
+    def suggest_int(self, name: str, low: int, high: int) -> int:
+        return self._value(name, IntDistribution(low, high))
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
+        return self._value(name, FloatDistribution(low, high, log=log))
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        return self._value(name, CategoricalDistribution(choices))
+
+    def _value(self, name: str, kind: Any) -> Any:
+        self.distributions[name] = kind
+        if name in self.given:
+            value = self.given[name]
+        elif name in self.together:
+            value = self.together[name]
+        elif kind.single():
+            value = kind.choices[0] if isinstance(kind, CategoricalDistribution) else kind.low
+        else:
+            value = self.sampler.sample_independent(self.study, self.trial, name, kind)
+        self.params[name] = value
+        return value
 
 
-def _shared(trial: FrozenTrial) -> _Shared:
-    shared = _Shared.__new__(_Shared)
-    shared.__dict__.update(trial.__dict__)
-    return shared
+def _holds(kind: Any, value: Any) -> bool:
+    """Whether a distribution has this value."""
+    return value in kind.choices if isinstance(kind, CategoricalDistribution) else kind.low <= value <= kind.high
 
 
 def make_sampler(name: str, seed: int) -> BaseSampler:

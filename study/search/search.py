@@ -5,13 +5,17 @@ its result before the sampler learns of it: after a kill at any moment, resuming
 and loses nothing. Optuna's file on disk is a copy, mended from them.
 """
 
+import dataclasses
+import itertools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from search_spaces.cheapest import Given
+from study.config.seeds import LARGEST, REPEATS
 from study.config.space import first_proposals, space_of, trial_config, values_of
 from study.config.study_config import Study
-from study.files.configs import config_row
+from study.files.configs import config_id, config_row
 from study.files.ranking import finished
 from study.files.results import Results
 from study.search.halving import Measured
@@ -20,6 +24,7 @@ from study.workers.jobs import Job, Row
 from study.workers.work_folder import base_of
 from trainables.config import TrialConfig
 
+MOST_DRAWS = 100  # of a proposal, until it is a setting that has no trial
 DIRECTIONS: dict[str, tuple[Direction, ...]] = {"h": ("maximize",), "pareto": ("maximize", "minimize")}
 
 
@@ -39,6 +44,7 @@ class Search:
         self.mirror = Mirror(Path(study.out) / "optuna.log", Path(study.out).name, directions)
         self.first = grid_points([study.grid], study.seed) if study.sampler == "grid" else first_proposals(study)
         self.numbered: set[int] = set()  # the trials that have a row
+        self.seeds: dict[str, set[int]] = {}  # of each configuration's trials
         self.next_number = 0  # no number below it is free
         self.open: dict[int, TrialConfig] = {}  # trials that have not ended
         self.epochs: dict[int, dict[int, Row]] = {}  # of each of them, the rows by epoch
@@ -71,10 +77,10 @@ class Search:
                 reports.setdefault(row["trial"], {})[row["epoch"]] = row["val_h"]
         for row in self.results.trials:
             number, parameters = row["trial"], self.parameters(row) or {}
-            self.numbered.add(number)
+            self._register(number, row["config"], row["seed"])
             if row["status"] == "running":
-                values, _ = self.proposals.ask_again(number, parameters)
-                self.open[number] = self.config_of(values)  # a radius given by a rule is a number in the row
+                values = self.proposals.ask_again(number, parameters)
+                self.open[number] = self.config_of(values, row["seed"])  # a radius given by a rule is a number there
                 self.waiting.append(number)
                 continue
             self.spent += row["spent"] or 0.0
@@ -108,7 +114,7 @@ class Search:
             self.budget_spent = not (self.running and self.study.scheduler == "asha")
             return None
         self.unaffordable = None
-        self.numbered.add(number)
+        self._register(number, config_id(config), config.seed)
         self.open[number], self.epochs[number] = config, {}
         self.results.put_trial(self.row(number, None, "running"))
         return self._start(number)
@@ -117,14 +123,37 @@ class Search:
         """A proposal, under the lowest number that no trial has."""
         while self.next_number in self.numbered:
             self.next_number += 1
-        values, _ = self.proposals.ask(self.next_number, self._given(self.next_number))
-        return self.next_number, self.config_of(values)
+        drawn, config = self._new_setting(self.next_number)
+        self.proposals.begin(self.next_number, drawn)
+        return self.next_number, config
+
+    def _new_setting(self, number: int) -> tuple[dict[str, Any], TrialConfig]:
+        """A setting that has no trial yet; in a space that holds none, the first one drawn with a seed of its own."""
+        first = drawn = self.proposals.draw(number, self._given(number))
+        for again in range(1, MOST_DRAWS):
+            config = self._drawn_config(drawn)
+            if config_id(config) not in self.seeds:
+                return drawn, config
+            drawn = self.proposals.draw(number, self._method_given(number), again)
+        config = self._drawn_config(first)
+        others = itertools.count((self.study.seed + REPEATS) % LARGEST)
+        seed = next(seed for seed in others if seed not in self.seeds.get(config_id(config), ()))
+        return first, dataclasses.replace(config, seed=seed)
+
+    def _drawn_config(self, parameters: dict[str, Any]) -> TrialConfig:
+        return self.config_of(self.space(Given(parameters)))
 
     def _given(self, number: int) -> dict[str, Any] | None:
         """The parameters of a proposal that the sampler does not choose."""
-        if number < len(self.first):
-            return self.first[number]
+        return self.first[number] if number < len(self.first) else self._method_given(number)
+
+    def _method_given(self, number: int) -> dict[str, Any] | None:
         return {"method": self.study.methods[number % len(self.study.methods)]} if self.study.dealt else None
+
+    def _register(self, number: int, config: str, seed: int) -> None:
+        """Note that a number and a setting have a trial."""
+        self.numbered.add(number)
+        self.seeds.setdefault(config, set()).add(seed)
 
     def _start(self, number: int) -> Job:
         config, name = self.open[number], name_of(number)
@@ -181,9 +210,9 @@ class Search:
         """What the sampler raises, and for a Pareto front what it lowers."""
         return [row["val_h"]] if self.study.objective == "h" else [row["val_h"], row["cost"]]
 
-    def config_of(self, values: Row) -> TrialConfig:
-        # One seed for all trials: two of them differ in the setting alone.
-        return trial_config(self.study, values, self.study.seed)
+    def config_of(self, values: Row, seed: int | None = None) -> TrialConfig:
+        # One seed for all trials, unless a setting is repeated: two of them differ in the setting alone.
+        return trial_config(self.study, values, self.study.seed if seed is None else seed)
 
 
 def annotate(study: Study, ranked: Iterable[Row]) -> None:

@@ -17,7 +17,8 @@ from study.workers.datasets import Data
 from tests.support.study_helpers import TINY, tiny_study
 from tests.support.study_rows import trial
 
-FLAGS = ["--budget", "2N", "--trials", "3", *(f"--{name.replace('_', '-')}={value}" for name, value in TINY.items())]
+RECIPE = {name: value for name, value in TINY.items() if name != "confirm"}
+FLAGS = ["--budget", "2N", "--trials", "3", *(f"--{name.replace('_', '-')}={value}" for name, value in RECIPE.items())]
 
 
 @pytest.fixture
@@ -118,7 +119,7 @@ def test_a_second_process_is_refused_and_a_mount_without_locks_is_used_with_a_wa
 @pytest.mark.parametrize("place", ["Search", "choose"])
 @pytest.mark.parametrize("error", [ValueError, OSError, ZeroDivisionError])
 def test_an_error_of_the_driver_is_no_wrong_input(tmp_path, capsys, monkeypatch, no_ray, place, error):
-    monkeypatch.setattr(driver, place, failing(error("first line\nlast line")))
+    monkeypatch.setattr(f"study.phases.{place}", failing(error("first line\nlast line")))
     monkeypatch.setattr(driver, "best", lambda trials: ["one"])
     out = tmp_path / "s"
     assert main([*FLAGS, "--confirm=1", "--quiet", "--out", str(out)]) == 1
@@ -155,6 +156,20 @@ def test_a_study_in_which_no_trial_finished_fails_and_says_why_once(tmp_path, ca
     assert [row["status"] for row in Results(out).trials] == ["failed"] * 3
     with pytest.raises(study.StudyFailed, match="no trial finished: 3 ×"):
         study.run(resume=str(out), quiet=True)
+
+
+@pytest.mark.parametrize(("given", "limit"), [("7", 7.0), ("auto", None)])
+def test_the_limit_without_progress_reaches_the_workers(tmp_path, monkeypatch, no_ray, given, limit):
+    seen, fail_all = [], driver.tuner.run_jobs
+
+    def run_jobs(source, worker, **settings):
+        seen.append(settings["trial_timeout"])
+        fail_all(source, worker)
+
+    monkeypatch.setattr(driver.tuner, "run_jobs", run_jobs)
+    with pytest.raises(study.StudyFailed):
+        study.run(budget="2N", trials=2, quiet=True, trial_timeout=given, out=str(tmp_path / "s"), **TINY)
+    assert seen == [limit]
 
 
 def test_ctrl_c_raises_keyboard_interrupt_with_the_command_that_resumes(tmp_path, monkeypatch, no_ray):

@@ -16,8 +16,11 @@ class Silent:
     def begin(self, *phase):
         pass
 
-    def beside(self, phase, done):
+    def beside(self, phase):
         return self.later.setdefault(phase, Silent())
+
+    def earlier(self, rows):
+        pass
 
     def take_over(self, total, planned):
         self.size = total, planned

@@ -106,7 +106,7 @@ def test_each_run_is_written_as_it_ends_and_none_is_repeated(tmp_path):
     assert source.finished
 
 
-def test_a_failed_run_keeps_its_reason_and_is_tried_again_when_the_study_goes_on(tmp_path):
+def test_a_failed_run_keeps_its_reason_and_is_tried_again_only_when_asked_to(tmp_path):
     study, results = searched(tmp_path / "s")
     source = confirm_of(study, results)
     job = source.next()
@@ -114,7 +114,9 @@ def test_a_failed_run_keeps_its_reason_and_is_tried_again_when_the_study_goes_on
     (row,) = results.confirm
     assert row["error"].startswith("out of memory")
     assert row["h"] is None
-    assert confirm_of(study, Results(tmp_path / "s")).next() == job
+    assert confirm_of(study, Results(tmp_path / "s")).next() != job
+    again = make_study(resume=str(tmp_path / "s"), retry_failed=True)
+    assert confirm_of(again, Results(tmp_path / "s")).next() == job
 
 
 def test_the_dearest_runs_begin_first(tmp_path):

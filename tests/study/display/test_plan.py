@@ -60,7 +60,7 @@ def test_no_confirmation_is_planned_where_none_is_asked_for():
 def test_a_budget_of_1n_is_said_to_leave_one_setting():
     assert "1N pays for k = 0 alone" in plan_text(make_study(budget="1N"))
     assert "the budget binds nowhere" in plan_text(make_study(budget="6N"))
-    assert "every proposal is the same" in plan_text(make_study(budget="1N", methods="vanilla"))
+    assert "has one setting, which further trials repeat" in plan_text(make_study(budget="1N", methods="vanilla"))
 
 
 def test_a_plan_says_where_data_come_from_that_are_not_there(tmp_path):

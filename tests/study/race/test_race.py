@@ -85,7 +85,7 @@ def test_a_race_that_was_cut_off_goes_on_and_comes_to_the_same_end(tmp_path, cut
     assert sorted(map(str, again.confirm)) == sorted(map(str, results.confirm))
 
 
-def test_a_run_of_the_race_that_failed_is_no_result_and_is_tried_again(tmp_path):
+def test_a_run_of_the_race_that_failed_is_no_result_and_is_tried_again_only_when_asked_to(tmp_path):
     study, results = tiny_study(tmp_path / "s", trials=2, confirm=1, seeds=1, race=2)
     source, _ = phases_of(study, results)
     while (job := source.next()) is not None:
@@ -95,6 +95,8 @@ def test_a_run_of_the_race_that_failed_is_no_result_and_is_tried_again(tmp_path)
             play(source, job, true_h(job))
     assert "mixup" not in {row["why"] for row in ranking(study, results.trials, results.race)}
     source, _ = phases_of(study, Results(tmp_path / "s"))
+    assert run(source) == []
+    source, _ = phases_of(make_study(resume=str(tmp_path / "s"), retry_failed=True), Results(tmp_path / "s"))
     again = run(source)
     assert any(name.startswith("race-") for name in again)
     assert all(row["val_h"] is not None for row in Results(tmp_path / "s").race)

@@ -7,8 +7,10 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from study.config.make_study import make_study
+from study.config.seeds import REPEATS, confirm_seeds
 from study.config.space import space_of
 from study.files.results import Results
+from study.search import sampling
 from study.search.sampling import Proposals
 from study.search.search import Search, rungs_so_far
 from tests.support.study_helpers import Silent, finish, row_of, tiny_study
@@ -188,6 +190,107 @@ def test_extended_it_goes_on_where_it_ended(tmp_path):
     assert [row["trial"] for row in Results(tmp_path / "s").trials] == list(range(8))
 
 
+def test_tpe_learns_from_all_trials_and_the_gaussian_process_from_a_bounded_number(tmp_path, monkeypatch):
+    study, _ = tiny_study(tmp_path / "s")
+    monkeypatch.setattr(sampling, "GP_LEARNS_FROM", 12)
+    known = {}
+
+    def note(kind):
+        real = kind.sample_relative
+
+        def sample(self, study, trial, space):
+            known[kind] = [each for each in study.get_trials(deepcopy=False) if each.state == TrialState.COMPLETE]
+            return real(self, study, trial, space)
+
+        monkeypatch.setattr(kind, "sample_relative", sample)
+
+    for kind in (optuna.samplers.TPESampler, optuna.samplers.GPSampler):
+        note(kind)
+    for sampler in ("tpe", "gp"):
+        proposals = Proposals(space_of(study), sampler, 0)
+        for number in range(40):
+            proposals.begin(number, proposals._drawn(number, None, "random").params)
+            proposals.tell(number, "finished", [100.0 - number])
+        proposals.draw(40)
+    assert {kind: len(trials) for kind, trials in known.items()} == {
+        optuna.samplers.TPESampler: 40, optuna.samplers.GPSampler: 12,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("methods", ["entprop", "entprop,fast_advprop"])
+def test_a_draw_is_what_optuna_itself_would_propose(tmp_path, methods):
+    study, results = tiny_study(tmp_path / "s", sampler="tpe", trials=14, methods=methods)
+    search = search_of(study, results)
+    while (job := search.next()) is not None:
+        method = method_of(job)
+        finish(search, job, 90.0 - 10 * abs(method.get("k", method.get("p_adv")) - 0.4))
+    optunas = optuna.create_study(direction="maximize", sampler=sampling.make_sampler("tpe", 7919 * 15))
+    optunas.add_trials(search.proposals.study.get_trials(deepcopy=False)[1:])
+    trial = optunas.ask()
+    search.space(trial)
+    assert search.proposals._drawn(14, None, "tpe").params == trial.params
+
+
+def counted(monkeypatch, name, calls):
+    """Note each call of a method of Optuna's study."""
+    real = getattr(optuna.Study, name)
+
+    def noted(*given, **more):
+        calls.append(name)
+        return real(*given, **more)
+
+    monkeypatch.setattr(optuna.Study, name, noted)
+
+
+def test_resuming_asks_a_sampler_for_nothing_but_the_next_proposal(tmp_path, monkeypatch):
+    study, results = tiny_study(tmp_path / "s", sampler="tpe", trials=16)
+    search = search_of(study, results)
+    for _ in range(14):
+        finish(search, job := search.next(), h_of(job))
+    search.next()  # cut off
+    calls = []
+    for name in ("ask", "enqueue_trial", "tell"):
+        counted(monkeypatch, name, calls)
+    again = search_of(study, Results(tmp_path / "s"))
+    assert calls == ["ask", "enqueue_trial", "ask"]  # the blank trial, and the one that was cut off
+    assert len(again.proposals.study.trials) == 16
+
+
+def test_a_setting_that_has_a_trial_is_drawn_anew_and_only_an_exhausted_space_repeats_one_with_another_seed(tmp_path):
+    study, results = tiny_study(tmp_path / "s", sampler="tpe", trials=26, search="n,metric")
+    search = search_of(study, results)
+    for _ in range(9):
+        job = search.next()
+        finish(search, job, 90.0 - abs(method_of(job)["n"] - 3))
+    search.next()  # proposed, and cut off
+    search = search_of(study, Results(tmp_path / "s"))
+    while (job := search.next()) is not None:
+        finish(search, job, 90.0 - abs(method_of(job)["n"] - 3))
+    rows = Results(tmp_path / "s").trials
+    assert len({(row["config"], row["seed"]) for row in rows}) == 26
+    assert len({row["config"] for row in rows[:20]}) == len({row["config"] for row in rows}) == 20
+    assert {row["seed"] for row in rows[:20]} == {study.seed}
+    assert all(row["seed"] >= study.seed + REPEATS for row in rows[20:])
+    assert not {row["seed"] for row in rows} & set(confirm_seeds(study))
+
+
+def test_of_one_setting_each_trial_has_a_seed_of_its_own_also_after_going_on(tmp_path):
+    def seeds(name, cut):
+        study, results = tiny_study(tmp_path / name, methods="mixup", trials=4)
+        search = search_of(study, results)
+        for _ in range(4):
+            job = search.next()
+            if cut:
+                search.on_result(job, row_of(job, 1))
+                search = search_of(study, Results(tmp_path / name))
+                job = search.next()
+            finish(search, job, 80.0)
+        return [(row["seed"], row["status"]) for row in Results(tmp_path / name).trials]
+
+    seen = [(seed, "finished") for seed in (0, REPEATS, REPEATS + 1, REPEATS + 2)]
+    assert seeds("cut", True) == seeds("whole", False) == seen
+
+
 def test_a_sampler_learns_from_the_best_and_the_latest_of_very_many_trials(tmp_path):
     study, _ = tiny_study(tmp_path / "s")
     proposals = Proposals(space_of(study), "random", 0)
@@ -225,3 +328,26 @@ def test_rungs_are_found_again_in_the_rows(tmp_path):
     search.on_result(job := search.next(), row_of(job, 1))
     search.on_result(job, row_of(job, 4, 60.0))
     assert rungs_so_far(results, (4.0,)) == [("trial-0000", pytest.approx(4.8), 60.0)]
+
+
+def test_failed_trials_stay_failed_unless_they_are_asked_for_again(tmp_path):
+    study, results = tiny_study(tmp_path / "s", trials=3)
+    search = search_of(study, results)
+    finish(search, search.next(), 70.0)
+    search.on_result(failed := search.next(), row_of(failed, 1))
+    search.on_end(failed, row_of(failed, 1), "out of memory")
+    finish(search, search.next(), 80.0)
+    assert search_of(study, Results(tmp_path / "s")).next() is None
+
+    results = Results(tmp_path / "s")
+    results.reopen_failed()
+    search = search_of(make_study(resume=str(tmp_path / "s"), retry_failed=True), results)
+    again = search.next()
+    assert (again, search.next()) == (failed, None)
+    finish(search, again, 90.0)
+    rows = Results(tmp_path / "s").trials
+    assert [(row["status"], row["val_h"], row["error"]) for row in rows] == [
+        ("finished", 70.0, None), ("finished", 90.0, None), ("finished", 80.0, None),
+    ]  # fmt: skip
+    assert {trial.state for trial in mirrored(tmp_path / "s")} == {TrialState.COMPLETE}
+    assert len(mirrored(tmp_path / "s")) == 3

@@ -1,0 +1,68 @@
+"""A worker that is stuck: ended and replaced, with a line, in a real Ray."""
+
+import time
+from pathlib import Path
+
+from ray import tune
+
+from study.workers.jobs import Job
+
+LIMIT = 5.0
+
+
+class Stuck(tune.Trainable):
+    """A worker of two epochs: `once` is stuck before its second epoch the first time, `always` at its start."""
+
+    def setup(self, config):
+        self.reset_config(config)
+
+    def reset_config(self, new_config):
+        self.job, self.epoch = Job.from_values(new_config["job"]), 0
+        return True
+
+    def step(self):
+        marker = Path(self.job.folder)
+        if self.job.name == "always" or (self.job.name == "once" and self.epoch == 1 and not marker.exists()):
+            marker.touch()
+            time.sleep(3600)
+        self.epoch += 1
+        return {"epoch": self.epoch, "done": self.epoch == 2}
+
+
+class Several:
+    def __init__(self, jobs):
+        self.waiting, self.rows, self.ends = list(jobs), [], {}
+
+    @property
+    def finished(self):
+        return not self.waiting
+
+    def next(self):
+        return self.waiting.pop(0) if self.waiting else None
+
+    def on_result(self, job, row):
+        self.rows.append((job.name, row["epoch"]))
+
+    def on_end(self, job, row, error):
+        self.ends[job.name] = (row, error)
+
+
+def test_a_stuck_worker_is_ended_and_its_job_handed_out_again_until_it_has_failed_too_often(tmp_path, monkeypatch):
+    from study.ray_tune import session, tuner  # not above: the workers would load torch, which they need not
+
+    monkeypatch.setenv("RAY_worker_niceness", "0")
+    lines = []
+    source = Several([Job(name, str(tmp_path / name), {"epochs": 2}, "veils") for name in ("once", "always", "good")])
+    with session.ray_session(cpus=1):
+        worker = tune.with_resources(Stuck, {"cpu": 1})
+        tuner.run_jobs(
+            source, worker, name="s", folder=tmp_path / "ray", max_failures=1, trial_timeout=LIMIT, say=lines.append
+        )
+    reason = "no row for 5 s (--trial-timeout)"
+    assert {name: error for name, (_, error) in source.ends.items()} == {"once": "", "always": reason, "good": ""}
+    assert [row for row in source.rows if row[0] == "once"] == [("once", 1), ("once", 1), ("once", 2)]
+    assert lines == [
+        f"once  {reason}: worker ended, handed out again",
+        f"always  {reason}: worker ended, handed out again",
+        f"always  {reason}: worker ended, not handed out again",
+    ]
