@@ -49,8 +49,8 @@ def contenders(study: Study, trials: Iterable[Row]) -> list[Contender]:
 
 
 def finalists(study: Study, trials: Iterable[Row], race: Iterable[Row]) -> list[Contender]:
-    """The better half after the first round."""
-    ranked = ranking(study, trials, race)
+    """The better half after the first round; runs of the second change nothing of it, so that a resumed race agrees."""
+    ranked = ranking(study, trials, [row for row in race if row["round"] == 1])
     return [Contender(row["why"], _config(study, row)) for row in ranked[: math.ceil((study.race or 0) / 2)]]
 
 

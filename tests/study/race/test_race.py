@@ -10,7 +10,7 @@ from optuna.storages.journal import JournalFileBackend
 from study.config.make_study import make_study
 from study.config.seeds import confirm_seeds, race_seeds
 from study.files.results import Results
-from study.race.contenders import contenders, known_contenders, ranking, rounds
+from study.race.contenders import contenders, finalists, known_contenders, ranking, rounds
 from study.race.marginal import marginals
 from study.race.standings import standings
 from tests.support.study_helpers import phases_of, play, tiny_study
@@ -83,6 +83,17 @@ def test_a_race_that_was_cut_off_goes_on_and_comes_to_the_same_end(tmp_path, cut
     again = Results(tmp_path / "half")
     assert sorted(map(str, again.race)) == sorted(map(str, results.race))
     assert sorted(map(str, again.confirm)) == sorted(map(str, results.confirm))
+
+
+def test_runs_of_the_second_round_do_not_change_who_is_in_it(tmp_path):
+    study, results, *_ = whole(tmp_path / "s")
+    before = finalists(study, results.trials, results.race)
+    for row in results.race:
+        if row["round"] == 2:
+            results.put_race({**row, "val_h": 0.0})
+    assert finalists(study, results.trials, results.race) == before
+    source, _ = phases_of(dataclasses.replace(study, resume=True), Results(tmp_path / "s"))
+    assert not [name for name in run(source) if name.startswith("race-")]
 
 
 def test_a_run_of_the_race_that_failed_is_no_result_and_is_tried_again_only_when_asked_to(tmp_path):
