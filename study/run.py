@@ -1,8 +1,8 @@
 """Run a study: python study/run.py --budget 4N
 
-Searches for the training recipe with the highest H that a compute budget allows, then confirms it with fresh seeds on
-test images. On the embedded images this takes under 6 minutes on two CPU cores and ends with a table in which the best
-setting found beats vanilla by about 3 points of H. `--help` lists all options, `--dry-run` prints the plan.
+Searches for the training recipe with the highest H that a compute budget allows, lets the best settings race on
+validation images, and confirms the winner with fresh seeds on test images. On the embedded images this takes under 6
+minutes on two CPU cores. `--help` lists all options, `--dry-run` prints the plan.
 
 In a notebook: `import study; study.run(budget="4N", trials=8)`.
 """

@@ -205,8 +205,8 @@ def planned_runs(folder: StudyFrames) -> int | None:
     if options.confirm == 0:
         return 0
     seeds, fewer = options.seeds or 0, published_seeds(options)
-    roles = folder.runs.groupby("config")["why"].first()
-    return sum(fewer if why == "published" else seeds for why in roles) or None
+    found = folder.runs.groupby("config")["why"].agg(["first", "size"])
+    return sum(max(fewer, size) if why == "published" else seeds for why, size in found.itertuples(index=False)) or None
 
 
 # --------------------------------------------------------------------------------------------------- several studies

@@ -219,7 +219,8 @@ class Study:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Study":
         """The study that `as_dict` wrote."""
-        values = {"validation_corruptions": "imagenet-c", "race": 0, **values}  # of studies older than these options
+        older = {"validation_corruptions": "imagenet-c", "race": None if values.get("table") else 0}
+        values = {**older, **values}  # of studies that are older than these options
         known = [f.name for f in dataclasses.fields(cls)]
         for name in values:
             if name not in known:

@@ -76,7 +76,9 @@ def test_table_that_was_cut_off_says_how_many_runs_are_missing(folder):
     stored(folder, "trials.csv", "epochs.csv")
     options = json.loads((folder / "study.json").read_text())["options"]
     change = {"budget": None, "table": "entprop/9", "scale": "demo", "trials": None, "sampler": None, "confirm": None}
-    change_record(folder, options={**options, **change, "controls": None, "seeds": 9}, state="interrupted")
+    change_record(
+        folder, options={**options, **change, "controls": None, "race": None, "seeds": 9}, state="interrupted"
+    )
     assert "6 of 36 runs on test images are missing" in missing(read_folder(folder))
 
 
