@@ -67,7 +67,7 @@ class Surface:
     def __init__(self, recorded: Recorded, study: Study, number: int) -> None:
         self.recorded, self.rng = recorded, np.random.default_rng(number)
         drawn = Proposals(space_of(study), "random", 10_000 + number)
-        several = [*published_values(study), *(drawn.ask(each)[0] for each in range(SETTINGS))]
+        several = [*published_values(study), *(drawn.ask(each) for each in range(SETTINGS))]
         self.rows = [config_row(trial_config(study, values, 0)) for values in several]
         self.points = recorded.axes.points(self.rows)
         mean, covariance = recorded.posterior.at(self.points)

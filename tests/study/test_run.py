@@ -26,7 +26,7 @@ def test_a_study_killed_while_it_searches_goes_on_to_its_end(tmp_path):
     check_whole(out, trials=4)
     after = Results(out)
     assert [row for row in after.trials if row["trial"] in [row["trial"] for row in before]] == before
-    assert len(after.confirm) == 4  # best, which is published (0.2, 1) or not, vanilla, mixup, published
+    assert len(after.confirm) in (3, 4)  # vanilla, mixup, published (0.2, 1), and the best if it is none of these
     assert len(after.corruptions) == len(after.confirm) * 75
     assert all(row["cost"] <= 2 + 1e-9 for row in after.trials)
     assert "mean ± 95 % CI over seeds" in study.text()
