@@ -15,7 +15,7 @@ from scipy import stats
 from benchmarks import rows as kept
 from benchmarks.candidates import CANDIDATES
 from benchmarks.report import RESULTS, write_report
-from benchmarks.signal import JOINED, SETTINGS, STRENGTHS
+from benchmarks.signal import JOINED, MORE, SETTINGS, STRENGTHS
 from trainables.corruptions.functions import IMAGENET_C_VALIDATION, REPORTED
 from trainables.measures.metrics import h_score
 
@@ -203,10 +203,38 @@ def rate_table(runs: Runs, names: tuple[str, ...]) -> list[str]:
     return lines
 
 
+def more_table() -> list[str]:
+    """Test H of the settings that decided nothing, and its difference to mixup at 0.4, paired by the common seeds."""
+    names: dict[str, None] = {}
+    columns: dict[str, dict[str, str]] = {}
+    for path in sorted(RESULTS.glob("more-*.csv")):
+        confirmed = path.with_name(path.name.replace("more-", "confirm-"))
+        mixup = by_seed(confirmed, "mixup, lr 0.4")
+        for name in MORE:
+            ours = by_seed(path, name)
+            gains = [ours[seed] - mixup[seed] for seed in ours if seed in mixup]
+            if len(gains) > 1:
+                names[name] = None
+                error = statistics.stdev(gains) / math.sqrt(len(gains))
+                columns.setdefault(path.stem.removeprefix("more-"), {})[name] = (
+                    f"{statistics.fmean(ours.values()):.2f}, {statistics.fmean(gains):+.2f} ± {error:.2f}"
+                )
+    lines = [f"| H, and less mixup at 0.4 | {' | '.join(columns)} |", "| --- |" + " --- |" * len(columns)]
+    return lines + [
+        f"| {name} | {' | '.join(column.get(name, '–') for column in columns.values())} |" for name in names
+    ]
+
+
+def by_seed(path: Path, setting: str) -> dict[float, float]:
+    """Test H of a setting's runs."""
+    rows = [row for row in kept.read(path, ("setting", "method")) if row["setting"] == setting]
+    return {row["seed"]: h_score(row["sa"], statistics.fmean(row[f"test {name}"] for name in REPORTED)) for row in rows}
+
+
 def main() -> int:
     chose, new = ([Runs(path) for path in sorted(RESULTS.glob(f"{kind}-*.csv"))] for kind in ("signal", "confirm"))
     tables = [joined_table([*new, *chose]), default_table(new), weights_table([*new, *chose], JOINED),
-              signal_table(chose), check_table(chose)]  # fmt: skip
+              signal_table(chose), check_table(chose), more_table()]  # fmt: skip
     text = "\n\n".join("\n".join(lines) for lines in (*tables, *(rate_table(runs, JOINED) for runs in (*new, *chose))))
     print(text)
     write_report(
