@@ -17,7 +17,7 @@ from trainables.options import OneLineParser, Option, add_flag, read_flags, unkn
 EPILOG = """\
 examples:
   python study/run.py --budget 4N
-      on a laptop: 6 trials, a race of the best of them, six fresh seeds of the winner, vanilla and mixup;
+      on a laptop: 8 trials, a race of the best of them, six fresh seeds of the winner, vanilla and mixup;
       under 6 minutes on two cores
   python study/run.py --budget 2N --dataset cifar10 --model resnet18 --trials 40 --trials-per-gpu 2 --dry-run
       prints the plan and runs nothing; without --dry-run: hours to days, by GPU

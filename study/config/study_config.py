@@ -50,7 +50,7 @@ class Study:
         (), "hyper-parameters to fix, e.g. weights=sum,n=1", read=fixed_values, metavar="NAME=VALUE,…"
     )
     trials: int | None = option(
-        None, f"number of trials [{EMBEDDED} 6, else 24; grid: all; with total-budget: as many as it pays for]", low=1
+        None, f"number of trials [{EMBEDDED} 8, else 24; grid: all; with total-budget: as many as it pays for]", low=1
     )
     total_budget: float | None = option(
         None, "stop the search once the next trial would exceed C N-epochs, e.g. 500N", read=parse_total, metavar="C"
@@ -154,7 +154,7 @@ class Study:
         elif self.trials is None and self.total_budget is not None:
             self._set(trials=int(self.total_budget / self.trial.epochs + 1e-9))  # no trial is cheaper than vanilla
         elif self.trials is None:
-            tries = 6 if self.trial.dataset == EMBEDDED else 24
+            tries = 8 if self.trial.dataset == EMBEDDED else 24
             self._set(trials=tries * len(self.methods) if self.dealt else tries)
 
     @property

@@ -51,7 +51,7 @@ def stored(tmp_path, **options):
 def test_defaults_are_those_of_the_documentation():
     study = read_study(["--budget", "4N"])
     expected = {
-        "budget": Budget(4.0), "methods": ("entprop",), "trials": 6, "total_budget": None, "scheduler": "none",
+        "budget": Budget(4.0), "methods": ("entprop",), "trials": 8, "total_budget": None, "scheduler": "none",
         "sampler": "tpe", "objective": "h", "confirm": 1, "seeds": 6, "table": None, "cpus_per_trial": 1.0,
         "trials_per_gpu": 1, "seed": 0, "concurrency": None, "dry_run": False,
     }  # fmt: skip
@@ -237,7 +237,7 @@ def test_what_a_result_does_not_depend_on_may_change(tmp_path):
 
 def test_what_a_result_depends_on_may_not_and_is_named(capsys, tmp_path):
     old = stored(tmp_path)
-    message = refused(capsys, f"--resume {old.out} --budget 2N --epochs 5 --trials 6")
+    message = refused(capsys, f"--resume {old.out} --budget 2N --epochs 5 --trials 8")
     assert "budget: 2N and 4N; epochs: 5 and 15 there" in message
     assert "trials" not in message
 

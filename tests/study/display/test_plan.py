@@ -22,7 +22,7 @@ def _elsewhere(tmp_path, monkeypatch):
 def test_the_plan_says_what_is_reachable_what_it_costs_and_writes_nothing(tmp_path):
     text = plan_text(make_study(budget="4N"))
     assert "k ≤           1       1       1    0.75     0.6" in text
-    assert "6 runs, about 198, at most 360 N-epochs" in text
+    assert "8 runs, about 264, at most 480 N-epochs" in text
     words = " ".join(text.split())
     assert "the best 6 of the search, vanilla, mixup, the cheapest published setting with one new seed" in words
     assert "the winner, vanilla, mixup, published; 6 fresh seeds, 3 of published settings" in words

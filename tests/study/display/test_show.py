@@ -20,7 +20,7 @@ def test_a_study_that_has_just_begun_says_what_is_missing(folder):
     assert "entprop within 4N on fashion, resnet8, 15 epochs" in text
     assert "command: study/run.py --budget 4N" in text
     assert "no trial has started yet" in text
-    assert "missing: 6 of 6 trials" in text
+    assert "missing: 8 of 8 trials" in text
     assert f"--resume {folder}" in text
 
 
@@ -38,13 +38,13 @@ def test_a_study_that_was_cut_off_shows_what_is_there(folder):
     assert "trial 1  entprop k=0.35 n=3 ε=2.5 entropy: out of memory: much" in text
     assert "running or interrupted:" in text
     assert "vanilla: vanilla" in text
-    assert "missing: 4 of 6 trials" in text
+    assert "missing: 6 of 8 trials" in text
     assert "missing: the race has not ended" in text
 
 
 def test_a_whole_study_misses_nothing(folder):
     results = Results(folder)
-    for number in range(6):
+    for number in range(8):
         results.put_trial(trial(number))
     for each in CONFIRMED:
         results.put_confirm(each)
@@ -67,6 +67,6 @@ def test_studies_are_listed_one_line_each_in_any_state(folder):
     lines = list_studies(folder.parent).splitlines()
     assert len(lines) == 4
     assert lines[1].startswith("one")
-    assert "1/6" in lines[1]
+    assert "1/8" in lines[1]
     assert "94.20 entprop k=0.35" in lines[1]
     assert "damaged" in lines[3]
