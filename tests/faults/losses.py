@@ -16,6 +16,7 @@ class Held(NamedTuple):
     """The rows of what had ended, and the epochs that were done."""
 
     trials: dict
+    race: dict
     confirm: dict
     epochs: dict
 
@@ -23,17 +24,19 @@ class Held(NamedTuple):
 def held(folder):
     """What a study's folder holds now."""
     if not Path(folder).exists():
-        return Held({}, {}, {})
+        return Held({}, {}, {}, {})
     results = Results(folder)
     ended = {row["trial"]: row for row in results.trials if row["status"] != "running"}
     confirm = {(row["config"], row["seed"]): {**row, "why": ""} for row in results.confirm}  # the reason may change
+    race = {(row["config"], row["seed"]): row for row in results.race}
     epochs = {(row["trial"], row["epoch"]): row for row in results.epochs}
-    return Held(ended, confirm, epochs)
+    return Held(ended, race, confirm, epochs)
 
 
 def lost(before, after):
     """How many results that were there are not there any more as they were."""
     gone = [key for key, row in before.trials.items() if after.trials.get(key) != row]
+    gone += [key for key, row in before.race.items() if after.race.get(key) != row]
     gone += [key for key, row in before.confirm.items() if after.confirm.get(key) != row]
     return len(gone)
 
@@ -51,7 +54,7 @@ def same(rows):
 
 def size_of(folder):
     """Grows with each row and each ending."""
-    names = ("trials.csv", "epochs.csv", "confirm.csv", "corruptions.csv")
+    names = ("trials.csv", "epochs.csv", "race.csv", "confirm.csv", "corruptions.csv")
     paths = [Path(folder) / name for name in names]
     return sum(path.stat().st_size for path in paths if path.exists())
 

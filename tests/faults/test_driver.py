@@ -52,9 +52,18 @@ def in_confirm(runs):
     return wait
 
 
+def in_race(runs):
+    """While the race runs, with so many of its runs written down."""
+
+    def wait(study, out):
+        study.wait_for(lambda: statuses(out).count("finished") == TRIALS and confirmed(out, "race") >= runs, often=0.01)
+
+    return wait
+
+
 def in_both(study, out):
-    """While the last trials run, and beside them what is confirmed."""
-    study.wait_for(lambda: any(out.glob("checkpoints/confirm-*")) and "running" in statuses(out), often=0.01)
+    """While the last trials run, and beside them the baselines of the race."""
+    study.wait_for(lambda: any(out.glob("checkpoints/race-*")) and "running" in statuses(out), often=0.01)
 
 
 def here(out):
@@ -67,12 +76,13 @@ SEARCH = [("kill of the driver: at a random moment", after(chance.uniform(0.0, 2
 STATE = "checkpoints/trial-*/checkpoint.pt.*.part"
 CHECKPOINT = [("kill of the driver: while a checkpoint is written", while_writing(here, STATE))] * 3
 RESULT = [("kill of the driver: while a result is written", while_writing(here, "trials.csv.*.part"))] * 3
-BOTH = [("kill of the driver: in search and confirmation", in_both)]
+BOTH = [("kill of the driver: in search and race", in_both)]
+RACE = [("kill of the driver: in the race", in_race(runs)) for runs in (3, 8, 11)]
 CONFIRM = [("kill of the driver: in the confirmation", in_confirm(runs)) for runs in (0, 2, 4)]
 STARTING = set(BEFORE_ANYTHING)
 SERIES = {
     "early": [*BEFORE_ANYTHING, *SEARCH[:4], *CHECKPOINT, *BOTH],
-    "late": [*SEARCH[4:], *RESULT, *BOTH, *CONFIRM],
+    "late": [*SEARCH[4:], *RESULT, *BOTH, *RACE, *CONFIRM],
 }
 
 
@@ -102,6 +112,7 @@ def test_killed_at_ten_moments_it_ends_as_if_nothing_had_happened(tmp_path, shim
     check_whole(out, TRIALS)
     results = Results(out)
     assert same(results.trials) == same(undisturbed.trials)
+    assert same(results.race) == same(undisturbed.race)
     assert same(results.confirm) == same(undisturbed.confirm)
     assert len(results.corruptions) == 75 * len(results.confirm)
     assert not list(out.rglob("*.part"))
@@ -127,6 +138,7 @@ def test_the_final_table_of_a_killed_study_is_that_of_an_undisturbed_one(tmp_pat
     now = held(killed)
     note("kill of the driver: with a sampler that learns", lost(before, now), repeated(before, now), seconds)
     assert same(Results(killed).trials) == same(Results(alone).trials)
+    assert same(Results(killed).race) == same(Results(alone).race)
     assert same(Results(killed).confirm) == same(Results(alone).confirm)
     assert "On test images and the 15 corruptions" in text
 

@@ -86,9 +86,9 @@ def statuses(folder):
     return [row["status"] for row in Results(folder).trials] if path.exists() else []
 
 
-def confirmed(folder):
-    """How many confirmed runs are written down at this moment."""
-    path = Path(folder) / "confirm.csv"
+def confirmed(folder, name="confirm"):
+    """How many confirmed runs, or runs of another table, are written down at this moment."""
+    path = Path(folder) / f"{name}.csv"
     return max(0, len(path.read_text().splitlines()) - 1) if path.exists() else 0
 
 
