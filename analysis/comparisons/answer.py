@@ -15,12 +15,13 @@ from study.confirm.comparisons import (
     compare,
     compare_with_baselines,
 )
-from study.display.advice import cheapest_equivalent
+from study.display.advice import cheapest_equivalent, near_best_text, to_settle
 from study.display.rows import setting
 from study.display.summary import sentence
 from study.files.ranking import best, finished, spent
 from study.files.results import Row
 from study.papers.baselines import BASELINES
+from study.race.standings import standings
 
 
 class Answer(NamedTuple):
@@ -49,7 +50,9 @@ def _of_search(folder: StudyFrames, found: Sequence[Setting], top: Setting) -> A
     within = f"Within {format_cost(budget.per_epoch)} an epoch" if budget else "Within its budget"
     details = [f"{mean_text(each, role.capitalize())}." for role, each in roles[1:]]
     details += _verdicts(place, top)
-    details += cheapest_equivalent(place, top) + _higher(place, top)
+    details += cheapest_equivalent(place, top) + to_settle(place, top) + _higher(place, top)
+    if folder.options and (known := standings(folder.options, records(folder.trials), records(folder.race))):
+        details.append(near_best_text(known))
     missing = [name for method, name in BASELINES.items() if baseline(place, method) is None]
     details += [f"{name.capitalize()} was not confirmed beside it." for name in missing]
     return Answer(f"{within}, the search chose {mean_text(top)}.", tuple(details), tuple(roles))
