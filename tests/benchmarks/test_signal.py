@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.choose_signal import OLD, Runs, correlation, default_table, joined_table, weights_table
+from benchmarks.choose_signal import OLD, Runs, correlation, default_table, joined_table, more_table, weights_table
 from benchmarks.report import RESULTS
 from benchmarks.signal import JOINED
 from study.confirm.comparisons import compare_with_baselines, paired_test, settings_of
@@ -76,3 +76,7 @@ def test_the_sentences_of_the_readme_are_those_of_the_stored_studies():
     kept = paired_test(*attacked.values()).difference
     assert f"keeps {kept.mean:.1f} ± {kept.half:.1f} points more" in README
     assert kept.mean == pytest.approx(14.4)
+
+
+def test_the_free_shares_and_advprops_rates_are_those_of_the_rows():
+    assert "\n".join(more_table()) in (ROOT / "docs" / "decisions.md").read_text()
