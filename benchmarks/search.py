@@ -8,10 +8,13 @@ a simulation. Every way of searching sees the same surfaces. `regret` is the tru
 less that of the one that is recommended; differences to the old pick are paired by surface.
 
 * published: no search; the four published settings with as many seeds as the cost allows, the best mean wins
-* old pick: two published settings, TPE after five trials, the highest H of one run
+* old pick: two published settings, TPE after five trials, the highest H of one run; what the race spends goes into search
+* old pick, 900: the same with 900 N-epochs, as 0.1 did, which spent the rest on confirming what it had picked
+* posterior: the search of the old pick, and the highest mean of the process in place of the highest H
 * random, old pick: the same with random proposals
 * race of 6: what `python study/run.py` does: TPE after ten trials, the race, the mean of the process over all runs
 * race of 4: the same with four contenders of the search in place of six, two of which come into the second round
+* race of 6 and 4, with both: the dearest published setting is a contender, too
 * random, race of 6: with random proposals
 * oracle: the best of what `race of 6` tried, by its true H
 """
@@ -21,6 +24,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
 
 import argparse
+import json
 import math
 import multiprocessing
 import tempfile
@@ -29,19 +33,24 @@ from statistics import fmean, stdev
 
 import numpy as np
 
-from benchmarks.report import write_report
+from benchmarks.report import RESULTS, write_report
 from benchmarks.surfaces import Recorded, Surface, path_of, replayed_study
 from study.config.space import first_proposals, published_values, space_of, trial_config
 from study.confirm.comparisons import interval
 from study.files.configs import config_row
 from study.files.ranking import best
+from study.papers.baselines import BASELINES
 from study.race.contenders import contenders, finalists, ranking, rounds
+from study.race.standings import standings
 from study.search import sampling
 from study.search.sampling import Proposals
 
 SEARCH, AFTER = 900.0, 450.0  # N-epochs of the search, and at most after it
 OLD_STARTS = 5
-WAYS = ("published", "old pick", "random, old pick", "random, race of 6", "race of 6", "race of 4", "oracle")
+WAYS = (
+    "published", "random, old pick", "old pick, 900", "old pick", "posterior", "random, race of 6", "race of 6",
+    "race of 4", "race of 6, with both", "race of 4, with both", "oracle",
+)  # fmt: skip
 BASELINE_COST = 2.0  # vanilla and mixup run in the race too, at 1N an epoch each
 
 
@@ -69,16 +78,19 @@ class Simulated:
             self.trials.append(row)
             proposals.tell(number, "finished", [row["val_h"]])
 
-    def race_on(self):
+    def race_on(self, both=False):
         """The two rounds; the baselines cost what they cost, and have no place on the surface."""
         first, further = rounds(self.study)
         self.spent += BASELINE_COST * self.epochs
+        if both:
+            dearest = trial_config(self.study, published_values(self.study)[-1], 0)
+            self.race += [self.run(dearest, seed, why="published", round=1) for seed in first]
         for number, (several, seeds) in enumerate(
             ((lambda: contenders(self.study, self.trials), first),
              (lambda: finalists(self.study, self.trials, self.race), further)), 1
         ):  # fmt: skip
             for each in several():
-                if each.why not in ("vanilla", "mixup"):
+                if each.why not in BASELINES:
                     self.race += [self.run(each.config, seed, why=each.why, round=number) for seed in seeds]
 
 
@@ -90,33 +102,36 @@ def recommended(way, study, surface, limit):
         seeds = max(1, int((limit + AFTER) / sum(row["cost"] * found.epochs for row in rows)))
         means = [fmean(surface.run(row, seed) for seed in range(seeds)) for row in rows]
         return rows[int(np.argmax(means))], seeds * sum(row["cost"] * found.epochs for row in rows), rows
-    old = way.endswith("old pick")
+    old = "old pick" in way or way == "posterior"
     sampling.STARTS = OLD_STARTS if old else NEW_STARTS
-    found.search("random" if way.startswith("random") else "tpe", limit + AFTER if old else limit)
-    if old:
+    more = AFTER if old and "900" not in way else 0.0
+    found.search("random" if way.startswith("random") else "tpe", limit + more)
+    if "old pick" in way:
         return best(found.trials)[0], found.spent, found.trials
-    found.race_on()
-    return ranking(study, found.trials, found.race)[0], found.spent, found.trials
+    if way == "posterior":
+        known = standings(study, found.trials)
+        return known.rows[known.order()[0]], found.spent, found.trials
+    found.race_on(both="both" in way)
+    tried = [*found.trials, *found.race]
+    return ranking(study, found.trials, found.race)[0], found.spent, tried
 
 
 NEW_STARTS = sampling.STARTS
 
 
 def simulate(job):
-    """Regrets of all ways on one surface, their costs, and whether they are below the better published setting."""
-    name, number, limit = job
+    """Regrets of ways on one surface, their costs, and whether they are below the better published setting."""
+    name, number, limit, ways = job
     with tempfile.TemporaryDirectory() as folder:
         recorded = Recorded(path_of(name))
         studies = {size: replayed_study(Path(folder) / "study", seed=number, race=size) for size in (4, 6)}
-        study = studies[6]
-        top = max(surface_of(recorded, study, number).true)
-        published = [config_row(trial_config(study, values, 0)) for values in published_values(study)]
+        top = max(surface_of(recorded, studies[6], number).true)
+        published = [config_row(trial_config(studies[6], values, 0)) for values in published_values(studies[6])]
         found = {}
-        for way in WAYS:
-            surface = surface_of(recorded, study, number)
-            row, cost, tried = recommended(
-                "race of 6" if way == "oracle" else way, studies[4 if "4" in way else 6], surface, limit
-            )
+        for way in ways:
+            surface = surface_of(recorded, studies[6], number)
+            played, study = ("race of 6" if way == "oracle" else way), studies[4 if "of 4" in way else 6]
+            row, cost, tried = recommended(played, study, surface, limit)
             value = max(map(surface.value, tried)) if way == "oracle" else surface.value(row)
             better = max(map(surface.value, (published[0], published[-1])))
             found[way] = {"regret": float(top - value), "cost": cost, "below": bool(value < better - 1e-9)}
@@ -145,15 +160,28 @@ def text_of(found, surfaces):
     )  # fmt: skip
 
 
+def earlier(name, asked):
+    """What an earlier call with the same settings found, surface by surface."""
+    path = RESULTS / f"{name}.json"
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    if kept.get("settings") == vars(asked):
+        return [{way: each[way] for way in WAYS if way in each} for each in kept["surfaces"]]
+    return [{} for _ in range(asked.surfaces)]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--table", default="search-fashion")
     parser.add_argument("--surfaces", type=int, default=60)
     parser.add_argument("--limit", type=float, default=SEARCH, help="N-epochs of the search [900]")
     asked = parser.parse_args()
-    jobs = [(asked.table, number, asked.limit) for number in range(asked.surfaces)]
+    name = f"{asked.table}-ways"
+    found = earlier(name, asked)
+    jobs = [(asked.table, number, asked.limit, [way for way in WAYS if way not in found[number]])
+            for number in range(asked.surfaces)]  # fmt: skip
     with multiprocessing.get_context("spawn").Pool() as pool:
-        found = pool.map(simulate, jobs, chunksize=1)
+        for number, more in enumerate(pool.imap(simulate, jobs)):
+            found[number] |= more
     recorded = Recorded(path_of(asked.table))
     text = text_of(found, asked.surfaces)
     fit = recorded.posterior
@@ -164,7 +192,7 @@ def main():
     )
     print(text)
     write_report(
-        f"{asked.table}-ways", {"settings": vars(asked), "surfaces": found}, text,
+        name, {"settings": vars(asked), "surfaces": found}, text,
         f"Ways of searching on surfaces simulated from {asked.table}.csv",
     )  # fmt: skip
 

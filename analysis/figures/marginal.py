@@ -1,5 +1,6 @@
 """How H depends on each hyper-parameter, from the search itself: the marginal curves of its Gaussian process."""
 
+from statistics import fmean
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -10,7 +11,7 @@ from analysis.figures.style import Drawing, Missing, look, new
 from analysis.inputs.studies import StudyFrames
 from study.files.results import Row
 from study.race.marginal import Curve, marginals
-from study.race.standings import standings
+from study.race.standings import Standings, standings
 
 LEAST_RUNS = 5  # on validation images; with fewer the bands hold everything
 TITLES = {"epsilon": "ε", "alpha": "α"}
@@ -28,6 +29,7 @@ def marginal(folder: StudyFrames) -> Drawing:
     known = standings(folder.options, done, race)
     assert known is not None, "there are finished trials"
     curves = marginals(folder.options, known, method)
+    several = _without_shift(several, known)
     if not curves:
         raise Missing("needs trials that differ in a searched hyper-parameter")
     rows = -(-len(curves) // 2)
@@ -40,6 +42,14 @@ def marginal(folder: StudyFrames) -> Drawing:
         axis.set_ylabel("validation H")
     told = [name for name, curve in curves.items() if _told(curve)]
     return Drawing(figure, _caption(len(several), len([row for row in race if row["val_h"] is not None]), told))
+
+
+def _without_shift(trials: list[Row], known: Standings) -> list[Row]:
+    """The trials less what their seed adds to all of them, so that they lie around the curves."""
+    means = {row["config"]: known.mean[place] for place, row in enumerate(known.rows)}
+    known_trials = [row for row in trials if row["config"] in means]
+    shift = fmean(row["val_h"] - means[row["config"]] for row in known_trials)
+    return [{**row, "val_h": row["val_h"] - shift} for row in trials]
 
 
 def _panel(axis: Axes, name: str, curve: Curve, several: list[Row], colour: str) -> None:
@@ -74,5 +84,5 @@ def _caption(trials: int, race: int, told: list[str]) -> str:
     runs = f"{trials} trials" + (f" and {race} runs of the race" if race else "")
     return (
         f"The mean of validation H over all settings within the budget, from a Gaussian process over {runs}. Bands "
-        f"are 95 %, of the differences to the curve's mean. Points are trials, one seed each. {said}"
+        f"are 95 %, of the differences to the curve's mean. Points are trials of one seed, less what that seed adds to all. {said}"
     )
