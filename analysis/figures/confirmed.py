@@ -37,7 +37,7 @@ def confirmed_points(axis: Axes, found: Sequence[Setting]) -> None:
             if each.why.startswith("best-1"):
                 axis.plot(
                     each.row["cost"], mean.mean, "o", markersize=11, markerfacecolor="none", color="black",
-                    label="best by validation", linestyle="none",
+                    label="recommended", linestyle="none",
                 )  # fmt: skip
     # Below all panels: within one, it hides points as soon as there are many methods.
     axis.figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=4)

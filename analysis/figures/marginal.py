@@ -84,5 +84,5 @@ def _caption(trials: int, race: int, told: list[str]) -> str:
     runs = f"{trials} trials" + (f" and {race} runs of the race" if race else "")
     return (
         f"The mean of validation H over all settings within the budget, from a Gaussian process over {runs}. Bands "
-        f"are 95 %, of the differences to the curve's mean. Points are trials of one seed, less what that seed adds to all. {said}"
+        f"are 95 %, of the differences to the curve's mean. Points are trials, less what their seed adds to all. {said}"
     )

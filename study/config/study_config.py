@@ -66,8 +66,8 @@ class Study:
     )
     objective: Literal["h", "pareto"] = option("h", "h: maximize validation H; pareto: trade validation H against cost")
     race: int | None = option(
-        None, "best settings of the search to train again on validation images beside vanilla, mixup and the cheapest "
-        "published setting, with one new seed, the better half with two more [6; confirm=0: 0]; 0: none", low=0,
+        None, "best settings of the search to train again on validation images beside vanilla, mixup and two published "
+        "settings, with one new seed, the better half with two more [4; confirm=0: 0]; 0: none", low=0,
     )  # fmt: skip
     confirm: int | None = option(
         None, "settings to retrain with fresh seeds and test: the race's best [1; pareto 3]; 0: none", low=0
@@ -146,7 +146,7 @@ class Study:
         defaults = {"sampler": "tpe", "confirm": 1 if self.objective == "h" else 3, "seeds": 6, "controls": not small}
         self._set(**{name: value for name, value in defaults.items() if getattr(self, name) is None})
         if self.race is None:
-            self._set(race=6 if self.confirm else 0)
+            self._set(race=4 if self.confirm else 0)
 
     def _settle_trials(self) -> None:
         if self.trials is None and self.sampler == "grid":

@@ -99,7 +99,9 @@ def _race_part(study: Study) -> Part:
     known = known_contenders(study)
     best = min(study.race or 0, study.trials or 0)
     finals = FINALS * math.ceil((study.race or 0) / 2)
-    names = ", ".join(each.why if each.why != "published" else "the cheapest published setting" for each in known)
+    baselines = [each.why for each in known if each.why != "published"]
+    published = len(known) - len(baselines)
+    names = ", ".join([*baselines, *([f"{published} published"] if published else [])])
     note = f"the best {best} of the search, {names} with one new seed; the better {finals // FINALS} with {FINALS} more"
     cost = sum(each.config.method.cost for each in known)
     most, likely = (

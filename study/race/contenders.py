@@ -27,13 +27,14 @@ class Contender:
 
 
 def known_contenders(study: Study, trials: Iterable[Row] = ()) -> list[Contender]:
-    """Those that need no result of the search: the baselines and the cheapest published setting.
+    """Those that need no result of the search: the baselines, and the cheapest and the dearest published setting.
 
     Where learning rates are searched, each baseline stands at the rate that is best on validation images.
     """
     rows = list(trials)
     values = [(name, baseline_values(study, rows, name)) for name in BASELINES]
-    values += [("published", each) for each in searched_published(study)[:1]]
+    published = searched_published(study)
+    values += [("published", each) for each in (*published[:1], *published[1:][-1:])]
     return _distinct(Contender(why, trial_config(study, each, 0)) for why, each in values)
 
 

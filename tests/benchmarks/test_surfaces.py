@@ -50,7 +50,7 @@ def test_a_run_is_the_true_value_with_a_shift_of_its_seed_and_noise(table, study
     assert np.std(runs[5]) == pytest.approx(surface.noise, rel=0.2)
 
 
-@pytest.mark.parametrize("way", ["published", "old pick", "random, race of 6", "race of 6"])
+@pytest.mark.parametrize("way", ["published", "old pick", "random, race of 4", "race of 4"])
 def test_every_way_recommends_what_it_tried_for_what_it_was_allowed(table, study, way):
     surface = surface_of(table, study, 1)
     row, cost, tried = recommended(way, study, surface, limit=200)

@@ -62,7 +62,7 @@ def test_defaults_are_those_of_the_documentation():
 
 
 def test_defaults_follow_data_scheduler_and_methods():
-    assert (make_study(budget="4N").confirm, make_study(budget="4N").race) == (1, 6)
+    assert (make_study(budget="4N").confirm, make_study(budget="4N").race) == (1, 4)
     assert make_study(budget="4N", objective="pareto").confirm == 3
     assert make_study(budget="4N", confirm=0).race == 0  # there is nothing to be chosen for
     assert make_study(budget="4N", dataset="cifar10").trial.epochs == 200

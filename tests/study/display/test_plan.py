@@ -24,7 +24,7 @@ def test_the_plan_says_what_is_reachable_what_it_costs_and_writes_nothing(tmp_pa
     assert "k ≤           1       1       1    0.75     0.6" in text
     assert "8 runs, about 264, at most 480 N-epochs" in text
     words = " ".join(text.split())
-    assert "the best 6 of the search, vanilla, mixup, the cheapest published setting with one new seed" in words
+    assert "the best 4 of the search, vanilla, mixup, 2 published with one new seed" in words
     assert "the winner, vanilla, mixup, published; 6 fresh seeds, 3 of published settings" in words
     assert "no step of this kind was timed" in text
     assert list(tmp_path.iterdir()) == []
@@ -40,8 +40,8 @@ def test_passes_that_the_cost_leaves_out_are_said():
 def test_the_cost_of_the_phases_adds_up():
     search, race, confirm = parts_of(make_study(budget="4N", trials=10, epochs=5, seeds=2, race=4))
     assert (search.runs, search.most) == (10, 10 * 4 * 5)
-    # vanilla 1N, mixup 1N, (0.2, 1) 1.2N and four of the search; then two with two more seeds
-    assert (race.runs, race.most) == (3 + 4 + 4, pytest.approx(5 * (1 + 1 + 1.2 + 8 * 4)))
+    # vanilla 1N, mixup 1N, (0.2, 1) 1.2N, (0.6, 5) 4N and four of the search; then two with two more seeds
+    assert (race.runs, race.most) == (4 + 4 + 4, pytest.approx(5 * (1 + 1 + 1.2 + 4 + 8 * 4)))
     assert (confirm.runs, confirm.most) == (8, pytest.approx(2 * 5 * (4 + 1 + 1 + 1.2)))
     assert [part.name for part in parts_of(make_study(budget="4N", race=0))] == ["search", "confirm"]
 
@@ -49,7 +49,7 @@ def test_the_cost_of_the_phases_adds_up():
 def test_a_total_budget_limits_the_search_alone():
     search, race, confirm = parts_of(make_study(budget="4N", total_budget="100N"))
     assert (search.most, search.runs) == (100, 6)
-    assert race.most == pytest.approx(15 * (3.2 + 12 * 4))
+    assert race.most == pytest.approx(15 * (7.2 + 8 * 4))
     assert confirm.most == pytest.approx(15 * (6 * 6 + 3 * 1.2))
 
 

@@ -138,7 +138,7 @@ def test_a_front_sends_points_of_all_costs_into_the_race(tmp_path):
 def test_without_trials_there_are_only_those_that_are_known():
     study = make_study(budget="4N")
     assert contenders(study, []) == []
-    assert [each.why for each in known_contenders(study)] == ["vanilla", "mixup", "published"]
+    assert [each.why for each in known_contenders(study)] == ["vanilla", "mixup", "published", "published"]
     assert [each.why for each in known_contenders(make_study(budget="4N", methods="mixup"))] == ["vanilla", "mixup"]
     assert standings(study, []) is None
 
