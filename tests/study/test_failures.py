@@ -53,7 +53,7 @@ def failing(error):
 def test_a_plan_runs_nothing_and_is_returned_as_its_text(tmp_path, monkeypatch):
     monkeypatch.setattr(driver.StudyDriver, "run", failing(AssertionError("it ran")))
     plan = study.run(budget="4N", out=str(tmp_path / "s"), dry_run=True)
-    assert "6 runs" in plan
+    assert "8 runs" in plan
     assert repr(plan) == str(plan)  # a notebook shows lines, not \n
     assert list(tmp_path.iterdir()) == []
 

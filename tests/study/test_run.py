@@ -93,7 +93,7 @@ def test_wrong_input_is_one_line_and_nothing_is_written(tmp_path, capsys, flags,
 
 def test_the_plan_runs_nothing(tmp_path, capsys):
     assert main(["--budget", "4N", "--out", str(tmp_path / "s"), "--dry-run"]) == 0
-    assert "6 runs" in capsys.readouterr().out
+    assert "8 runs" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
 
 
