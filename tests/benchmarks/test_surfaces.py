@@ -6,6 +6,7 @@ import random
 import numpy as np
 import pytest
 
+from benchmarks.report import RESULTS
 from benchmarks.search import AFTER, Simulated, recommended, surface_of
 from benchmarks.search_table import COLUMNS
 from benchmarks.surfaces import Recorded, replayed_study
@@ -67,3 +68,11 @@ def test_the_race_spends_its_runs_on_new_seeds(table, study):
     assert {row["seed"] for row in found.race} & {row["seed"] for row in found.trials} == set()
     assert found.spent > before
     assert {row["round"] for row in found.race} == {1, 2}
+
+
+def test_the_page_shows_the_stored_figures():
+    stored = (RESULTS / "search-fashion-ways.md").read_text()
+    page = (RESULTS.parents[1] / "docs" / "performance.md").read_text()
+    rows = [line for line in stored.splitlines() if line.startswith("|")]
+    assert len(rows) > 10
+    assert "\n".join(rows) in page
