@@ -32,7 +32,7 @@ help: ## list these targets
 
 env: .venv/.synced ## make or update .venv from requirements.lock; nothing to do if it is current
 
-study: env ## a study of the embedded digits under a budget of 4N: a confirmed result in under 6 minutes
+study: env ## a study of the embedded images under a budget of 4N: a confirmed result in under 6 minutes
 	@$(PY) study/run.py --budget 4N
 
 test: env ## all tests but the slow ones, after making .venv if needed
