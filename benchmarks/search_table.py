@@ -39,7 +39,7 @@ COLUMNS = ("n", "k", "epsilon", "metric", "seed", "cost", "epochs", "val_sa", "v
 def points_of(study: Study) -> list[dict]:
     """The settings as parameters of proposals."""
     drawn = Proposals(space_of(study), "random", 0)
-    return first_proposals(study, PUBLISHED) + [drawn.ask(number)[1] for number in range(DRAWN)]
+    return first_proposals(study, PUBLISHED) + [drawn.draw(number) for number in range(DRAWN)]
 
 
 def train(folder: Path, asked: argparse.Namespace, seed: int) -> Results:
