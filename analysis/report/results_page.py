@@ -53,7 +53,8 @@ Holm's correction over all claims judged here. Otherwise it is open. *Visible*: 
 least true difference that such a test finds with 80 % power, without correction. *Excludes printed*: whether our
 interval excludes the printed difference."""
 ELSEWHERE = """\
-The claims of the CEB, mixture and uncertainty papers are about attacks: `benchmarks/results/claims-digits.md`.
+The claims of the CEB, mixture and uncertainty papers are about attacks: `benchmarks/results/claims-digits.md`,
+made with the training attacks of version 0.1.
 What the open choices of EntProp change: `docs/decisions.md`."""
 STATUS = """\
 *computed*: worked out of the code, nothing is trained. *kept*: trained on the data named, at demonstration size, with
