@@ -15,7 +15,7 @@ from study.confirm.comparisons import (
     compare,
     compare_with_baselines,
 )
-from study.display.advice import cheapest_equivalent, near_best_text, to_settle
+from study.display.advice import cheapest_equivalent, near_best_text, recommended, to_settle
 from study.display.rows import setting
 from study.display.summary import sentence
 from study.files.ranking import best, finished, spent
@@ -35,7 +35,7 @@ class Answer(NamedTuple):
 def answer(folder: StudyFrames) -> Answer:
     """What a study says; where nothing was measured on test images, that it says nothing yet."""
     found = settings(folder.done)
-    top = next((each for each in found if each.why.startswith("best-1")), None)
+    top = recommended(found)
     if top is not None:
         return _of_search(folder, found, top)
     if found:
@@ -127,7 +127,7 @@ def _higher(place: Sequence[Setting], top: Setting) -> list[str]:
 
 def between(folders: Sequence[StudyFrames]) -> list[str]:
     """The best settings of several studies against each other, over the seeds that they share."""
-    tops = [(each.name, next((s for s in settings(each.done) if s.why.startswith("best-1")), None)) for each in folders]
+    tops = [(each.name, recommended(settings(each.done))) for each in folders]
     named = [(name, top) for name, top in tops if top is not None]
     names = {id(top): name for name, top in named}
     pairs = [(ours, theirs) for i, (_, ours) in enumerate(named) for _, theirs in named[i + 1 :]]

@@ -113,18 +113,15 @@ def space_of(study: Study) -> Space:
     return Space(study.methods, study.per_epoch, study.searched, study.fixed)
 
 
-def published_values(
-    study: Study, methods: Iterable[str] | None = None, *, ends_only: bool = False
-) -> list[dict[str, Any]]:
+def published_values(study: Study, methods: Iterable[str] | None = None) -> list[dict[str, Any]]:
     """The published settings within the budget of the given methods, or else the study's, each with its method.
 
-    `ends_only` keeps the cheapest and the most expensive of each method. `--fix` holds unless a setting says otherwise.
+    `--fix` holds unless a setting says otherwise.
     """
     found = []
     for method in study.methods if methods is None else methods:
         fixed = {name: value for name, value in study.fix if name in fields_of(method)}
-        settings = spaces.space_for(method).published
-        for setting in (settings[0], *settings[1:][-1:]) if ends_only else settings:
+        for setting in spaces.space_for(method).published:
             values = {"method": method, **fixed, **setting}
             if study.budget and study.budget.allows(trial_config(study, values, 0).method.cost):
                 found.append(values)

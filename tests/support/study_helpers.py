@@ -38,6 +38,26 @@ class Silent:
         self.ended_rows.append(row)
 
 
+class Several:
+    """A source of given jobs that remembers their rows and endings."""
+
+    def __init__(self, jobs):
+        self.waiting, self.rows, self.ends = list(jobs), [], {}
+
+    @property
+    def finished(self):
+        return not self.waiting
+
+    def next(self):
+        return self.waiting.pop(0) if self.waiting else None
+
+    def on_result(self, job, row):
+        self.rows.append((job.name, row["epoch"]))
+
+    def on_end(self, job, row, error):
+        self.ends[job.name] = (row, error)
+
+
 def tiny_study(folder, **options):
     """A study with its folder begun."""
     study = make_study(**{"budget": "4N", "trials": 4, "out": str(folder), **TINY, **options})

@@ -14,29 +14,9 @@ from study.search.halving import Halving, rung_costs
 from study.search.search import Search
 from study.workers.jobs import Job
 from study.workers.watched import Watched
-from tests.support.study_helpers import Silent, tiny_study
+from tests.support.study_helpers import Several, Silent, tiny_study
 from trainables.config import TrialConfig, make_method, with_recipe
 from trainables.training.loop import load_splits
-
-
-class Several:
-    """A source of given jobs that remembers their rows and endings."""
-
-    def __init__(self, jobs):
-        self.waiting, self.rows, self.ends = list(jobs), [], {}
-
-    @property
-    def finished(self):
-        return not self.waiting
-
-    def next(self):
-        return self.waiting.pop(0) if self.waiting else None
-
-    def on_result(self, job, row):
-        self.rows.append((job.name, row["epoch"]))
-
-    def on_end(self, job, row, error):
-        self.ends[job.name] = (row, error)
 
 
 def job_in(folder, name, method="vanilla", **recipe):

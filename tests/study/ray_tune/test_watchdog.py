@@ -6,6 +6,7 @@ from pathlib import Path
 from ray import tune
 
 from study.workers.jobs import Job
+from tests.support.study_helpers import Several
 
 LIMIT = 5.0
 
@@ -27,24 +28,6 @@ class Stuck(tune.Trainable):
             time.sleep(3600)
         self.epoch += 1
         return {"epoch": self.epoch, "done": self.epoch == 2}
-
-
-class Several:
-    def __init__(self, jobs):
-        self.waiting, self.rows, self.ends = list(jobs), [], {}
-
-    @property
-    def finished(self):
-        return not self.waiting
-
-    def next(self):
-        return self.waiting.pop(0) if self.waiting else None
-
-    def on_result(self, job, row):
-        self.rows.append((job.name, row["epoch"]))
-
-    def on_end(self, job, row, error):
-        self.ends[job.name] = (row, error)
 
 
 def test_a_stuck_worker_is_ended_and_its_job_handed_out_again_until_it_has_failed_too_often(tmp_path, monkeypatch):
