@@ -25,6 +25,10 @@ class TrialConfig:
     train_images: int | None = option(
         None, "train on this many images only, every class in its share; unset: all", low=1
     )
+    resplit: bool = option(
+        False,
+        "draw the validation images anew from each run's seed, so that seeds differ in their training images, too",
+    )
     model: str = option("resnet8", "the network")
     norms: bool = option(True, "keep the network's norm layers; only single-norm methods can do without")
     pretrained: bool = option(

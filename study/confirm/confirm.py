@@ -10,7 +10,7 @@ after its last epoch.
 """
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -24,6 +24,7 @@ from study.workers.jobs import Job, Row
 from study.workers.work_folder import base_of
 from trainables.config import TrialConfig
 
+MOST_IMAGES = 10_000  # that images.csv holds of a run: a line of 30,000 characters
 IN_CONFIRM = ("sa", "ra", "h", "ece", "entropy")  # of the main norms; entropy is not reported
 
 
@@ -115,9 +116,25 @@ class Confirm:
             "error": error or None,
         }
         key = {"config": written["config"], "seed": config.seed}
-        self.results.add_measured(measured_files(key, last.get("measured", ())))
+        files = measured_files(key, last.get("measured", ()))
+        self.results.add_measured({**files, "images": image_rows(key, last.get("images", ()), files["corruptions"])})
         self.results.put_confirm(written)  # last: its row says that the others are complete
         self.progress.ended(written)
+
+
+def image_rows(key: Row, images: Sequence[Row], corruptions: Iterable[Row]) -> list[Row]:
+    """What is right of each test image, as the one row of images.csv that a run has."""
+    if not images:
+        return []
+    shown = images[:MOST_IMAGES]
+    return [
+        {
+            **key,
+            "clean": "".join(str(row["clean"]) for row in shown),
+            "corrupted": "".join(f"{row['corrupted']:02}" for row in shown),
+            "copies": sum(row["norm"] == "main" for row in corruptions),
+        }
+    ]
 
 
 def measured_files(key: Row, rows: Iterable[Row]) -> dict[str, list[Row]]:

@@ -15,12 +15,14 @@ from study.confirm.comparisons import (
     seeds_to_settle,
     settings_of,
 )
+from study.confirm.over_images import image_spread
 from study.display.rows import setting
 from study.files.aligned import aligned
 from study.files.results import Results, Row
 from study.papers.baselines import BASELINES
 from study.race.standings import Standings, standings
 
+Z = 1.96  # standard deviations on either side of 95 % of a normal distribution
 MARGIN = 0.5  # points of H: a smaller loss is taken for none when a cheaper setting is recommended
 BUDGETS = (1.0, 1.2, 1.6, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)  # of the lines of `by_budget`, in N
 MANY = 200  # seeds; more than these nobody trains to settle it
@@ -36,7 +38,9 @@ def advice(study: Study, results: Results) -> list[str]:
     parts = []
     if top is not None:
         place = alike(found, top)
-        parts += ["\n".join(cheapest_equivalent(place, top) + to_settle(place, top))]
+        parts += [
+            "\n".join(cheapest_equivalent(place, top) + to_settle(place, top) + other_images(results, place, top))
+        ]
     if known is not None:
         parts += [by_budget(study, known), near_best_text(known)]
     if top is not None:
@@ -88,6 +92,21 @@ def to_settle(place: Sequence[Setting], top: Setting) -> list[str]:
             seeds_text = f"About {count}" if count <= MANY else f"More than {MANY}"
             lines.append(f"{seeds_text} seeds of each would be needed to show a difference of {MARGIN} H to {name}.")
     return lines
+
+
+def other_images(results: Results, place: Sequence[Setting], top: Setting) -> list[str]:
+    """How far the differences to the baselines would move with other test images, which no seed shows."""
+    compared = [each.baseline for each in compare_with_baselines(place) if each.setting is top]
+    rows = results.images if compared else []
+    moves = [(each, image_spread(rows, top.row["config"], each.row["config"])) for each in compared]
+    parts = [f"± {Z * found[0]:.2f} to {BASELINES[each.row['method']]}" for each, found in moves if found]
+    count = next((found[1] for _, found in moves if found), 0)
+    if not parts:
+        return []
+    return [
+        "The intervals above hold the chance of training alone. With other test images of this kind the differences "
+        f"would move, too: by {', '.join(parts)} (95 %, bootstrap over {count} images)."
+    ]
 
 
 def by_budget(study: Study, known: Standings) -> str:

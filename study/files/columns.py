@@ -139,6 +139,15 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("accuracy", float, "in percent"),
         Column("images", int, "how many test images were attacked"),
     ),
+    "images": (
+        _CONFIG,
+        _SEED,
+        Column("clean", str, "a character for each test image, the first 10,000 at most: 1 if it is classified "
+               "correctly, 0 if not"),
+        Column("corrupted", str, "two digits for each of these images: how many of its corrupted copies are "
+               "classified correctly"),
+        Column("copies", int, "corrupted copies of each image: corruptions × severities"),
+    ),
     "measures": (
         _CONFIG,
         _SEED,
@@ -156,6 +165,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "confirm": ("config", "seed"),
     "corruptions": ("config", "seed", "norm", "corruption", "severity"),
     "attacks": ("config", "seed", "attack"),
+    "images": ("config", "seed"),
     "measures": ("config", "seed", "norm", "measure", "name"),
 }
 

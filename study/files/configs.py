@@ -31,6 +31,8 @@ def config_id(config: TrialConfig) -> str:
     """Eight hexadecimal letters, the same for configurations that differ only in the seed and in `compile`."""
     values = {**config.as_dict(), "method": method_row(config.method)}
     del values["seed"], values["compile"]
+    if not values["resplit"]:  # younger than the rest: without it, identifiers of older studies stay what they were
+        del values["resplit"]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
 
 

@@ -62,6 +62,10 @@ class Results:
         return self.table("attacks").rows()
 
     @property
+    def images(self) -> list[Row]:
+        return self.table("images").rows()
+
+    @property
     def measures(self) -> list[Row]:
         return self.table("measures").rows()
 
@@ -125,7 +129,7 @@ class Results:
             self._put("confirm", rows)
 
     def add_measured(self, files: Mapping[str, list[Row]]) -> None:
-        """Add rows to corruptions, attacks and measures, named by file; without rows no file is made."""
+        """Add rows to corruptions, attacks, images and measures, named by file; without rows no file is made."""
         for name, rows in files.items():
             if rows:
                 self._put(name, rows)

@@ -1,5 +1,6 @@
 """The data sets of a study: a search has one, a published table may have several."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ class Data:
         """The images that a configuration is trained and measured on; ValueError if its batch is too large."""
         key = data_key(config)
         if key not in self.splits:
-            self.splits[key] = load_splits(config, self.root)
+            shared = dataclasses.replace(config, resplit=False)  # a worker draws each run's own validation images
+            self.splits[key] = load_splits(shared, self.root)
         check_batch_size(config, self.splits[key])
         return self.splits[key]
 

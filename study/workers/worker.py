@@ -21,7 +21,7 @@ from trainables.evaluate.options import Evaluation, read_evaluation
 from trainables.evaluate.report import write_csv, write_tables
 from trainables.measures.accuracy import Measurement
 from trainables.models.deploy import Norm
-from trainables.training.loop import Diverged, train
+from trainables.training.loop import Diverged, splits_of, train
 from trainables.training.run_folder import Damaged, RunFolder, Trained
 from trainables.training.selections import Recorder
 from trainables.training.state import TrainState
@@ -35,7 +35,7 @@ class Worker:
     """Holds the data and a device; `begin` takes a job and each `step` does one epoch of it."""
 
     def __init__(self, splits: Splits, device: str = "cpu") -> None:
-        self.splits, self.device = splits, device
+        self.data, self.device = splits, device
         self.broken: Row = {}
         self.place = WorkFolder("")  # of no job yet
 
@@ -50,6 +50,7 @@ class Worker:
 
     def _open(self, job: Job) -> None:
         self.config = TrialConfig.from_dict(job.config)
+        self.splits, self.images = splits_of(self.config, self.data), list[Row]()
         self.place = WorkFolder(job.folder)
         try:
             self._read(job)
@@ -113,7 +114,7 @@ class Worker:
         rows += [row for asked in self.job.measures for row in self.further(asked)]
         self.keep(rows)
         source = next(row["source"] for row in rows if row["measure"] == "ra")
-        return {**summary, "ra_source": source, "measured": rows}
+        return {**summary, "ra_source": source, "measured": rows, "images": self.images}
 
     def keep(self, rows: Iterable[Row]) -> None:
         """Write what was measured into the run's folder too, as `python -m trainables.evaluate` does, for figures."""
@@ -145,6 +146,8 @@ class Worker:
             {**row._asdict(), "norm": asked.norm, "images": images, "source": source}
             for row, images, source in found.rows
         ]
+        if asked.norm == "main":
+            self.images = found.tables.get("images", self.images)
         self.place.send(path.name for path in write_tables(asked, found.tables))
         return rows + self._counts(found.tables.get("selections", ()))
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainables.data.images import Channels, Images, RawData, Split
+from trainables.data.images import Channels, Files, Images, RawData, Split, Splits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,6 +43,26 @@ def cut_validation(raw: RawData, count: int, seed: int) -> tuple[Split, Split]:
             f"each class must have a training image beside the {count} for validation, got none of {empty!r}"
         )
     return train, raw.train.take(np.flatnonzero(held_out))
+
+
+def redrawn(splits: Splits, seed: int) -> Splits:
+    """The same images with other validation images, as many, drawn from the seed; test images stay."""
+    raw = RawData(_joined(splits.train, splits.validation), splits.test, splits.classes, splits.source)
+    train, held_out = cut_validation(raw, len(splits.validation), seed)
+    mean, std = mean_and_std(train) if isinstance(train, Images) else (splits.mean, splits.std)
+    digest = digest_of(train, held_out, splits.test)
+    return dataclasses.replace(splits, train=train, validation=held_out, mean=mean, std=std, digest=digest)
+
+
+def _joined(first: Split, second: Split) -> Split:
+    import numpy as np
+
+    labels = np.concatenate([first.labels, second.labels])
+    if isinstance(first, Images) and isinstance(second, Images):
+        return Images(np.concatenate([first.pixels, second.pixels]), labels)
+    assert isinstance(first, Files)
+    assert isinstance(second, Files)
+    return Files(np.concatenate([first.paths, second.paths]), labels)
 
 
 def limited(train: Split, limit: int, classes: int, seed: int) -> Split:

@@ -35,7 +35,8 @@ def measure(asked: Evaluation, trained: Trained, progress: Any) -> Found:
     part, kind = (splits.validation, "validation") if on_validation else (splits.test, "test")
     images = Source(part, f"{kind} images of {splits.source}")
 
-    clean = list(accuracy.measure_clean(net, images.batches(device, 500)))
+    logits, labels = accuracy.predict(net, images.batches(device, 500))
+    clean, tables = list(accuracy.clean_rows(logits, labels)), dict[str, Any]()
     if isinstance(trained.net.head, Bottleneck):
         rng = torch.Generator(device).manual_seed(0)
         clean.append(Measurement("rate", "", None, rate(trained.net, images.batches(device, 500), rng)))
@@ -43,17 +44,20 @@ def measure(asked: Evaluation, trained: Trained, progress: Any) -> Found:
     if asked.corruptions != "none":
         few = images.first(asked.corrupted_images).part
         sets = find_sets(asked, few, splits.size, device)
-        corrupted = list(accuracy.measure_corruptions(net, _reported(sets, len(few), progress), device))
+        hits = accuracy.corrupted_hits(net, _reported(sets, len(few), progress), device)
+        corrupted = list(accuracy.corruption_rows(hits))
         summary = accuracy.summarise([*clean, *corrupted])
         summary += corruption_error(asked, accuracy.corruption_accuracies(corrupted))
         rows += [(row, len(few), sets.source) for row in (*corrupted, *summary)]
+        if not on_validation:
+            tables["images"] = accuracy.by_image((logits.argmax(dim=1) == labels).cpu(), hits)
     if asked.attack:
         attacked = images.first(asked.attacked_images)
         rows += [(row, len(attacked.part), images.name) for row in under_attack(asked, trained, attacked)]
     if asked.shift:
         rows += measure_shift(net, asked.shift, asked.class_map, splits.classes, splits.size, device)
     more = diagnose(asked, trained, images)
-    return Found([*rows, *more.rows], more.tables)
+    return Found([*rows, *more.rows], {**tables, **more.tables})
 
 
 def find_sets(asked: Evaluation, part: Split, side: int, device: torch.device) -> CorruptedSets:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
@@ -56,7 +55,11 @@ def accuracy(net: nn.Module, batches: Iterable[Batch]) -> float:
 
 def measure_clean(net: nn.Module, batches: Iterable[Batch]) -> Iterator[Measurement]:
     """Standard accuracy, calibration error and mean entropy on images as they are."""
-    logits, y = predict(net, batches)
+    return clean_rows(*predict(net, batches))
+
+
+def clean_rows(logits: Tensor, y: Tensor) -> Iterator[Measurement]:
+    """Standard accuracy, calibration error and mean entropy of predictions."""
     yield Measurement("sa", "", None, top1_accuracy(logits, y))
     yield Measurement("ece", "", None, calibration_error(logits, y))
     yield Measurement("entropy", "", None, mean_entropy(logits))
@@ -66,16 +69,32 @@ def measure_corruptions(
     net: nn.Module, blocks: Iterable[tuple[tuple[str, int], Tensor, Tensor]], device: torch.device | str
 ) -> Iterator[Measurement]:
     """The accuracy on each corrupted set in percent; `blocks` are those of `CorruptedSets`, in any order."""
-    correct: dict[tuple[str, int], Tensor] = {}
-    images: Counter[tuple[str, int]] = Counter()
+    yield from corruption_rows(corrupted_hits(net, blocks, device))
+
+
+def corrupted_hits(
+    net: nn.Module, blocks: Iterable[tuple[tuple[str, int], Tensor, Tensor]], device: torch.device | str
+) -> dict[tuple[str, int], Tensor]:
+    """For each corrupted set, whether each image is classified correctly, in the order of the images."""
+    hits: dict[tuple[str, int], list[Tensor]] = {}
     with evaluating(net):
         for key, pixels, labels in blocks:
-            hits = [(net(x).argmax(dim=1) == y).sum() for x, y, _ in plain_batches(pixels, labels, device)]
-            correct[key] = sum(hits, correct.get(key, torch.zeros((), dtype=torch.int64, device=device)))
-            images[key] += len(labels)
-    for (corruption, severity), count in correct.items():
-        value = 100 * int(count) / images[corruption, severity]
-        yield Measurement("corruption", corruption, severity, value)
+            found = [net(x).argmax(dim=1) == y for x, y, _ in plain_batches(pixels, labels, device)]
+            hits.setdefault(key, []).extend(found)
+    return {key: torch.cat(several).cpu() for key, several in hits.items()}
+
+
+def corruption_rows(hits: Mapping[tuple[str, int], Tensor]) -> Iterator[Measurement]:
+    """The accuracy on each corrupted set in percent."""
+    for (corruption, severity), right in hits.items():
+        yield Measurement("corruption", corruption, severity, 100 * int(right.sum()) / len(right))
+
+
+def by_image(clean: Tensor, hits: Mapping[tuple[str, int], Tensor]) -> list[dict[str, Any]]:
+    """A row for each corrupted image: whether it is classified correctly clean, and how many copies of it are."""
+    copies = torch.stack(list(hits.values())).sum(dim=0).tolist()
+    right = clean[: len(copies)].int().tolist()
+    return [{"image": i, "clean": a, "corrupted": b} for i, (a, b) in enumerate(zip(right, copies, strict=True))]
 
 
 def measure_attack(

@@ -19,6 +19,7 @@ from trainables.config import TrialConfig
 from trainables.data.batches import make_batches
 from trainables.data.datasets import load_dataset
 from trainables.data.images import Split, Splits
+from trainables.data.splits import redrawn
 from trainables.functional.batch import Batch
 from trainables.functional.losses import entropy
 from trainables.measures.accuracy import accuracy
@@ -227,4 +228,9 @@ def deterministic_if(wanted: bool) -> Iterator[None]:
 
 def load_splits(config: TrialConfig, root: Path | None = None) -> Splits:
     """The data that a configuration names."""
-    return load_dataset(config.dataset, root, limit=config.train_images)
+    return splits_of(config, load_dataset(config.dataset, root, limit=config.train_images))
+
+
+def splits_of(config: TrialConfig, splits: Splits) -> Splits:
+    """The images of one run: those of the data set, or with its own cut into training and validation images."""
+    return redrawn(splits, config.seed) if config.resplit else splits

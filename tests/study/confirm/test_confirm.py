@@ -8,7 +8,7 @@ from study.config.make_study import make_study
 from study.config.seeds import confirm_seeds
 from study.config.study_config import Study
 from study.confirm.chosen import check_images, choose, choose_table
-from study.confirm.confirm import Confirm, measured_files
+from study.confirm.confirm import Confirm, image_rows, measured_files
 from study.files.configs import config_row
 from study.files.results import Results
 from study.search.search import Search
@@ -177,6 +177,14 @@ def test_what_is_measured_goes_into_the_table_of_its_kind():
         ("aux", "sa", "all"), ("main", "transfer", "FGSM4"), ("aux", "attack", "FGSM4"),
         ("main", "shift", "imagenet-a"),
     ]  # fmt: skip
+
+
+def test_what_is_right_of_each_image_is_one_row_of_a_run():
+    key = {"config": "c", "seed": 0}
+    images = [{"image": 0, "clean": 1, "corrupted": 75}, {"image": 1, "clean": 0, "corrupted": 4}]
+    corruptions = [{"norm": norm} for norm in ("main",) * 75 + ("aux",) * 75]
+    assert image_rows(key, images, corruptions) == [{**key, "clean": "10", "corrupted": "7504", "copies": 75}]
+    assert image_rows(key, [], corruptions) == []
 
 
 def test_other_pictures_must_be_there_before_anything_is_trained(tmp_path):

@@ -1,9 +1,20 @@
 """What a study advises beside its table."""
 
+import re
+
 import pytest
 
 from study.confirm.comparisons import seeds_to_settle, settings_of
-from study.display.advice import advice, alike, by_budget, cheapest_equivalent, recommended, to_settle, warnings
+from study.display.advice import (
+    advice,
+    alike,
+    by_budget,
+    cheapest_equivalent,
+    other_images,
+    recommended,
+    to_settle,
+    warnings,
+)
 from study.files.results import Results
 from study.race.standings import standings
 from tests.support.study_rows import BEST, CONFIRMED, MIXUP, STUDY, VANILLA, runs, trial
@@ -79,6 +90,20 @@ def test_a_reader_is_warned_of_what_spoils_the_comparison(tmp_path):
     assert lines == [
         "warning: a higher mean on test images, which nobody may choose by: entprop k=0.6 n=3 ε=2.5 entropy (97.00)"
     ]
+
+
+def test_it_is_said_how_far_other_test_images_would_move_the_differences(tmp_path):
+    results = folder_of(tmp_path / "s", CONFIRMED, [trial(0)])
+    assert other_images(results, *place_of(results.confirm)) == []  # of a study older than images.csv
+    rows = [
+        {"config": row["config"], "seed": row["seed"], "clean": "1100" * 50 if row["why"] == "best-1" else "1010" * 50,
+         "corrupted": "75003000" * 50, "copies": 75}
+        for row in CONFIRMED
+    ]  # fmt: skip
+    results.add_measured({"images": rows})
+    (line,) = other_images(results, *place_of(results.confirm))
+    assert re.search(r"by ± \d+\.\d\d to vanilla, ± \d+\.\d\d to mixup alone \(95 %, bootstrap over 200 images\)", line)
+    assert line in "\n".join(advice(STUDY, results))
 
 
 def test_a_study_without_results_advises_nothing(tmp_path):

@@ -11,7 +11,7 @@ from study.workers.jobs import Job
 from study.workers.worker import Worker, describe
 from trainables.config import TrialConfig, make_method, with_recipe
 from trainables.training.loop import load_splits
-from trainables.training.run_folder import RunFolder, read_rows
+from trainables.training.run_folder import RunFolder, read_rows, read_run
 
 CONFIG = with_recipe(make_method("entprop", {}), epochs=3, train_images=128, seed=3)
 MEASURED = ("seconds", "images_per_s", "measuring_s")  # differ from run to run
@@ -113,6 +113,27 @@ def test_test_images_are_measured_with_all_corruptions_and_whatever_else_is_aske
     assert ("attack", "FGSM4") in [
         (each["measure"], each["name"]) for each in read_rows(tmp_path / "a" / "evaluation-main.csv")
     ]
+
+
+def test_what_is_right_of_each_test_image_gives_the_reported_accuracies(tmp_path, splits):
+    (row,) = rows_of(Worker(splits), job_in(tmp_path / "a", CONFIG_1, measure="all"))
+    assert [each["image"] for each in row["images"]] == list(range(400))
+    assert sum(each["clean"] for each in row["images"]) / 4 == pytest.approx(row["sa"])
+    assert sum(each["corrupted"] for each in row["images"]) / 4 / 75 == pytest.approx(row["ra"])
+    kept = read_rows(tmp_path / "a" / "images-main.csv")
+    assert kept == row["images"]
+
+
+def test_a_run_that_draws_its_own_validation_images_keeps_them_wherever_it_is_read(tmp_path, splits):
+    own = dataclasses.replace(CONFIG_1, resplit=True, seed=5)
+    worker = Worker(splits)
+    rows_of(worker, job_in(tmp_path / "a", own))
+    assert worker.splits.digest != splits.digest
+    assert read_run(tmp_path / "a", None, "cpu").splits.digest == worker.splits.digest
+    rows_of(worker, job_in(tmp_path / "b", dataclasses.replace(own, seed=6)))
+    assert worker.splits.digest != read_run(tmp_path / "a", None, "cpu").splits.digest
+    rows_of(worker, job_in(tmp_path / "c", CONFIG_1))
+    assert worker.splits is splits
 
 
 def test_a_job_counts_what_it_selects_also_when_it_was_cut_off(tmp_path, splits):

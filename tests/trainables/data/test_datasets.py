@@ -12,12 +12,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.data_files import pictures, write_npz
+from tests.support.data_files import pictures, write_folder, write_npz
 from trainables.config import TrialConfig, with_recipe
 from trainables.data import loaders
 from trainables.data.datasets import DATASETS, dataset_entry, load_dataset
 from trainables.data.images import AUGMENTS, Images
-from trainables.data.splits import cut_validation, stratified, validation_count
+from trainables.data.splits import cut_validation, redrawn, stratified, validation_count
 from trainables.methods import METHODS
 
 # ----------------------------------------------------------------------------------------------------- the registry
@@ -151,6 +151,31 @@ def test_the_cut_depends_on_its_seed_alone():
     assert keys(first[0]) == keys(again[0])
     assert keys(first[1]) == keys(again[1]) == keys(load_dataset("digits").validation)
     assert keys(first[1]) != keys(other[1])
+
+
+def test_images_are_redrawn_by_seed_and_none_is_lost(tmp_path):
+    splits = load_dataset("fashion", limit=300)
+    first, again, other = redrawn(splits, 1), redrawn(splits, 1), redrawn(splits, 2)
+    assert first.digest == again.digest != other.digest != splits.digest
+    assert (len(first.train), len(first.validation)) == (len(splits.train), len(splits.validation))
+    assert first.test is splits.test
+
+    def pool(found):
+        return sorted(image.tobytes() for part in (found.train, found.validation) for image in part.pixels)
+
+    assert pool(first) == pool(other) == pool(splits)
+    assert first.mean != splits.mean
+
+
+def test_files_are_redrawn_like_images(tmp_path):
+    splits = load_dataset(f"folder:{write_folder(tmp_path / 'big', side=72, count=20)}")
+    found = redrawn(splits, 1)
+
+    def paths(part):
+        return {part.path(row) for row in range(len(part))}
+
+    assert paths(found.train) | paths(found.validation) == paths(splits.train) | paths(splits.validation)
+    assert paths(found.validation) != paths(splits.validation)
 
 
 def test_a_limit_thins_the_training_images_evenly_and_nothing_else():
