@@ -22,6 +22,7 @@ from study.display.rows import duration
 from study.display.table_plan import table_lines, table_notes, wrapped
 from study.files.timings import known_timing
 from study.race.contenders import FINALS, known_contenders
+from study.workers.patience import FACTOR, LEAST_S
 from trainables.config import make_method
 from trainables.data.datasets import EMBEDDED, dataset_entry
 from trainables.methods import method_name
@@ -215,6 +216,7 @@ def plan_text(study: Study, slots: int | None = None) -> str:
     lines += [f"{'in all':<9}{_amount(parts)}"] if len(parts) > 1 else []
     lines.append(_time_line(study, at_once))
     lines.append(f"{'disk':<9}at most {_size(estimated_bytes(study))} in {study.out}, checkpoints with it")
+    lines += wrapped("faults", _faults(study))
     return "\n".join([*lines, *(line for note in _notes(study) for line in wrapped("note", note))])
 
 
@@ -243,6 +245,18 @@ def _time_line(study: Study, slots: int) -> str:
     if seconds is None:
         return f"{'time':<9}unknown: no step of this kind was timed on this machine yet; a first study does it"
     return f"{'time':<9}about {duration(seconds)} with {slots} at once, from a vanilla step timed on this machine"
+
+
+def _faults(study: Study) -> str:
+    """What becomes of a run whose worker is lost or stuck."""
+    limit = f"{FACTOR} times the slowest step so far, at least {duration(LEAST_S)}"
+    if study.trial_timeout is not None:
+        limit = duration(study.trial_timeout)
+    more = f"at most {study.max_failures} times more" if study.max_failures else "no second time"
+    return (
+        f"a worker that sends no row in time ({limit}; --trial-timeout) is ended; a run that lost its worker is "
+        f"handed out {more} (--max-failures)"
+    )
 
 
 def _notes(study: Study) -> Iterable[str]:

@@ -57,6 +57,15 @@ def test_no_confirmation_is_planned_where_none_is_asked_for():
     assert [part.name for part in parts_of(make_study(budget="4N", confirm=0))] == ["search"]
 
 
+def test_the_plan_says_what_becomes_of_lost_and_stuck_workers():
+    text = " ".join(plan_text(make_study(budget="2N")).split())
+    assert "no row in time (20 times the slowest step so far, at least 10 min; --trial-timeout) is ended" in text
+    assert "handed out at most 2 times more (--max-failures)" in text
+    text = " ".join(plan_text(make_study(budget="2N", trial_timeout=90.0, max_failures=0)).split())
+    assert "no row in time (1 min 30 s; --trial-timeout)" in text
+    assert "handed out no second time" in text
+
+
 def test_a_budget_of_1n_is_said_to_leave_one_setting():
     assert "1N pays for k = 0 alone" in plan_text(make_study(budget="1N"))
     assert "the budget binds nowhere" in plan_text(make_study(budget="6N"))
