@@ -6,6 +6,7 @@ Every published table has one row that says how much of it stands here; every cl
 with its seeds and spread.
 """
 
+import math
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +16,7 @@ import pandas as pd
 
 from analysis.comparisons.claims import FAILS, HOLDS, OPEN, JudgedClaim, judge_claims
 from analysis.comparisons.settings import settings
+from analysis.comparisons.variance import paired_studies, spreads
 from analysis.figures.registry import draw
 from analysis.figures.style import data_name, svg_text
 from analysis.inputs.studies import StudyFrames, read_folder, read_studies
@@ -56,6 +58,11 @@ ELSEWHERE = """\
 The claims of the CEB, mixture and uncertainty papers are about attacks: `benchmarks/results/claims-digits.md`,
 made with the training attacks of version 0.1.
 What the open choices of EntProp change: `docs/decisions.md`."""
+SPREAD = """\
+How much the difference of two single runs varies: a standard deviation, with its share of the variance. *Training
+seed*: all seeds have the same training images. *Cut*: what is added if each seed draws its own validation images
+(`--resplit`), 0 where nothing is. *Test images*: a bootstrap over them. More seeds shrink the first two; the intervals
+on this page hold the first alone."""
 STATUS = """\
 *computed*: worked out of the code, nothing is trained. *kept*: trained on the data named, at demonstration size, with
 the rows in `results/`. *runs*: `--scale demo` trains it on the embedded images in minutes, nothing is kept. The last
@@ -97,11 +104,13 @@ def stored(folder: Path) -> list[Path]:
 
 def page(paths: Sequence[Path]) -> str:
     """The whole page."""
-    judged = judge_claims(read_studies(paths, mix=True).done)
+    done = read_studies(paths, mix=True).done
+    judged = judge_claims(done[~done["changes"].str.contains("resplit")])
     each = [read_folder(path) for path in paths]
     parts = [
         INTRODUCTION, "## Studies that are kept", _studies(each), "## What the EntProp paper says, and our runs",
-        f"{JUDGED} {_counts(judged)}", _claims(judged), ELSEWHERE, "## The published tables", STATUS, *_tables(each),
+        f"{JUDGED} {_counts(judged)}", _claims(judged), ELSEWHERE, *_spread(each), "## The published tables", STATUS,
+        *_tables(each),
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
 
@@ -167,6 +176,25 @@ def _difference(found: Interval | None) -> str:
     if found is None:
         return "–"
     return f"{found.mean:+.2f}" + (f" ± {found.half:.2f}" if found.half is not None else "")
+
+
+# -------------------------------------------------------------------------------------------------------- spread
+
+
+def _spread(folders: Sequence[StudyFrames]) -> list[str]:
+    """The section of where the spread comes from; none without two studies that tell."""
+    rows = [
+        [
+            f"{each.above.why} − {each.below.why}", data_name(each.above.row["dataset"]), f"{each.runs}",
+            *(f"{math.sqrt(part):.2f} ({share:.0%})"
+              for part, share in zip((each.seeds, each.cut, each.images), each.shares, strict=True)),
+        ]
+        for pair in paired_studies(folders) for each in spreads(*pair)
+    ]  # fmt: skip
+    if not rows:
+        return []
+    header = ("difference in H", "data", "seeds", "training seed", "cut of training images", "test images")
+    return ["## Where the spread comes from", SPREAD, _table(header, rows)]
 
 
 # -------------------------------------------------------------------------------------------------------- tables
