@@ -43,6 +43,7 @@ NETWORKS = {  # name -> method, its values, and what differs from the recipe of 
     "vanilla": ("vanilla", {}),
     "EntM": ("entm", {}),
     "LS": ("label_smoothing", {}),
+    "ADP": ("adp", {}),
     "PAT": ("pat", PAT),
     "PAT-EntM": ("pat", {**PAT, "loss": "entm"}),
     "PAT-LS": ("pat", {**PAT, "loss": "ls"}),
@@ -56,11 +57,11 @@ NETWORKS = {  # name -> method, its values, and what differs from the recipe of 
 WHITE, LARGE, LARGER, LARGEST = (f"PGD10-{radius}:restarts=1" for radius in (8, 16, 24, 48))
 TARGETED, L2 = "PGD20-8:ceb,target=1", "PGD20-256:ceb,norm=l2"
 ATTACKS = {
-    **dict.fromkeys(("vanilla", "EntM", "LS"), (WHITE, LARGER, LARGEST)),
+    **dict.fromkeys(("vanilla", "EntM", "LS", "ADP"), (WHITE, LARGER, LARGEST)),
     **dict.fromkeys(("PAT", "PAT-EntM", "PAT-LS"), (WHITE, LARGE, LARGER)),
     **{name: (WHITE, L2, TARGETED) for name in NETWORKS if name.startswith(("CEB", "deterministic"))},
 }
-TRANSFERRED = ("vanilla", "EntM", "LS")
+TRANSFERRED = ("vanilla", "EntM", "LS", "ADP")
 FROM_ANOTHER = (WHITE, LARGER, LARGEST)  # attacks that are made on another network
 TEXTS = ("network", "measure")
 COLUMNS = ("network", "seed", "epochs", "train_images", "cost", "measured_cost", "train_accuracy", "measure", "value")
@@ -83,11 +84,12 @@ def masked(name: str, radius: int, attack: str) -> Claim:
 
 
 CLAIMS = (
-    *(masked(name, radius, attack) for name in ("EntM", "LS") for radius, attack in
+    *(masked(name, radius, attack) for name in ("EntM", "LS", "ADP") for radius, attack in
       ((8, WHITE), (24, LARGER), (48, LARGEST))),
     Claim("uncertainty", "no such thing in plain training: within 8/255 the attack on itself is the stronger",
           ("vanilla", f"transferred {WHITE}"), ("vanilla", WHITE)),
     Claim("uncertainty", "EntM stands PGD10-8 better than plain training", ("EntM", WHITE), ("vanilla", WHITE)),
+    Claim("uncertainty", "ADP stands PGD10-8 better than plain training", ("ADP", WHITE), ("vanilla", WHITE)),
     Claim("uncertainty", "PAT-EntM above PAT under the radius of training", ("PAT-EntM", WHITE), ("PAT", WHITE)),
     Claim("uncertainty", "PAT-EntM above PAT at twice that radius", ("PAT-EntM", LARGE), ("PAT", LARGE)),
     Claim("uncertainty", "PAT-EntM above PAT at three times that radius", ("PAT-EntM", LARGER), ("PAT", LARGER)),
@@ -192,7 +194,7 @@ def render(judged, values, rows):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", default="digits", help="digits (default) or npz:PATH")
+    parser.add_argument("--data", default="digits", help="digits (default), fashion or npz:PATH")
     parser.add_argument("--epochs", type=int, help="instead of the data set's own")
     parser.add_argument("--train-images", type=int, help="train on this many images only")
     parser.add_argument("--seeds", type=int, default=6)
