@@ -20,6 +20,7 @@ from analysis.comparisons.variance import paired_studies, spreads
 from analysis.figures.registry import draw
 from analysis.figures.style import data_name, svg_text
 from analysis.inputs.studies import StudyFrames, read_folder, read_studies
+from analysis.report.findings import findings
 from study.config.budget import format_cost
 from study.confirm.comparisons import LEVEL, Interval
 from study.display.summary import confirmed_table, ra_sources, verdict
@@ -31,6 +32,7 @@ from trainables.disk import write_atomically
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "results.md"
+FINDINGS = ROOT / "docs" / "findings.md"
 README = ROOT / "README.md"
 PICTURES = ROOT / "docs" / "figures"
 SHOWN = ("cost", "k", "n", "pareto")  # of the README
@@ -71,7 +73,11 @@ column is what the printed size takes: the compute, and where a folder is named 
 
 def main() -> int:
     """Write them all."""
-    texts = {PAGE: page(stored(ROOT / "results")), README: front(README.read_text(encoding="utf-8")), **pictures()}
+    found = stored(ROOT / "results")
+    texts = {
+        PAGE: page(found), FINDINGS: findings(read_studies(found, mix=True), ROOT / "benchmarks" / "results"),
+        README: front(README.read_text(encoding="utf-8")), **pictures(),
+    }  # fmt: skip
     PICTURES.mkdir(exist_ok=True)
     for path, text in texts.items():
         write_atomically(path, text, to_disk=False)
