@@ -35,7 +35,7 @@ PAGE = ROOT / "docs" / "results.md"
 FINDINGS = ROOT / "docs" / "findings.md"
 README = ROOT / "README.md"
 PICTURES = ROOT / "docs" / "figures"
-SHOWN = ("cost", "k", "n", "pareto")  # of the README
+SHOWN = ("cost", "k")  # of the README
 FRONT = re.compile(r"(<!-- from results/(\S+) -->\n```text\n).*?(```\n<!-- end -->)", flags=re.DOTALL)
 
 INTRODUCTION = """\
