@@ -47,8 +47,8 @@ Every published table and claim, with what our runs say of it and what is missin
 the studies in `results/`.
 
 None of the papers' tables has been trained at its printed size here: that takes GPUs for days to months, and other
-data. The stored runs are from two CPU cores, on small data sets. They show that the code does what the papers describe, and
-the sign of an effect where vanilla fits its training images; they are no evidence about training at the papers' size.
+data. The stored runs are from two CPU cores, on small data sets. They show that the code does what the papers
+describe, and the sign of an effect where vanilla fits its training images; they are no evidence about training at the papers' size.
 Digits and CIFAR-10 images at several learning rates: `benchmarks/results/signal.md`. `python study/run.py --table ID`
 runs any table at its printed size. N is the cost of an epoch of vanilla training, H the harmonic mean of accuracy on
 clean images and on 15 corruptions."""
@@ -69,8 +69,8 @@ seed*: all seeds have the same training images. *Cut*: what is added if each see
 on this page hold the first alone."""
 STATUS = """\
 *computed*: follows from the code, nothing is trained. *kept*: trained on the data named, at demonstration size; the
-rows are in `results/`. *runs*: `--scale demo` trains it on the embedded images in minutes; no rows are kept. The last column
-is what the printed size takes: compute and, where a folder is named, data that we do not have."""
+rows are in `results/`. *runs*: `--scale demo` trains it on the embedded images in minutes; no rows are kept. The last
+column is what the printed size takes: compute and, where a folder is named, data that we do not have."""
 
 
 def main() -> int:
