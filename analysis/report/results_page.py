@@ -49,9 +49,9 @@ the studies in `results/`.
 None of the papers' tables has been trained at its printed size here: that takes GPUs for days to months, and other
 data. The stored runs are from two CPU cores, on small data sets. They show that the code does what the papers
 describe, and the sign of an effect where vanilla fits its training images; they are no evidence about training at the
-papers' size. Digits and CIFAR-10 images at several learning rates: `benchmarks/results/signal.md`. `python study/run.py --table ID`
-runs any table at its printed size. N is the cost of an epoch of vanilla training, H the harmonic mean of accuracy on
-clean images and on 15 corruptions."""
+papers' size. Digits and CIFAR-10 images at several learning rates: `benchmarks/results/signal.md`. `python
+study/run.py --table ID` runs any table at its printed size. N is the cost of an epoch of vanilla training, H the
+harmonic mean of accuracy on clean images and on 15 corruptions."""
 JUDGED = """\
 Differences in points of H, or of accuracy where a claim is about PGD-20 (here within 8/255, on 100 test images). Ours
 are paired by seed: mean ± half of the 95 % confidence interval, uncorrected. A claim holds if the first setting is
