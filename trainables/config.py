@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from trainables.choices import Precision
-from trainables.data.datasets import EMBEDDED, dataset_entry
-from trainables.data.images import AUGMENTS
+from trainables.data.datasets import EMBEDDED, check_dataset, dataset_entry
+from trainables.data.images import AUGMENTS, SMALL
 from trainables.methods import METHODS, Method, Vanilla, method_name
 from trainables.models.registry import model_entry
 from trainables.options import check_options, option, unknown
@@ -25,6 +25,10 @@ class TrialConfig:
     train_images: int | None = option(
         None, "train on this many images only, every class in its share; unset: all", low=1
     )
+    resize: int | None = option(
+        None, f"bring all images to this side in pixels: up to {SMALL}, kept in memory, or 224; unset: as they are",
+        low=8, high=224,
+    )  # fmt: skip
     model: str = option("resnet8", "the network")
     norms: bool = option(True, "keep the network's norm layers; only single-norm methods can do without")
     pretrained: bool = option(
@@ -55,7 +59,9 @@ class TrialConfig:
 
     def __post_init__(self) -> None:
         check_options(self)
-        dataset_entry(self.dataset)
+        check_dataset(self.dataset)
+        if self.resize is not None and SMALL < self.resize < 224:
+            raise ValueError(f"resize must be at most {SMALL}, or 224, got {self.resize}")
         model_entry(self.model)
         whole = all(isinstance(epoch, int) and epoch >= 1 for epoch in self.milestones)
         if not whole or list(self.milestones) != sorted(set(self.milestones)):
@@ -76,6 +82,8 @@ class TrialConfig:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; `from_dict` reads them back."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        if self.resize is None:
+            del values["resize"]  # as in the records of studies that are older than this option
         method = {"name": method_name(self.method), **method_options(self.method)}
         return {**values, "method": method, "milestones": list(self.milestones)}
 
@@ -113,7 +121,8 @@ def make_method(name: str, values: Mapping[str, Any]) -> Method:
 
 def with_recipe(method: Method, dataset: str = EMBEDDED, **chosen: Any) -> TrialConfig:
     """A configuration from the data set's own recipe, changed where a value is given."""
-    recipe = dict(dataset_entry(dataset).recipe)
+    resize = chosen.get("resize")
+    recipe = dict(dataset_entry(dataset, resize if isinstance(resize, int) else None).recipe)
     if "optimizer" in chosen and chosen["optimizer"] != recipe.get("optimizer", "sgd"):
         recipe.pop("nesterov", None)  # it belongs to the recipe's optimiser, as its learning rate does
     return TrialConfig(method=method, dataset=dataset, **{**recipe, **chosen})

@@ -1,10 +1,12 @@
 """A study's folder as text, finished or not (`run.py show DIR`), or one line per study (`run.py ls DIR`)."""
 
 import datetime
+import shlex
 from pathlib import Path
 from typing import Any
 
-from study.config.study_config import PROGRAM, Study
+from study.commands import command
+from study.config.study_config import Study
 from study.confirm.comparisons import settings_of
 from study.display.advice import advice
 from study.display.measures import measured_text
@@ -45,7 +47,7 @@ def list_studies(folder: Path | str) -> str:
     if (Path(folder) / "study.json").is_file():
         found = [Path(folder), *found]
     if not found:
-        return f"no studies in {folder}; {PROGRAM} --budget 4N makes one in runs/"
+        return f"no studies in {folder}; {command('--budget', '4N')} makes one in runs/"
     header = ("study", "state", "what", "trials", "best validation H", "confirmed H")
     return aligned([header, *map(_line, found)])
 
@@ -76,8 +78,8 @@ def _head(folder: Path, study: dict[str, Any]) -> list[str]:
     state, start, end = study.get("state", "unknown"), study.get("start"), study.get("end")
     took = f", took {duration(_seconds_between(start, end))}" if start and end else ""
     lines = [f"{folder}: {_what(_options(study))}", f"{state}; started {start or 'at an unknown time'}{took}"]
-    if command := study.get("command"):
-        lines.append(f"command: {' '.join(command)}")
+    if words := study.get("command"):
+        lines.append(f"options: {shlex.join(words[1:]) or 'none'}")
     device, data = study.get("device"), study.get("data")
     if device:
         lines.append(f"device: {device}")
@@ -150,7 +152,7 @@ def _missing(folder: Path, study: dict[str, Any], trials: list[Row], race: list[
     if study.get("state") != "finished":
         age = _age(folder)
         last = f"; last written {duration(age)} ago" if age is not None else ""
-        lines.append(f"{study.get('state', 'unknown')}{last}; if it is not running: {PROGRAM} --resume {folder}")
+        lines.append(f"{study.get('state', 'unknown')}{last}; if it is not running: {command('--resume', folder)}")
     return ["\n".join(lines)] if lines else []
 
 

@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from study.commands import command
 from study.config.budget import format_cost
-from study.config.study_config import PROGRAM, Study
+from study.config.study_config import Study
 from study.confirm.comparisons import (
     HIGHER,
     LEAST_PAIRS,
@@ -175,6 +176,6 @@ def final_text(study: Study, results: Results) -> str:
         parts += [f"{short} finished trials had fewer epochs than the others and are not ranked"] if short else []
     files = sorted(path.name for path in folder.glob("*.csv"))
     parts.append(f"all files are in {folder}: {', '.join(['study.json', *files])}")
-    more = f"   or: {PROGRAM} --resume {folder} --extend 24" if trials else ""
-    parts.append(f"next: {PROGRAM} show {folder}{more}")
+    more = f"\nor:   {command('--resume', folder, '--extend', 24)}" if trials else ""
+    parts.append(f"next: {command('show', folder)}{more}")
     return "\n\n".join(filter(None, parts))

@@ -227,4 +227,4 @@ def deterministic_if(wanted: bool) -> Iterator[None]:
 
 def load_splits(config: TrialConfig, root: Path | None = None) -> Splits:
     """The data that a configuration names."""
-    return load_dataset(config.dataset, root, limit=config.train_images)
+    return load_dataset(config.dataset, root, limit=config.train_images, resize=config.resize)
