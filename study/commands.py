@@ -27,11 +27,14 @@ def tool(name: str, *words: object) -> str:
 
 
 def _program() -> list[str]:
-    script = Path(sys.argv[0]) if sys.argv else Path()
+    """The console script if it runs, else the module of an installed package, else the script of a checkout."""
+    script, here = Path(sys.argv[0] if sys.argv else ""), Path(__file__).resolve()
     if script.stem == SCRIPT:
         found = shutil.which(SCRIPT)
         return [SCRIPT] if found and os.path.samefile(found, script) else [str(script.absolute())]
-    return [sys.executable, str(Path(__file__).with_name("run.py").resolve())]
+    if here.parents[1].name == "code" and here.parents[2].name == SCRIPT:
+        return [sys.executable, "-m", SCRIPT]
+    return [sys.executable, str(here.with_name("run.py"))]
 
 
 def _word(word: object) -> str:

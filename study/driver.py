@@ -20,9 +20,11 @@ from study.config.space import space_record
 from study.config.study_config import Study
 from study.confirm.chosen import Candidate, check_images, choose_table, roles, size_of
 from study.confirm.confirm import Confirm
+from study.display.data_lines import data_lines
 from study.display.finished import result_text
 from study.display.progress import Progress
 from study.display.rows import first_line
+from study.ending import terminable
 from study.errors import Interrupted, StudyFailed, last_line, reading_input
 from study.files.lock import locked
 from study.files.ranking import best
@@ -101,6 +103,7 @@ class StudyDriver:
         self.cpus, self.gpus = study.cpus_per_trial, gpus_of(study)
         stack.enter_context(self.shared_gpu([each.config for each in planned]))
         dashboard = stack.enter_context(session.ray_session(study.address, self.name))
+        stack.enter_context(terminable())
         self.slots = min(study.concurrency or sys.maxsize, session.slots_of(self.cpus, self.gpus))
         if study.storage:
             check_writable(study.storage)
@@ -140,6 +143,8 @@ class StudyDriver:
                     seeds=seeds_of(study),
                 )
             )
+        for line in data_lines(study, self.splits):
+            self.progress.say(line)
         if study.dashboard:
             where = f"http://{dashboard}" if dashboard else "not there; install the extra `cluster`"
             self.progress.say(f"Ray dashboard: {where}   token: {tool('ray', 'get-auth-token')}")

@@ -15,6 +15,7 @@ from study.commands import command
 from study.config.cli import Command, read_study
 from study.config.make_study import make_study
 from study.config.study_config import Study
+from study.ending import forget_output
 from study.errors import InputError, StudyFailed, reading_input
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
     asked = read_study(arguments)
     try:
         carry_out(asked)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        forget_output()
     except InputError as error:
         return _say(f"error: {error}", WRONG_INPUT)
     except StudyFailed as error:

@@ -20,7 +20,8 @@ from analysis.figures.style import data_name, svg_text
 from analysis.inputs.studies import StudyFrames, read_folder, read_studies
 from study.config.budget import format_cost
 from study.confirm.comparisons import LEVEL, Interval
-from study.display.summary import confirmed_table, ra_sources, verdict
+from study.display.summary import confirmed_lines, ra_sources, verdict
+from study.files.aligned import aligned
 from study.files.results import Results
 from study.papers import COMPUTED, GRIDS, demo_twins, size
 from study.papers.listing import PAPERS, table_order
@@ -80,7 +81,7 @@ def front(readme: str) -> str:
 def _confirmed(folder: Path) -> str:
     """What the study's output ended with: the table of what was confirmed, and the verdicts."""
     rows = Results(folder).confirm
-    return "\n".join([confirmed_table(rows), *ra_sources(rows), "", *verdict(rows)])
+    return "\n".join([aligned(confirmed_lines(rows), numbers=True), *ra_sources(rows), "", *verdict(rows)])
 
 
 def pictures() -> dict[Path, str]:

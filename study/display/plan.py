@@ -20,7 +20,7 @@ from study.config.space import share_limits
 from study.config.study_config import Study
 from study.confirm.chosen import Candidate, choose, choose_table, published_seeds
 from study.display.data_lines import data_lines
-from study.display.rows import duration
+from study.display.rows import counted, duration
 from study.display.table_plan import table_lines, table_notes, wrapped
 from study.files.timings import known_timing
 from study.race.contenders import FINALS, known_contenders
@@ -68,7 +68,7 @@ def parts_of(study: Study) -> list[Part]:
     total = study.total_budget or float("inf")
     most = min(trials * per_trial, total)
     likely = min(trials * mean_cost(study) * study.trial.epochs, total)
-    note = f"each at most {format_cost(study.per_epoch)} × {study.trial.epochs} epochs"
+    note = f"each at most {format_cost(study.per_epoch)} × {counted(study.trial.epochs, 'epoch')}"
     if study.total_budget is not None:
         note += f", stops at {format_cost(study.total_budget)}"
     if study.scheduler == "asha":
@@ -132,14 +132,14 @@ def _confirm_part(study: Study) -> Part:
         known + most,
         known + likely,
         "test",
-        f"{best}, {listed}; {seeds} fresh seeds, {fewer} of published settings",
+        f"{best}, {listed}; {counted(seeds, 'fresh seed')}, {fewer} of published settings",
     )
 
 
 def _table_part(study: Study) -> Part:
     chosen = _rows(study)
     cost = sum(len(each.seeds) * each.config.method.cost * each.config.epochs for each in chosen)
-    return Part("table", sum(len(each.seeds) for each in chosen), cost, cost, "test", f"{len(chosen)} settings")
+    return Part("table", sum(len(each.seeds) for each in chosen), cost, cost, "test", counted(len(chosen), "setting"))
 
 
 def space_lines(study: Study) -> list[str]:
@@ -232,7 +232,7 @@ def _amount(parts: list[Part]) -> str:
     """Runs, and their cost where it is known, else what is likely and the most."""
     runs, likely, most = (sum(getattr(part, name) for part in parts) for name in ("runs", "likely", "most"))
     cost = f"{most:,.0f} N-epochs"
-    return f"{runs} runs, " + (cost if most - likely < 0.5 else f"about {likely:,.0f}, at most {cost}")
+    return f"{counted(runs, 'run')}, " + (cost if most - likely < 0.5 else f"about {likely:,.0f}, at most {cost}")
 
 
 def _what(study: Study) -> list[str]:
@@ -242,7 +242,8 @@ def _what(study: Study) -> list[str]:
     budget = format_budget(study.budget) if study.budget else ""
     goal = "validation H" if study.objective == "h" else "validation H against cost"
     return [
-        f"budget {budget} per epoch; {trial.dataset}, {trial.model}, {trial.epochs} epochs, batch {trial.batch_size}",
+        f"budget {budget} per epoch; {trial.dataset}, {trial.model}, {counted(trial.epochs, 'epoch')}, "
+        f"batch {trial.batch_size}",
         *space_lines(study),
         f"sampler {study.sampler}, scheduler {study.scheduler}, objective {goal}",
     ]

@@ -29,41 +29,52 @@ def folder(base: Path, resize: int | None = None) -> RawData:
 
     With `resize`, images get this side in pixels. Every file is read first, so that one message names all bad ones.
     """
-    raw = listed_folder(base)
-    parts = [part for part in (raw.train, raw.test) if isinstance(part, Files)]
-    sizes = _sizes(parts)
-    side = median(max(size) for size in sizes)
+    (train, test), classes, problems = _listed(base)
+    seen = list(_in_parallel(_look, [*_paths(train), *_paths(test)]))
+    refuse([*problems, *(each.problem for each in seen if each.problem)])
+    sizes = [each.size for each in seen if each.size]
+    side, source = median(map(max, sizes)), f"folder {base.resolve()}"
+    if resize is None and side <= MEDIUM:
+        _must_be_equal([*_paths(train), *_paths(test)], sizes, side)
+        resize = sizes[0][0]
     if resize is not None and resize <= SMALL:
-        train, test = (in_memory(part, resize) for part in parts)
-    elif resize is None and side <= MEDIUM:
-        _must_be_equal(parts, sizes, side)
-        train, test = (in_memory(part, sizes[0][0]) for part in parts)
-    else:
-        return raw
-    return RawData(train, test, raw.classes, raw.source)
+        return RawData(in_memory(train, resize), in_memory(test, resize), classes, source)
+    return RawData(train, test, classes, source)
 
 
 def listed_folder(base: Path) -> RawData:
     """The same as files that stay on disk and are not read yet: published data sets can be millions of them."""
-    bases = train_and_test(base)
-    classes, (train, test) = _listed(bases)
+    (train, test), classes, problems = _listed(base)
+    refuse(problems)
     return RawData(train, test, classes, f"folder {base.resolve()}")
 
 
-def _listed(bases: Sequence[Path]) -> tuple[tuple[str, ...], list[Files]]:
-    """The classes and the files of the training and of the test images; ValueError with everything that is missing."""
-    problems: list[str] = []
-    found = []
-    for base in bases:
-        folders = folders_in(base)
-        images = {each.name: images_in(each) for each in folders}
-        problems += [f"{base / name} must hold images, got none" for name, files in images.items() if not files]
-        found.append(images)
-    train, test = found
-    for name in sorted(train.keys() ^ test.keys()):
-        problems.append(f"{bases[0]} and {bases[1]} must hold the same classes, got {name!r} in one of them only")
-    refuse(problems)
-    return tuple(train), [_files(images) for images in found]
+class Listed(NamedTuple):
+    """The training and test files of a folder, its classes, and everything that is missing there."""
+
+    parts: tuple[Files, Files]
+    classes: tuple[str, ...]
+    problems: list[str]
+
+
+def _listed(base: Path) -> Listed:
+    bases = train_and_test(base)
+    train, test = ({each.name: images_in(each) for each in folders_in(part)} for part in bases)
+    problems = [
+        f"{part / name} must hold images, got none"
+        for part, images in zip(bases, (train, test), strict=True)
+        for name, files in images.items()
+        if not files
+    ]
+    problems += [
+        f"{bases[0]} and {bases[1]} must hold the same classes, got {name!r} in one of them only"
+        for name in sorted(train.keys() ^ test.keys())
+    ]
+    return Listed((_files(train), _files(test)), tuple(train), problems)
+
+
+def _paths(part: Files) -> list[str]:
+    return [part.path(row) for row in range(len(part))]
 
 
 def _files(images: dict[str, list[str]]) -> Files:
@@ -126,13 +137,6 @@ class Seen(NamedTuple):
     problem: str
 
 
-def _sizes(parts: Sequence[Files]) -> list[Size]:
-    """The sizes of all images; ValueError that names every file that cannot be read."""
-    seen = list(_in_parallel(_look, (part.path(row) for part in parts for row in range(len(part)))))
-    refuse([each.problem for each in seen if each.problem])
-    return [each.size for each in seen if each.size]
-
-
 def _look(path: str) -> Seen:
     """Read a file as a whole; a large JPEG at an eighth of its size, which finds the same damage in less time."""
     try:
@@ -175,10 +179,9 @@ def _size_of(path: str) -> Size:
         return image.size
 
 
-def _must_be_equal(parts: Sequence[Files], sizes: Sequence[Size], side: float) -> None:
+def _must_be_equal(paths: Sequence[str], sizes: Sequence[Size], side: float) -> None:
     """ValueError unless all images are small, square and of one size, with the option that makes them so."""
     advice = f"add --resize {nearest_small(side)}"
-    paths = [part.path(row) for part in parts for row in range(len(part))]
     odd = next((path for path, size in zip(paths, sizes, strict=True) if size != sizes[0]), None)
     if odd is not None:
         longer = [max(size) for size in sizes]
