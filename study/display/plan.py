@@ -222,9 +222,9 @@ def plan_text(study: Study, slots: int | None = None, splits: Splits | None = No
         + data_lines(study, splits)
         + [line for part in parts for line in wrapped(part.name, f"{_amount([part])}; {part.note}")]
     )
-    lines += [f"{'in all':<9}{_amount(parts)}"] if len(parts) > 1 else []
-    lines.append(_time_line(study, at_once))
-    lines.append(f"{'disk':<9}at most {_size(estimated_bytes(study))} in {study.out}, checkpoints with it")
+    lines += wrapped("in all", _amount(parts)) if len(parts) > 1 else []
+    lines += wrapped("time", _time(study, at_once))
+    lines += wrapped("disk", f"at most {_size(estimated_bytes(study))} in {study.out}, checkpoints with it")
     return "\n".join([*lines, *(line for note in _notes(study) for line in wrapped("note", note))])
 
 
@@ -249,11 +249,11 @@ def _what(study: Study) -> list[str]:
     ]
 
 
-def _time_line(study: Study, slots: int) -> str:
+def _time(study: Study, slots: int) -> str:
     seconds = estimated_seconds(study, slots)
     if seconds is None:
-        return f"{'time':<9}unknown: no step of this kind was timed on this machine yet; --dry-run --probe does it"
-    return f"{'time':<9}about {duration(seconds)} with {slots} at once, from a vanilla step timed on this machine"
+        return "unknown: no step of this kind was timed on this machine yet; --dry-run --probe does it"
+    return f"about {duration(seconds)} with {slots} at once, from a vanilla step timed on this machine"
 
 
 def _notes(study: Study) -> Iterable[str]:

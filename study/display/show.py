@@ -22,7 +22,7 @@ def show_study(folder: Path | str) -> str:
     results = Results(folder)
     study = results.read_study()
     trials, confirm = results.trials, results.confirm
-    parts = ["\n".join(_head(Path(folder), study))]
+    parts = ["\n".join(map(in_lines, _head(Path(folder), study)))]
     if trials:
         parts.append(counts_line(trials))
         parts += _trials(trials)
@@ -133,7 +133,7 @@ def _trials(trials: list[Row]) -> list[str]:
 def _failures(rows: list[Row], number: str) -> list[str]:
     if not rows:
         return []
-    lines = [f"  {number} {row[number]}  {setting(row)}: {first_line(row['error'])}" for row in rows]
+    lines = [in_lines(f"  {number} {row[number]}  {setting(row)}: {first_line(row['error'])}") for row in rows]
     return ["\n".join(["failed:", *lines])]
 
 

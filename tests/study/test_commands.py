@@ -34,7 +34,9 @@ def pasted(line, folder, code=0):
 
 def commands_in(text):
     """The commands of the program in a text, each to the end of its line or of what it is said in."""
-    return [PROGRAM + end for end in re.findall(re.escape(PROGRAM) + r"([^;\n]*?)(?=;|\n|$| writes one| makes one)", text)]
+    return [
+        PROGRAM + end for end in re.findall(re.escape(PROGRAM) + r"([^;\n]*?)(?=;|\n|$| writes one| makes one)", text)
+    ]
 
 
 @pytest.fixture
@@ -148,6 +150,12 @@ def test_a_study_in_a_folder_with_blanks_is_resumed_and_confirmed_by_what_was_pr
 def test_a_reader_that_goes_away_is_no_error(spaced):
     line = f"{command('show', spaced[1].folder)} | head -n 1"
     done = subprocess.run(
-        line, shell=True, cwd="/", env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True
+        line,
+        shell=True,
+        cwd="/",
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert (done.stdout.count("\n"), done.stderr) == (1, "")
