@@ -9,6 +9,7 @@ with its seeds and spread.
 import math
 import re
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -24,7 +25,8 @@ from analysis.report.findings import findings
 from analysis.report.index import index
 from study.config.budget import format_cost
 from study.confirm.comparisons import LEVEL, Interval
-from study.display.summary import confirmed_table, ra_sources, verdict
+from study.display.summary import confirmed_lines, verdict
+from study.files.aligned import fitted
 from study.files.results import Results
 from study.papers import COMPUTED, GRIDS, demo_twins, size
 from study.papers.listing import PAPERS, table_order
@@ -38,6 +40,7 @@ README = ROOT / "README.md"
 INDEX = ROOT / "llms.txt"
 PICTURES = ROOT / "docs" / "figures"
 SHOWN = ("cost", "k")  # of the README
+README_WIDTH = 96  # characters: wider code blocks get a scroll bar
 FRONT = re.compile(r"(<!-- from results/(\S+) -->\n```text\n).*?(```\n<!-- end -->)", flags=re.DOTALL)
 
 INTRODUCTION = """\
@@ -101,7 +104,9 @@ def front(readme: str) -> str:
 def _confirmed(folder: Path) -> str:
     """What the study's output ended with: the table of what was confirmed, and the verdicts."""
     rows = Results(folder).confirm
-    return "\n".join([confirmed_table(rows), *ra_sources(rows), "", *verdict(rows)])
+    table = fitted(confirmed_lines(rows), numbers=True, width=README_WIDTH)
+    sentences = [textwrap.fill(line, README_WIDTH, subsequent_indent="  ") for line in verdict(rows)]
+    return "\n".join([table, "", *sentences])
 
 
 def pictures() -> dict[Path, str]:

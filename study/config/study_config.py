@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from search_spaces import spaces
 from search_spaces.cheapest import cheapest
+from study.commands import command
 from study.config.budget import Budget, format_budget, format_cost, parse_budget, parse_total
 from study.config.readers import check_no_secret, fixed_values, number_or_auto, seconds_or_auto, words
 from trainables.choices import ValidationCorruptions
@@ -18,8 +19,6 @@ from trainables.config import TrialConfig, make_method, with_recipe
 from trainables.data.datasets import EMBEDDED
 from trainables.methods import METHODS
 from trainables.options import check_options, option, options_of, unknown
-
-PROGRAM = "python study/run.py"
 
 
 @dataclass(frozen=True)
@@ -109,6 +108,7 @@ class Study:
     tensorboard: bool = option(False, "write TensorBoard files beside the results", switch=True)
     quiet: bool = option(False, "print only the result", switch=True)
     dry_run: bool = option(False, "print the plan and run nothing", switch=True)
+    probe: bool = option(False, "with --dry-run: first time training here, about ten seconds", switch=True)
     resume: bool = False
     extend: int = 0
     retry_failed: bool = False
@@ -118,6 +118,8 @@ class Study:
         if self.storage:
             check_no_secret(self.storage)
         self._set(trial=dataclasses.replace(self.trial, method=make_method("vanilla", {}), seed=self.seed))
+        if self.probe and not self.dry_run:
+            raise ValueError("--probe needs --dry-run, whose plan it times")
         if self.trials_per_gpu != 1 and self.gpus_per_trial is not None:
             raise ValueError(
                 f"only one of --gpus-per-trial and --trials-per-gpu can be set, got {self.gpus_per_trial:g} and "
@@ -242,7 +244,7 @@ class Study:
 
 
 _LISTS = ("given", "methods", "search", "warm_start")  # tuples here, lists in study.json
-MOMENTARY = ("dry_run", "resume", "extend", "retry_failed", "quiet")  # of one call, not of the study
+MOMENTARY = ("dry_run", "probe", "resume", "extend", "retry_failed", "quiet")  # of one call, not of the study
 # What may differ when a study goes on: where it runs and what is shown, nothing that a result depends on.
 CHANGEABLE = (
     "address", "storage", "cpus_per_trial", "gpus_per_trial", "trials_per_gpu", "concurrency", "max_failures",
@@ -257,7 +259,7 @@ def _check_table(study: Study) -> None:
     from study.papers import COMPUTED, GRIDS, cells_of
 
     if study.table in COMPUTED:
-        raise ValueError(f"table {study.table} is computed, not trained; {PROGRAM} --table {study.table} prints it")
+        raise ValueError(f"table {study.table} is computed, not trained; {command('--table', study.table)} prints it")
     if study.table not in GRIDS:
         raise ValueError(unknown("table", study.table, [*GRIDS, *COMPUTED]))
     searching = [name for name in _SEARCH_OPTIONS if getattr(study, name) != getattr(Study, name)]
