@@ -115,8 +115,7 @@ def _of_table(folder: StudyFrames, found: Sequence[Setting]) -> Answer:
     mean = top.interval()
     assert mean is not None, "a setting has a result"
     name = f"{setting(top.row)} ({format_cost(round(top.row['cost'], 3))} per epoch)"
-    headline = f"{name} has the highest mean H of {len(place)} settings, {interval_text(mean)}{_beside(place, top)}."
-    headline = headline[0].upper() + headline[1:]
+    headline = f"Highest mean H of {len(place)} settings: {name}, {interval_text(mean)}{_beside(place, top)}."
     details = [
         "No search was made: the setting with the highest mean was chosen on the test images, so its H is "
         "optimistically biased.",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-from analysis.comparisons.settings import settings, short
+from analysis.comparisons.settings import SPELLED, settings, short
 from analysis.figures.labels import label_points
 from analysis.figures.searches import budget_of
 from analysis.figures.style import Drawing, Mark, Missing, data_name, error_point, look, new
@@ -15,10 +15,11 @@ from study.config.budget import format_cost
 from study.confirm.comparisons import Setting, baseline, by_place
 from study.display.advice import cheapest, recommended
 from study.display.rows import setting
+from study.papers.baselines import BASELINES
 
 NEEDS = "needs runs on test images; python study/run.py --budget 4N"
 TICKS = (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16)
-LABELLED = 14  # of more settings than these, only those are labelled that are marked or on the front
+LABELLED = 14  # of more settings than these, only the marked ones and the baselines have labels
 RINGS = {"recommended": ("o", "#000000"), "highest mean": ("o", "#000000"), "cheapest equivalent": ("s", "#009E73")}
 
 
@@ -41,8 +42,11 @@ def cost_against_h(folder: StudyFrames) -> Drawing:
         marked["cheapest equivalent"] = found[0]
     controls = [each for each in settings(folder.done) if each.control and each.place[:2] == top.place[:2]]
     figure, (axis,) = new(height=3.6)
+    seen: set[str] = set() if len(group) > LABELLED else {each.row["method"] for each in [*group, *controls]}
     for each in [*group, *controls]:
-        _point(axis, each, top)
+        method = each.row["method"]
+        _point(axis, each, top, None if method in seen else SPELLED.get(method, method))
+        seen.add(method)
     _baselines(axis, group)
     for name, each in marked.items():
         marker, colour = RINGS[name]
@@ -56,7 +60,7 @@ def cost_against_h(folder: StudyFrames) -> Drawing:
     _cost_axis(axis, [*(_cost(each, top) for each in [*group, *controls]), *([budget] if budget else [])])
     axis.set_ylabel("H on test images, percent")
     axis.set_title(f"{data_name(top.place[0])}, {top.place[1]}, {top.place[3]} epochs", loc="left")
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=2, handlelength=2.2)
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=3, handlelength=2.2)
     _labels(axis, [*group, *controls], top, list(marked.values()))
     marks = tuple(Mark(axis, _cost(each, top), _mean(each), _told(each)) for each in [*group, *controls])
     return Drawing(figure, _caption(group, bool(controls)), marks)
@@ -73,15 +77,15 @@ def _cost(found: Setting, top: Setting) -> float:
     return float(found.row["cost"] * found.row["epochs"] / top.row["epochs"])
 
 
-def _point(axis: Axes, found: Setting, top: Setting) -> None:
+def _point(axis: Axes, found: Setting, top: Setting, label: str | None) -> None:
     mean = found.interval()
     assert mean is not None, "a setting has a result"
-    error_point(axis, _cost(found, top), mean.mean, mean.half, found.row["method"], open_=found.control)
+    error_point(axis, _cost(found, top), mean.mean, mean.half, found.row["method"], label, found.control)
 
 
 def _baselines(axis: Axes, group: Sequence[Setting]) -> None:
     """Lines at the means of the two baselines, so that every other point can be read against them."""
-    for method, name, dash in (("vanilla", "vanilla", "--"), ("mixup", "mixup alone", "-.")):
+    for (method, name), dash in zip(BASELINES.items(), ("--", "-."), strict=True):
         found = baseline(group, method)
         if found is not None:
             axis.axhline(_mean(found), color=look(method)[0], linestyle=dash, linewidth=0.8, label=f"mean of {name}")
@@ -100,19 +104,10 @@ def _cost_axis(axis: Axes, costs: Sequence[float]) -> None:
 def _labels(axis: Axes, found: Sequence[Setting], top: Setting, marked: Sequence[Setting]) -> None:
     chosen = list(found)
     if len(chosen) > LABELLED:
-        kept = [*marked, *_front(found, top), *(each for name in ("vanilla", "mixup") if (each := baseline(found, name)))]
+        kept = [*marked, *(each for name in BASELINES if (each := baseline(found, name)))]
         chosen = [each for each in found if any(each is one for one in kept)]
     bars = [(_cost(each, top), mean.low, mean.high) for each in found if (mean := each.interval())]
     label_points(axis, [(_cost(each, top), _mean(each), short(each)) for each in chosen], bars)
-
-
-def _front(found: Sequence[Setting], top: Setting) -> list[Setting]:
-    """What nothing cheaper reaches in mean H."""
-    front: list[Setting] = []
-    for each in sorted(found, key=lambda one: (_cost(one, top), -_mean(one))):
-        if not front or _mean(each) > _mean(front[-1]):
-            front.append(each)
-    return front
 
 
 def _told(found: Setting) -> str:

@@ -85,7 +85,7 @@ def epsilon_curve(folder: StudyFrames) -> Drawing:
     axis.set_xlabel("radius ε in 1/255 (k = 0.6)")
     _finish(axis)
     return Drawing(
-        figure, _curve_caption(seeds, "") + " The step α grows with ε where steps of 1/255 would not reach it."
+        figure, _curve_caption(seeds, "") + " The step size α grows with ε where steps of 1/255 would not reach it."
     )
 
 
@@ -139,7 +139,7 @@ def _mixup_line(axis: Axes, group: Sequence[Setting]) -> None:
     paired = paired_test(mixup.h, vanilla.h) if mixup and vanilla else None
     if paired:
         colour, _ = look("mixup")
-        axis.axhline(paired.difference.mean, color=colour, linestyle="-.", label="ours: Mixup alone")
+        axis.axhline(paired.difference.mean, color=colour, linestyle="-.", label="ours: mixup alone")
         half = paired.difference.half or 0.0
         axis.axhspan(
             paired.difference.mean - half, paired.difference.mean + half, color=colour, alpha=0.10, linewidth=0
@@ -148,13 +148,13 @@ def _mixup_line(axis: Axes, group: Sequence[Setting]) -> None:
 
 def _finish(axis: Axes) -> None:
     axis.axhline(0, color="black", linewidth=0.8)
-    axis.set_ylabel("H − H of Vanilla, points")
+    axis.set_ylabel("gain in H over vanilla, points")
     legend_below(axis)
 
 
 def _curve_caption(seeds: Sequence[int], source: str) -> str:
-    text = f"Mean gain over Vanilla, paired by seed, with its 95 % t interval; at most {max(seeds, default=0)} seeds."
-    return text + (f" Dashed: {source}." if source else " No published series exists.")
+    text = f"Mean gain over vanilla, paired by seed, with 95 % confidence intervals; up to {max(seeds, default=0)} seeds."
+    return text + (f" Dashed: {source}." if source else " The papers print no such series.")
 
 
 def selection_curve(folder: StudyFrames) -> Drawing:
@@ -213,4 +213,4 @@ def metric_comparison(folder: StudyFrames) -> Drawing:
     axis.set_ylim(2.5, -0.5)
     axis.set_xlabel("H − H with entropy, points (k = 0.2, n = 1)")
     legend_below(axis)
-    return Drawing(figure, "Paired differences over seeds with their 95 % t interval; the paper prints no spread.")
+    return Drawing(figure, "Differences paired by seed, with 95 % confidence intervals; the paper prints no spread.")

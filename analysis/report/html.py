@@ -75,10 +75,10 @@ def inline_svg(name: str, title: str, svg: str) -> Markup:
     )
 
 
-def page(title: str, subtitle: str, sections: Sequence[tuple[str, str, Markup]]) -> str:
-    """The whole page, from (id, heading, content) of each section."""
+def page(title: str, subtitle: str, sections: Sequence[tuple[str, str, Markup]], end: Markup) -> str:
+    """The whole page, from (id, heading, content) of each section, and what stands below them."""
     style = Markup((FOLDER / "page.css").read_text(encoding="utf-8"))
-    return TEMPLATES.get_template("page.html").render(title=title, subtitle=subtitle, style=style, sections=sections)
+    return TEMPLATES.get_template("page.html").render(title=title, subtitle=subtitle, style=style, sections=sections, end=end)
 
 
 def table(found: Layout) -> Markup:

@@ -66,7 +66,7 @@ def leaderboard(parts: Sequence[StudyFrames]) -> Layout:
         "a study; intervals are 95 % and not corrected. A setting that was chosen on test images is the best row of a "
         "table, and its H is optimistically biased."
     )
-    return Layout("leaderboard", "Leaderboard", HEADER, tuple(blocks), caption)
+    return Layout("leaderboard", "Best setting of each study", HEADER, tuple(blocks), caption)
 
 
 def _entry(folder: StudyFrames) -> Entry | None:
@@ -96,9 +96,11 @@ def _difference(top: Setting, other: Setting | None) -> str:
 
 
 def each_answer(parts: Sequence[StudyFrames]) -> Markup:
-    """The answer of each study, with what to know before quoting it."""
-    text = Markup()
-    for each in parts:
-        said = answer(each)
-        text += PIECES.folded(f"{each.name}: {said.headline}", PIECES.items([*said.details, *said.cautions]))
-    return text
+    """The answer of each study, and behind a click what supports it."""
+    said = {each.name: answer(each) for each in parts}
+    more = Markup().join(
+        Markup("<h3>{}</h3>\n").format(name) + PIECES.items([*found.details, *found.cautions])
+        for name, found in said.items()
+    )
+    headlines = PIECES.definitions({name: found.headline for name, found in said.items()})
+    return headlines + PIECES.folded("Verdicts and warnings of each study", more)

@@ -1,12 +1,28 @@
 """How a study was done: its record, so that it can be done again."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from markupsafe import Markup
 
 from analysis.comparisons.answer import totals
 from analysis.inputs.studies import StudyFrames
+from analysis.report import html
 from analysis.report.html import PIECES
+from analysis.tables.layout import Block, Cell, Layout
+
+
+def methods_section(parts: Sequence[StudyFrames]) -> Markup:
+    """The same for several studies, as a table."""
+    rows = [
+        (each.name, _command(each.record.get("command")), totals(each), str(each.record.get("state", "unknown")))
+        for each in parts
+    ]
+    blocks = (Block("", tuple(tuple(map(Cell, row)) for row in rows)),)
+    text = html.table(Layout("studies", "Commands", ("study", "command", "spent", "state"), blocks, ""))
+    return text + PIECES.folded(
+        "Training, versions, machine and seeds of each study", Markup("<hr>").join(method(each) for each in parts)
+    )
 
 
 def method_section(folder: StudyFrames) -> Markup:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 from markupsafe import Markup
 
 from analysis.comparisons.answer import answer, between
@@ -14,9 +15,10 @@ from analysis.inputs.studies import StudyFrames, missing
 from analysis.report import html
 from analysis.report.html import PIECES
 from analysis.report.leaderboard import each_answer, leaderboard_section
-from analysis.report.method import method_section
+from analysis.report.method import method_section, methods_section
 from analysis.report.sections import (
     CONFIRMED,
+    TERMS,
     Plots,
     answer_section,
     attack_table,
@@ -27,13 +29,14 @@ from analysis.report.sections import (
     published_section,
     undrawn_figures,
 )
-from analysis.tables.layout import Layout, layout
+from analysis.tables.layout import layout
 from analysis.tables.long_tables import BESIDE
-from analysis.tables.ours_first import measured_enough, ours_first
+from analysis.tables.ours_first import has_printed, measured_enough, ours_first
 from analysis.tables.registry import TABLES
 from analysis.tables.writers import write_table
 from study.config.budget import format_cost
 from study.display.summary import confirmed_table as confirmed_text
+from study.display.summary import ra_sources
 from trainables.disk import write_atomically
 
 SEARCH = ("space", "race", "marginal")
@@ -62,49 +65,59 @@ def summary(folder: StudyFrames, parts: Sequence[StudyFrames] = ()) -> str:
 
 def write_report(folder: StudyFrames, out: Path, parts: Sequence[StudyFrames] = ()) -> Path:
     """Tables, figures and report.html below `out`; `parts` are the studies that `folder` was merged from."""
+    several = parts if len(parts) > 1 else ()
     frames = {name: table(folder.runs) for name, table in TABLES.items()}
     written = {name: frame for name, frame in frames.items() if name not in BESIDE or frame["ours"].notna().any()}
     layouts = {name: write_table(name, frame, out / "tables") for name, frame in written.items()}
     drawn, undrawn = draw_all(folder)
     svgs = save_all(drawn, out / "figures")
     plots = {name: html.plot(name, FIGURES[name].title, svgs[name], drawing) for name, drawing in drawn.items()}
-    shown = [name for name in _ordered(written) if name not in COMPUTED and measured_enough(frames[name])]
+    shown = _shown(folder, written)
     tables = [ours_first(name, frames[name]) for name in shown]
-    rest = [layouts[name] for name in written if name not in shown and name != "cost"]
-    confirmed = None
-    if not folder.done.empty:
-        confirmed = confirmed_table(layout("cost", frames["cost"], CONFIRMED))
-    several = parts if len(parts) > 1 else ()
+    rest = [found for name, found in layouts.items() if name not in shown and name != "cost"]
+    confirmed = _confirmed(folder, frames["cost"], bool(several) or bool(set(shown) & set(folder.runs["table"])))
     text = html.page(
         "EntProp studies side by side" if several else f"EntProp study: {folder.name}",
         _subtitle(folder, several),
-        _sections(folder, several, plots, undrawn, confirmed, published_section(tables, rest)),
+        _sections(folder, several, plots, confirmed, published_section(tables, rest, bool(several))),
+        undrawn_figures(undrawn),
     )
     write_atomically(out / "report.html", text, to_disk=False)
     return out / "report.html"
 
 
-def _ordered(names: Sequence[str] | dict[str, object]) -> list[str]:
-    return [*(name for name in FIRST if name in names), *(name for name in names if name not in FIRST)]
+def _shown(folder: StudyFrames, frames: dict[str, pd.DataFrame]) -> list[str]:
+    """The tables with enough rows of ours; those that print no number only in a study of them."""
+    names = [*(name for name in FIRST if name in frames), *(name for name in frames if name not in FIRST)]
+    run = set(folder.runs["table"])
+    return [
+        name
+        for name in names
+        if name not in COMPUTED and measured_enough(frames[name]) and (name in run or has_printed(frames[name]))
+    ]
+
+
+def _confirmed(folder: StudyFrames, costs: pd.DataFrame, elsewhere: bool) -> Markup:
+    """The table of confirmed settings, behind a click where the page shows them elsewhere."""
+    if folder.done.empty:
+        return Markup()
+    found = html.table(confirmed_table(layout("cost", costs, CONFIRMED), ra_sources(records(folder.done))))
+    return PIECES.folded("All confirmed settings", found) if elsewhere else found
 
 
 def _sections(
     folder: StudyFrames,
     several: Sequence[StudyFrames],
     plots: Plots,
-    undrawn: dict[str, str],
-    confirmed: Layout | None,
+    confirmed: Markup,
     published: Markup,
 ) -> list[tuple[str, str, Markup]]:
     """(id, heading, content) of each section that has something to say, in the order of the page."""
     sections = []
     if several:
-        board = leaderboard_section(several) + PIECES.plots([plots["cost"]] if "cost" in plots else [])
-        sections.append(("leaderboard", "Leaderboard", board))
+        board = leaderboard_section(several) + figures(("cost",), plots)
+        sections.append(("leaderboard", "Leaderboard", board + PIECES.terms(TERMS) + confirmed))
         sections.append(("answers", "The answer of each study", each_answer(several)))
-        if confirmed is not None:
-            folded = PIECES.folded("All confirmed settings of these studies", html.table(confirmed))
-            sections.append(("confirmed", "Confirmed settings", folded))
     else:
         sections.append(("answer", "Answer", answer_section(answer(folder), folder, plots, confirmed)))
     searched = figures(SEARCH, plots) + folded_figures("More figures of the search", MORE, plots)
@@ -114,10 +127,8 @@ def _sections(
     sections.append(("robustness", "Robustness by corruption", figures(ROBUSTNESS, plots)))
     sections.append(("attacks", "Attacks", _attacks(folder, plots)))
     sections.append(("published", "Published tables", published))
-    method = Markup().join(
-        (Markup("<h3>{}</h3>\n").format(each.name) if several else "") + method_section(each) for each in several or [folder]
-    )
-    sections.append(("method", "How it was done", method + undrawn_figures(undrawn)))
+    method = methods_section(several) if several else method_section(folder)
+    sections.append(("method", "How it was done", method))
     sections.append(("failed", "Failures", failed(folder)))
     return [(name, heading, content) for name, heading, content in sections if content]
 

@@ -27,6 +27,7 @@ TERMS = {
     "N": "cost of one epoch of vanilla training. “Cost” counts passes as the papers do; “work” is what was computed.",
     "k, n, ε": "share of each batch that goes through the auxiliary norms, attack iterations, and perturbation radius in 1/255.",
 }  # fmt: skip
+NO_TABLE = "No published table has three of its rows, or half of them, measured in this study."
 PRESETS = {"entprop": "no random start, step size 2.5·ε/20, one restart"}
 COMMON = (
     "Mean over seeds ± half width of the 95 % confidence interval. * differs from Vanilla, † from Mixup alone: paired "
@@ -36,7 +37,7 @@ COMMON = (
 )
 
 
-def answer_section(said: Answer, folder: StudyFrames, plots: Plots, confirmed: Layout | None) -> Markup:
+def answer_section(said: Answer, folder: StudyFrames, plots: Plots, confirmed: Markup) -> Markup:
     """The answer in one sentence, its figure, what supports it, and what to know before quoting it."""
     lacking = missing(folder)
     text = PIECES.lead(said.headline, said.details, plots.get("cost"))
@@ -47,7 +48,7 @@ def answer_section(said: Answer, folder: StudyFrames, plots: Plots, confirmed: L
     text += PIECES.terms(TERMS)
     if said.budgets:
         text += html.table(budget_table(said, folder))
-    return text + (html.table(confirmed) if confirmed is not None else Markup())
+    return text + confirmed
 
 
 def budget_table(said: Answer, folder: StudyFrames) -> Layout:
@@ -59,22 +60,26 @@ def budget_table(said: Answer, folder: StudyFrames) -> Layout:
         mean = found.interval() if found else None
         texts = (
             f"within {format_cost(line.budget)}", setting(line.row), format_cost(round(line.row["cost"], 3)),
-            f"{line.mean:.2f} ± {line.spread:.2f}", f"{line.runs}", with_interval(mean) if mean else "not confirmed",
+            f"{line.mean:.2f} ± {line.spread:.2f}", f"{line.runs}", with_interval(mean) if mean else "–",
         )  # fmt: skip
         rows.append(tuple(Cell(text) for text in texts))
     header = ("budget per epoch", "best setting found", "cost", "validation H", "runs", "test H")
-    caption = "Validation H: posterior mean ± standard error from all runs of search and race. Test H: mean ± 95 % CI."
+    caption = (
+        "Validation H: posterior mean ± standard error from all runs of search and race. Test H: mean ± half "
+        "width of the 95 % confidence interval; a dash marks a setting that was not confirmed."
+    )
     return Layout("budgets", "Best setting for each budget", header, (Block("", tuple(rows)),), caption)
 
 
-def confirmed_table(found: Layout) -> Layout:
+def confirmed_table(found: Layout, sources: Sequence[str]) -> Layout:
     """The confirmed settings, with what their numbers and marks mean."""
     caption = (
         "Evaluated on held-out test images. Mean over seeds ± half width of the 95 % confidence interval. * differs from "
         "Vanilla, † from Mixup alone (paired t test over common seeds, p < 0.05 after Holm's correction). Bold: the best, "
         "and all that are not shown to be worse."
     )
-    return dataclasses.replace(found, title="Confirmed settings", caption=caption, notes=())
+    header = tuple("role" if name == "why" else name for name in found.header)
+    return dataclasses.replace(found, title="Confirmed settings", header=header, caption=caption, notes=tuple(sources))
 
 
 def figures(names: Sequence[str], plots: Plots) -> Markup:
@@ -115,10 +120,11 @@ def attack_table(group: Sequence[Setting]) -> Layout | None:
     return Layout("attacks", "Accuracy under attack", header, (Block("", tuple(rows)),), caption)
 
 
-def published_section(shown: Sequence[Layout], rest: Sequence[Layout]) -> Markup:
-    """The published tables of which enough is measured, then all others behind a click."""
-    text = PIECES.paragraph(COMMON) if shown else PIECES.paragraph("No published table has three rows measured here.")
-    text += Markup().join(html.table(each) for each in shown)
+def published_section(shown: Sequence[Layout], rest: Sequence[Layout], several: bool) -> Markup:
+    """The published tables of which enough is measured, then all others behind a click; of several studies, all."""
+    text = PIECES.paragraph(COMMON) if shown else PIECES.paragraph(NO_TABLE)
+    for each in shown:
+        text += PIECES.folded(each.title, html.table(each)) if several else html.table(each)
     folded = Markup().join(html.table(each) for each in rest)
     return text + (PIECES.folded(f"{len(rest)} other published tables", folded) if rest else Markup())
 

@@ -64,6 +64,11 @@ def measured_enough(frame: pd.DataFrame) -> bool:
     return len(ours) >= min(LEAST_ROWS, max(2, len(wanted) / 2))
 
 
+def has_printed(frame: pd.DataFrame) -> bool:
+    """Whether a number is printed in some row of a table."""
+    return any(_is_printed(line) for line in records(frame))
+
+
 def ours_first(name: str, frame: pd.DataFrame) -> Layout:
     """The table of our rows and, below, of what is printed beside them."""
     lines = records(frame)
@@ -83,7 +88,7 @@ def ours_first(name: str, frame: pd.DataFrame) -> Layout:
         Block(heading, tuple(zip(*(block[i] for i in kept), strict=True)), ours)
         for (heading, _, ours), block in zip(blocks, cells, strict=True)
     ]
-    shown = [line for _, several, _ in blocks for line in several]
+    shown = list({id(line): line for _, several, _ in blocks for line in several}.values())
     return Layout(
         name, title(name), tuple(columns[i][0] for i in kept), tuple(found), "", (*_protocols(shown), *notes_of(shown))
     )

@@ -195,7 +195,7 @@ def _higher(place: Sequence[Setting], top: Setting) -> str:
     mean = fmean(top.h.values())
     above = [each for each in place if fmean(each.h.values()) > mean + MARGIN]
     names = "; ".join(f"{setting(each.row)} ({fmean(each.h.values()):.2f})" for each in above)
-    return f"a higher mean on test images, which nobody may choose by: {names}" if above else ""
+    return f"higher mean H on test images, which must not be used to choose: {names}" if above else ""
 
 
 def _disagree(place: Sequence[Setting], known: Standings | None) -> str:
