@@ -11,8 +11,8 @@ from study.confirm.comparisons import (
     HIGHER,
     LOWER,
     NOT_SHOWN,
+    NOT_TESTED,
     Interval,
-    Judged,
     Setting,
     baseline,
     by_place,
@@ -36,6 +36,14 @@ from study.files.ranking import best, finished, spent
 from study.files.results import Row
 from study.papers.baselines import BASELINES
 from study.race.standings import Standings, standings
+
+
+VERDICTS = {
+    HIGHER: "significantly above",
+    LOWER: "significantly below",
+    NOT_SHOWN: "statistically indistinguishable from",
+    NOT_TESTED: "not tested against",
+}
 
 
 class Answer(NamedTuple):
@@ -135,7 +143,7 @@ def _of_trials(folder: StudyFrames) -> Answer:
         (
             f"The best of {len(finished(trials))} finished trials on validation images is {setting(top)}, "
             f"{format_cost(round(top['cost'], 3))} per epoch: validation H {top['val_h']:.2f}, one seed.",
-            "The best of many trials is optimistically biased: its H is higher on the images that chose it than on others.",
+            "The best of many trials is optimistically biased: on other images its H is lower.",
         ),
         budgets=_budgets(folder, _standings(folder)),
     )
@@ -158,18 +166,14 @@ def _verdicts(place: Sequence[Setting], top: Setting) -> list[str]:
 
 def _beside(place: Sequence[Setting], top: Setting) -> str:
     """How a setting stands to the baselines, as the end of a sentence."""
-    compared = [each for each in compare_with_baselines(place) if each.setting is top]
-    said = [_clause(each.judged, BASELINES[each.baseline.row["method"]]) for each in compared]
-    return f", {' and '.join(said)}" if said else ""
-
-
-def _clause(found: Judged, name: str) -> str:
-    number = f"({found.difference.mean:+.2f})".replace("-", "−")
-    return {
-        HIGHER: f"significantly above {name} {number}",
-        LOWER: f"significantly below {name} {number}",
-        NOT_SHOWN: f"statistically indistinguishable from {name} {number}",
-    }.get(found.verdict, f"not tested against {name} {number}")
+    said: dict[str, list[str]] = {}
+    for each in compare_with_baselines(place):
+        if each.setting is top:
+            difference = f"{each.judged.difference.mean:+.2f}".replace("-", "−")
+            name = f"{BASELINES[each.baseline.row['method']]} ({difference})"
+            said.setdefault(VERDICTS[each.judged.verdict], []).append(name)
+    clauses = [f"{verdict} {' and '.join(names)}" for verdict, names in said.items()]
+    return f", {' and '.join(clauses)}" if clauses else ""
 
 
 def interval_text(found: Interval) -> str:

@@ -29,7 +29,7 @@ def short(found: Setting) -> str:
     if row["method"] in BASELINES:
         return BASELINES[row["method"]]
     values = [f"{name}={row[name]:.3g}" for name in ("k", "p_adv", "n") if row.get(name) is not None]
-    return " ".join([SPELLED.get(row["method"], row["method"]), *values])
+    return " ".join([SPELLED.get(row["method"], str(row["method"])), *values])
 
 
 def records(frame: pd.DataFrame) -> list[Row]:

@@ -47,7 +47,9 @@ def pgd_curve(folder: StudyFrames) -> Drawing:
             [k for k, _ in known], [mean.mean for _, mean in known], yerr=[mean.half or 0.0 for _, mean in known],
             color=colour, linestyle=dash, marker=marker, capsize=2, elinewidth=0.8, label=f"ours: {attack_text(name)}",
         )  # fmt: skip
-        marks += [Mark(axis, k, mean.mean, f"k = {k:g}, {attack_text(name)}: {with_interval(mean)} %") for k, mean in known]
+        marks += [
+            Mark(axis, k, mean.mean, f"k = {k:g}, {attack_text(name)}: {with_interval(mean)} %") for k, mean in known
+        ]
     printed = [(_share(row.label), row.pgd20) for row in published("entprop/16") if row.pgd20 is not None]
     axis.plot(
         [k for k, _ in printed], [value for _, value in printed], color="#444444", linestyle="--", marker="o",
@@ -61,7 +63,8 @@ def pgd_curve(folder: StudyFrames) -> Drawing:
     figure.legend([*handles[1:], handles[0]], [*labels[1:], labels[0]], loc="outside lower center", ncols=2)
     return Drawing(
         figure,
-        "Mean over seeds with the 95 % confidence interval. Table 16 of the EntProp paper prints PGD-20 without its radius.",
+        "Mean over seeds with the 95 % confidence interval. Table 16 of the EntProp paper does not print the radius of "
+        "its attack.",
         tuple(marks),
     )
 
@@ -86,9 +89,9 @@ def trade_off(folder: StudyFrames) -> Drawing:
     figure, (axis,) = new(height=3.4)
     for each, attacked, corrupted in known:
         error_point(axis, attacked.mean, corrupted.mean, None, each.row["method"])
-        halves = [attacked.half or 0.0], [corrupted.half or 0.0]
         axis.errorbar(
-            [attacked.mean], [corrupted.mean], *reversed(halves), fmt="none", ecolor="#bbbbbb", elinewidth=0.7, zorder=1,
+            [attacked.mean], [corrupted.mean], xerr=[attacked.half or 0.0], yerr=[corrupted.half or 0.0], fmt="none",
+            ecolor="#bbbbbb", elinewidth=0.7, zorder=1,
         )  # fmt: skip
     axis.margins(0.12)
     axis.set_xlabel(f"accuracy under {attack_text(name)}, percent")

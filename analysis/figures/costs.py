@@ -15,6 +15,7 @@ from study.config.budget import format_cost
 from study.confirm.comparisons import Setting, baseline, by_place
 from study.display.advice import cheapest, recommended
 from study.display.rows import setting
+from study.display.summary import with_interval
 from study.papers.baselines import BASELINES
 
 NEEDS = "needs runs on test images; python study/run.py --budget 4N"
@@ -56,7 +57,9 @@ def cost_against_h(folder: StudyFrames) -> Drawing:
         )  # fmt: skip
     budget = budget_of(folder)
     if budget is not None:
-        axis.axvline(budget, color="#888888", linestyle=(0, (1, 1)), linewidth=1.2, label=f"budget, {format_cost(budget)}")
+        axis.axvline(
+            budget, color="#888888", linestyle=(0, (1, 1)), linewidth=1.2, label=f"budget, {format_cost(budget)}"
+        )
     _cost_axis(axis, [*(_cost(each, top) for each in [*group, *controls]), *([budget] if budget else [])])
     axis.set_ylabel("H on test images, percent")
     axis.set_title(f"{data_name(top.place[0])}, {top.place[1]}, {top.place[3]} epochs", loc="left")
@@ -113,13 +116,15 @@ def _labels(axis: Axes, found: Sequence[Setting], top: Setting, marked: Sequence
 def _told(found: Setting) -> str:
     mean = found.interval()
     assert mean is not None, "a setting has a result"
-    half = "" if mean.half is None else f" ± {mean.half:.2f}"
-    return f"{short(found)}: H {mean.mean:.2f}{half}, {format_cost(round(found.row['cost'], 3))} per epoch; {setting(found.row)}"
+    cost = format_cost(round(found.row["cost"], 3))
+    return f"{short(found)}: H {with_interval(mean)}, {cost} per epoch; {setting(found.row)}"
 
 
 def _caption(group: Sequence[Setting], controls: bool) -> str:
     counts = sorted({len(each.h) for each in group})
-    seeds = f"{counts[0]} seed{'s' if counts[0] > 1 else ''}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
+    seeds = (
+        f"{counts[0]} seed{'s' if counts[0] > 1 else ''}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
+    )
     text = f"Mean over {seeds}, with the 95 % confidence interval." if counts[-1] > 1 else "One seed, no interval."
     if controls:
         text += " Open markers: baselines at other learning rates or lengths, at what they cost in total."

@@ -14,9 +14,12 @@ PLACES = (  # offset in points, and which corner of the text lies there
 )  # fmt: skip
 
 
-def label_points(axis: Axes, points: Sequence[tuple[float, float, str]], bars: Sequence[tuple[float, float, float]] = ()) -> None:
+def label_points(
+    axis: Axes, points: Sequence[tuple[float, float, str]], bars: Sequence[tuple[float, float, float]] = ()
+) -> None:
     """Write each text beside its point; `bars` (x, low, high) are kept free, as are the points themselves."""
-    figure = axis.figure
+    figure = axis.get_figure(root=True)
+    assert figure is not None, "an axis is of a figure"
     figure.draw_without_rendering()  # so that the panel has its final place
     taken = [_around(axis, x, y, 4, 4) for x, y, _ in points]
     taken += [_around(axis, x, low, 1, 0, high) for x, low, high in bars]
@@ -49,9 +52,7 @@ def _around(axis: Axes, x: float, y: float, width: float, height: float, high: f
     scale = axis.figure.dpi / 72
     left, bottom = axis.transData.transform((x, y))
     top = bottom if high is None else axis.transData.transform((x, high))[1]
-    return Bbox.from_extents(
-        left - width * scale, bottom - height * scale, left + width * scale, top + height * scale
-    )
+    return Bbox.from_extents(left - width * scale, bottom - height * scale, left + width * scale, top + height * scale)
 
 
 def _overlap(one: Bbox, other: Bbox) -> float:

@@ -80,7 +80,11 @@ def _told(curve: Curve) -> bool:
 
 def _caption(trials: int, race: int, told: list[str]) -> str:
     names = " and ".join(TITLES.get(name, name) for name in told)
-    said = f"Beyond these bands, values of {names} differ." if told else "Within these bands no hyper-parameter has a visible effect."
+    said = (
+        f"Beyond these bands, values of {names} differ."
+        if told
+        else "Within these bands no hyper-parameter has a visible effect."
+    )
     runs = f"{trials} trials" + (f" and {race} runs of the race" if race else "")
     return (
         f"Mean validation H over all settings within the budget, by a Gaussian process over {runs}; 95 % bands of the "

@@ -122,7 +122,12 @@ def deciding(folder: StudyFrames) -> Drawing:
             markerfacecolor=colour if index == 0 else "white",
         )  # fmt: skip
         marks += [
-            Mark(axis, gain.mean, height, f"{_spelled(name)}: {with_interval(gain, True)} points against {BASELINES[method]}")
+            Mark(
+                axis,
+                gain.mean,
+                height,
+                f"{_spelled(name)}: {with_interval(gain, True)} points against {BASELINES[method]}",
+            )
             for (_, gain, name), height in zip(known, heights, strict=True)
         ]
     axis.axvline(0, color="black", linewidth=0.8)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
 from analysis.comparisons.settings import records
-from analysis.figures.style import DASHES, Drawing, Mark, Missing, legend_below, look, new
+from analysis.figures.style import DASHES, LIGHT, Drawing, Mark, Missing, legend_below, look, new
 from analysis.inputs.studies import StudyFrames
 from study.config.budget import LARGEST_N, format_cost
 from study.display.rows import setting
@@ -41,7 +41,7 @@ def space_map(folder: StudyFrames) -> Drawing:
     _cells(axis, done, scale)
     points = axis.scatter(
         [row["k"] for row in done], [row["n"] for row in done], c=[row["val_h"] for row in done], norm=scale,
-        edgecolors="black", linewidths=0.6, s=24, zorder=3,
+        edgecolors=LIGHT, linewidths=0.8, s=24, zorder=3,
     )  # fmt: skip
     best_row = best(done)[0]
     axis.plot(
@@ -58,8 +58,8 @@ def space_map(folder: StudyFrames) -> Drawing:
     figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return Drawing(
         figure,
-        "One dot per trial, one seed each; a cell has the mean colour of its trials. Trials that were stopped early are "
-        "not shown.",
+        "One dot per trial, one seed each; cells are coloured by the mean of their trials. Trials that were stopped "
+        "early are not shown.",
         tuple(Mark(axis, row["k"], row["n"], trial_text(row)) for row in done),
     )
 
@@ -72,7 +72,7 @@ def _cells(axis: Axes, rows: Sequence[Row], scale: Normalize) -> None:
         for column in range(10):
             inside = [r["val_h"] for r in rows if r["n"] == n and min(9, int(r["k"] * 10)) == column]
             grid[n - 1, column] = np.mean(inside) if inside else np.nan
-    axis.pcolormesh(edges, np.arange(0.5, LARGEST_N + 1), grid, norm=scale, alpha=0.55, linewidth=0)
+    axis.pcolormesh(edges, np.arange(0.5, LARGEST_N + 1), grid, norm=scale, linewidth=0)
 
 
 def _border(axis: Axes, budget: float) -> None:
@@ -113,7 +113,9 @@ def pareto(folder: StudyFrames) -> Drawing:
     )  # fmt: skip
     budget = budget_of(folder)
     if budget is not None:
-        axis.axvline(budget, color="#888888", linestyle=(0, (1, 1)), linewidth=1.2, label=f"budget, {format_cost(budget)}")
+        axis.axvline(
+            budget, color="#888888", linestyle=(0, (1, 1)), linewidth=1.2, label=f"budget, {format_cost(budget)}"
+        )
     axis.set_xlabel("cost per epoch, in N")
     axis.set_ylabel("validation H, percent")
     figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=3)
@@ -127,7 +129,9 @@ def pareto(folder: StudyFrames) -> Drawing:
 
 def trial_text(row: Row) -> str:
     """What a page says when a trial is pointed at."""
-    return f"trial {row['trial']}: validation H {row['val_h']:.2f}, {format_cost(round(row['cost'], 3))}; {setting(row)}"
+    return (
+        f"trial {row['trial']}: validation H {row['val_h']:.2f}, {format_cost(round(row['cost'], 3))}; {setting(row)}"
+    )
 
 
 def parallel(folder: StudyFrames) -> Drawing:
@@ -218,8 +222,8 @@ def anytime(folder: StudyFrames) -> Drawing:
     legend_below(axis, 1)
     return Drawing(
         figure,
-        "Trials in the order of their proposal; dots are finished trials. Failed and stopped trials count as cost and are "
-        "never ranked. The best of many trials is optimistically biased; quote the confirmed H.",
+        "Trials in the order of their proposal; dots are finished trials. Failed and stopped trials count as cost and "
+        "are never ranked. The best of many trials is optimistically biased; quote the confirmed H.",
     )
 
 

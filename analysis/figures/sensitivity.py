@@ -153,7 +153,9 @@ def _finish(axis: Axes) -> None:
 
 
 def _curve_caption(seeds: Sequence[int], source: str) -> str:
-    text = f"Mean gain over vanilla, paired by seed, with 95 % confidence intervals; up to {max(seeds, default=0)} seeds."
+    text = (
+        f"Mean gain over vanilla, paired by seed, with 95 % confidence intervals; up to {max(seeds, default=0)} seeds."
+    )
     return text + (f" Dashed: {source}." if source else " The papers print no such series.")
 
 

@@ -65,20 +65,21 @@ def inline_svg(name: str, title: str, svg: str) -> Markup:
     text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.DOTALL)
     text = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", text)
     text = re.sub("|".join(COLOURS), lambda found: COLOURS[found[0]], text)
-    _, box, rest = text.partition("viewBox=")
-    head, _, body = rest.partition(">")
-    view = head.split('"')[1]
+    head, _, body = text.partition(">")
+    view = head.partition('viewBox="')[2].partition('"')[0]
     label = Markup.escape(f"{title}: plot, described below")
     # What it holds is our own drawing, in which matplotlib escapes all texts.
-    return Markup(f'<svg viewBox="{view}" role="img" aria-label="{label}" xmlns:xlink="http://www.w3.org/1999/xlink">') + (
-        Markup(body.strip())
-    )
+    return Markup(
+        f'<svg viewBox="{view}" role="img" aria-label="{label}" xmlns:xlink="http://www.w3.org/1999/xlink">'
+    ) + (Markup(body.strip()))
 
 
 def page(title: str, subtitle: str, sections: Sequence[tuple[str, str, Markup]], end: Markup) -> str:
     """The whole page, from (id, heading, content) of each section, and what stands below them."""
     style = Markup((FOLDER / "page.css").read_text(encoding="utf-8"))
-    return TEMPLATES.get_template("page.html").render(title=title, subtitle=subtitle, style=style, sections=sections, end=end)
+    return TEMPLATES.get_template("page.html").render(
+        title=title, subtitle=subtitle, style=style, sections=sections, end=end
+    )
 
 
 def table(found: Layout) -> Markup:
@@ -90,6 +91,6 @@ def table(found: Layout) -> Markup:
 
 def _kind(texts: Sequence[str]) -> str:
     """The class of a column's cells: words are flush left, and long ones may break into lines."""
-    if not any(text[:1].isalpha() for text in texts):
-        return ""
-    return "words long" if max(map(len, texts)) > LONG else "words"
+    if max(map(len, texts)) > LONG:
+        return "words long"
+    return "words" if any(text[:1].isalpha() for text in texts) else ""

@@ -46,7 +46,9 @@ def leaderboard_section(parts: Sequence[StudyFrames]) -> Markup:
             PIECES.items(protocols),
         )
     differing = circumstances(parts)
-    return text + (PIECES.folded("Code, machine and budget by study", PIECES.items(differing)) if differing else Markup())
+    return text + (
+        PIECES.folded("Code, machine and budget by study", PIECES.items(differing)) if differing else Markup()
+    )
 
 
 def leaderboard(parts: Sequence[StudyFrames]) -> Layout:
@@ -62,9 +64,9 @@ def leaderboard(parts: Sequence[StudyFrames]) -> Layout:
         changes = f", {place[4]}" if place[4] else ""
         blocks.append(Block(f"{data_name(place[0])}, {place[1]}, {place[3]} epochs{changes}", rows))
     caption = (
-        "By mean H, among studies with the same data set, network, rate and epochs. Differences are paired by seed within "
-        "a study; intervals are 95 % and not corrected. A setting that was chosen on test images is the best row of a "
-        "table, and its H is optimistically biased."
+        "By mean H, among studies with the same data set, network, rate and epochs. Differences are paired by seed "
+        "within a study; intervals are 95 % and not corrected. A setting that was chosen on test images is the best row "
+        "of a table, and its H is optimistically biased."
     )
     return Layout("leaderboard", "Best setting of each study", HEADER, tuple(blocks), caption)
 

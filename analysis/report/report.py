@@ -151,7 +151,12 @@ def _subtitle(folder: StudyFrames, several: Sequence[StudyFrames]) -> str:
     told = []
     if options and not options.table:
         trial = options.trial
-        told = [data_name(trial.dataset), trial.model, f"{trial.epochs} epochs", f"budget {format_cost(options.per_epoch)}"]
+        told = [
+            data_name(trial.dataset),
+            trial.model,
+            f"{trial.epochs} epochs",
+            f"budget {format_cost(options.per_epoch)}",
+        ]
     elif options and options.table and not runs.empty:
         told = [f"table {options.table}", *(data_name(name) for name in runs["dataset"].unique())]
     return ", ".join([*told, *([f"started {start}"] if start else [])])

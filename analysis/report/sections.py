@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from analysis.comparisons.answer import Answer, answer
+from analysis.comparisons.answer import Answer
 from analysis.comparisons.settings import ATTACK, records, settings, short
 from analysis.figures.attacks import attack_names, attack_text
 from analysis.figures.registry import FIGURES
@@ -25,7 +25,7 @@ TERMS = {
     "RA": "mean accuracy on the 15 ImageNet-C corruptions at five severities.",
     "H": "harmonic mean of SA and RA of each run, averaged over seeds.",
     "N": "cost of one epoch of vanilla training. “Cost” counts passes as the papers do; “work” is what was computed.",
-    "k, n, ε": "share of each batch that goes through the auxiliary norms, attack iterations, and perturbation radius in 1/255.",
+    "k, n, ε": "share of each batch selected for the auxiliary norms, attack iterations, perturbation radius in 1/255.",
 }  # fmt: skip
 NO_TABLE = "No published table has three of its rows, or half of them, measured in this study."
 PRESETS = {"entprop": "no random start, step size 2.5·ε/20, one restart"}
@@ -74,9 +74,9 @@ def budget_table(said: Answer, folder: StudyFrames) -> Layout:
 def confirmed_table(found: Layout, sources: Sequence[str]) -> Layout:
     """The confirmed settings, with what their numbers and marks mean."""
     caption = (
-        "Evaluated on held-out test images. Mean over seeds ± half width of the 95 % confidence interval. * differs from "
-        "Vanilla, † from Mixup alone (paired t test over common seeds, p < 0.05 after Holm's correction). Bold: the best, "
-        "and all that are not shown to be worse."
+        "Evaluated on held-out test images. Mean over seeds ± half width of the 95 % confidence interval. * differs "
+        "from Vanilla, † from Mixup alone (paired t test over common seeds, p < 0.05 after Holm's correction). Bold: "
+        "the best, and all that are not shown to be worse."
     )
     header = tuple("role" if name == "why" else name for name in found.header)
     return dataclasses.replace(found, title="Confirmed settings", header=header, caption=caption, notes=tuple(sources))
@@ -122,9 +122,9 @@ def attack_table(group: Sequence[Setting]) -> Layout | None:
 
 def published_section(shown: Sequence[Layout], rest: Sequence[Layout], several: bool) -> Markup:
     """The published tables of which enough is measured, then all others behind a click; of several studies, all."""
-    text = PIECES.paragraph(COMMON) if shown else PIECES.paragraph(NO_TABLE)
-    for each in shown:
-        text += PIECES.folded(each.title, html.table(each)) if several else html.table(each)
+    text = PIECES.paragraph(COMMON if shown else NO_TABLE) + Markup().join(html.table(each) for each in shown)
+    if several and shown:
+        text = PIECES.folded(f"{len(shown)} tables with rows of these studies", text)
     folded = Markup().join(html.table(each) for each in rest)
     return text + (PIECES.folded(f"{len(rest)} other published tables", folded) if rest else Markup())
 

@@ -1,4 +1,4 @@
-"""A published table as the report shows it: our rows first, the printed rows in a second block with the same columns."""
+"""A published table as the report shows it: our rows first, then the printed ones in a block of the same columns."""
 
 from collections.abc import Callable, Sequence
 
@@ -81,7 +81,9 @@ def ours_first(name: str, frame: pd.DataFrame) -> Layout:
         printed = [line for line in here if _is_printed(line)]
         distinct = {(line["label"], line.get("quantity")): line for line in printed}
         if distinct:
-            blocks.append((f"Printed: {', '.join(NAMES.get(part, part) for part in place)}", list(distinct.values()), False))
+            blocks.append(
+                (f"Printed: {', '.join(NAMES.get(part, part) for part in place)}", list(distinct.values()), False)
+            )
     cells = [[_cells(column, several, ours) for column in columns] for _, several, ours in blocks]
     kept = [i for i in range(len(columns)) if any(cell.text != NONE for block in cells for cell in block[i])]
     found = [

@@ -154,7 +154,12 @@ def best_by_budget(study: Study, known: Standings) -> list[BudgetLine]:
 def by_budget(study: Study, known: Standings) -> str:
     """One line a budget: the best setting that was found for it, by all runs on validation images."""
     lines = [
-        (f"within {format_cost(each.budget)}", setting(each.row), f"{each.mean:.2f} ± {each.spread:.2f}", f"{each.runs}")
+        (
+            f"within {format_cost(each.budget)}",
+            setting(each.row),
+            f"{each.mean:.2f} ± {each.spread:.2f}",
+            f"{each.runs}",
+        )
         for each in best_by_budget(study, known)
     ]
     if not lines:
