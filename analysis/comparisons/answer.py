@@ -37,7 +37,6 @@ from study.files.results import Row
 from study.papers.baselines import BASELINES
 from study.race.standings import Standings, standings
 
-
 VERDICTS = {
     HIGHER: "significantly above",
     LOWER: "significantly below",

@@ -65,8 +65,8 @@ def leaderboard(parts: Sequence[StudyFrames]) -> Layout:
         blocks.append(Block(f"{data_name(place[0])}, {place[1]}, {place[3]} epochs{changes}", rows))
     caption = (
         "By mean H, among studies with the same data set, network, rate and epochs. Differences are paired by seed "
-        "within a study; intervals are 95 % and not corrected. A setting that was chosen on test images is the best row "
-        "of a table, and its H is optimistically biased."
+        "within a study; intervals are 95 % and not corrected. A setting that was chosen on test images is the best "
+        "row of a table, and its H is optimistically biased."
     )
     return Layout("leaderboard", "Best setting of each study", HEADER, tuple(blocks), caption)
 

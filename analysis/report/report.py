@@ -128,8 +128,7 @@ def _sections(
     sections.append(("attacks", "Attacks", _attacks(folder, plots)))
     sections.append(("published", "Published tables", published))
     method = methods_section(several) if several else method_section(folder)
-    sections.append(("method", "How it was done", method))
-    sections.append(("failed", "Failures", failed(folder)))
+    sections.append(("method", "How it was done", method + failed(folder)))
     return [(name, heading, content) for name, heading, content in sections if content]
 
 

@@ -122,7 +122,7 @@ def attack_table(group: Sequence[Setting]) -> Layout | None:
 
 def published_section(shown: Sequence[Layout], rest: Sequence[Layout], several: bool) -> Markup:
     """The published tables of which enough is measured, then all others behind a click; of several studies, all."""
-    text = PIECES.paragraph(COMMON if shown else NO_TABLE) + Markup().join(html.table(each) for each in shown)
+    text = PIECES.paragraph(COMMON if shown else NO_TABLE, "caption") + Markup().join(html.table(each) for each in shown)
     if several and shown:
         text = PIECES.folded(f"{len(shown)} tables with rows of these studies", text)
     folded = Markup().join(html.table(each) for each in rest)
@@ -138,4 +138,6 @@ def failed(folder: StudyFrames) -> Markup:
     stopped = int((folder.trials["status"] == "stopped").sum())
     if stopped:
         lines.append(f"{stopped} trials were stopped early and are not ranked")
-    return PIECES.items(lines) if lines else PIECES.paragraph("No trial and no run failed.")
+    if not lines:
+        return PIECES.paragraph("No trial and no run failed.")
+    return PIECES.box("warn", "Failed or stopped early", lines)

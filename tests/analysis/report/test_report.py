@@ -112,7 +112,7 @@ def test_page_has_what_a_reader_aloud_needs(whole):
 
 def test_sections_stand_in_the_order_in_which_they_are_asked_for(whole):
     _, page = whole
-    assert page.sections == ["answer", "search", "robustness", "published", "method", "failed"]
+    assert page.sections == ["answer", "search", "robustness", "published", "method"]
     order = [f"Recommended within 4N per epoch: {BEST}", "It beats vanilla", "H against cost"]
     order += ["Before you quote these numbers", "harmonic mean", "Best setting for each budget", "Confirmed settings"]
     order += ["The space under the budget", "Marginal curves", "Which corruptions decide the difference"]
@@ -158,7 +158,7 @@ def test_points_of_the_first_figure_say_name_h_and_cost_when_pointed_at_or_focus
 
 def test_report_of_a_table_shows_our_rows_above_the_printed_ones_and_the_attacks(tmp_path):
     page = report(STORED.parent / "fashion-entprop-16", out=tmp_path / "r")
-    assert page.sections == ["answer", "sensitivity", "robustness", "attacks", "published", "method", "failed"]
+    assert page.sections == ["answer", "sensitivity", "robustness", "attacks", "published", "method"]
     shown = page.seen_first
     assert "Highest mean H of 12 settings: entprop k=0.7" in shown
     assert "the setting with the highest mean was chosen on the test images" in shown
