@@ -1,4 +1,4 @@
-"""The answer in plain words: the best setting within the budget against vanilla and mixup alone, and how sure it is."""
+"""The answer in plain words: what to use within the budget, how sure that is, and what to know before quoting it."""
 
 from collections.abc import Sequence
 from statistics import fmean
@@ -8,6 +8,10 @@ from analysis.comparisons.settings import records, settings
 from analysis.inputs.studies import StudyFrames
 from study.config.budget import format_cost
 from study.confirm.comparisons import (
+    HIGHER,
+    LOWER,
+    NOT_SHOWN,
+    NOT_TESTED,
     Interval,
     Setting,
     baseline,
@@ -15,21 +19,48 @@ from study.confirm.comparisons import (
     compare,
     compare_with_baselines,
 )
-from study.display.advice import cheapest_equivalent, near_best_text, recommended, to_settle
+from study.display.advice import (
+    MARGIN,
+    BudgetLine,
+    best_by_budget,
+    cautions,
+    cheapest,
+    cheapest_equivalent,
+    near_best_text,
+    recommended,
+    to_settle,
+)
 from study.display.rows import setting
-from study.display.summary import sentence
+from study.display.summary import sentence, with_interval
 from study.files.ranking import best, finished, spent
 from study.files.results import Row
 from study.papers.baselines import BASELINES
-from study.race.standings import standings
+from study.race.standings import Standings, standings
+
+VERDICTS = {
+    HIGHER: "significantly above",
+    LOWER: "significantly below",
+    NOT_SHOWN: "statistically indistinguishable from",
+    NOT_TESTED: "not tested against",
+}
 
 
 class Answer(NamedTuple):
-    """A headline, what stands behind it, and the settings that it speaks of."""
+    """One sentence, what supports it, and what a reader should know before quoting it."""
 
     headline: str
     details: tuple[str, ...]
-    settings: tuple[tuple[str, Setting], ...] = ()  # role (best, vanilla, mixup alone) and setting
+    settings: tuple[tuple[str, Setting], ...] = ()  # role (recommended, vanilla, mixup alone) and setting
+    cautions: tuple[str, ...] = ()
+    budgets: tuple[BudgetLine, ...] = ()  # the best that the search found within each budget
+
+
+class Measured(NamedTuple):
+    """The rows that cautions are about."""
+
+    race: list[Row]
+    confirm: list[Row]
+    corruptions: list[Row]
 
 
 def answer(folder: StudyFrames) -> Answer:
@@ -39,49 +70,81 @@ def answer(folder: StudyFrames) -> Answer:
     if top is not None:
         return _of_search(folder, found, top)
     if found:
-        return _of_table(found)
-    return _of_trials(records(folder.trials))
+        return _of_table(folder, found)
+    return _of_trials(folder)
+
+
+def _standings(folder: StudyFrames) -> Standings | None:
+    """What the search knows of its settings; None for a table, or where no trial has finished."""
+    if folder.options is None or folder.options.table:
+        return None
+    return standings(folder.options, records(folder.trials), records(folder.race))
+
+
+def _budgets(folder: StudyFrames, known: Standings | None) -> tuple[BudgetLine, ...]:
+    return tuple(best_by_budget(folder.options, known)) if folder.options and known else ()
+
+
+def _cautions(folder: StudyFrames, place: Sequence[Setting], top: Setting, known: Standings | None) -> tuple[str, ...]:
+    rows = Measured(records(folder.race), records(folder.done), records(folder.corruptions))
+    return tuple(text[0].upper() + text[1:] + "." for text in cautions(rows, place, top, known))
 
 
 def _of_search(folder: StudyFrames, found: Sequence[Setting], top: Setting) -> Answer:
-    place = by_place(found)[top.place]
-    roles = _roles("best", top, place)
+    place, known = by_place(found)[top.place], _standings(folder)
+    roles = _roles("recommended", top, place)
     budget = folder.options.budget if folder.options else None
-    within = f"Within {format_cost(budget.per_epoch)} an epoch" if budget else "Within its budget"
-    details = [f"{mean_text(each, role.capitalize())}." for role, each in roles[1:]]
-    details += _verdicts(place, top)
-    details += cheapest_equivalent(place, top) + to_settle(place, top) + _higher(place, top)
-    if folder.options and (known := standings(folder.options, records(folder.trials), records(folder.race))):
-        details.append(near_best_text(known))
+    within = f"within {format_cost(budget.per_epoch)} per epoch" if budget else "within its budget"
+    mean = top.interval()
+    assert mean is not None, "a setting has a result"
+    cost = format_cost(round(top.row["cost"], 3))
+    headline = f"Recommended {within}: {setting(top.row)} ({cost}), H {interval_text(mean)} on held-out test images"
+    headline += _beside(place, top)
+    if instead := cheapest(place, top):
+        name = BASELINES.get(instead[0].row["method"], setting(instead[0].row))
+        costs = format_cost(round(instead[0].row["cost"], 3))
+        headline = (
+            f"Use {name} ({costs} per epoch): it loses less than {MARGIN} H against the best setting found {within}, "
+            f"{setting(top.row)} ({cost}, H {interval_text(mean)})"
+        )
+    details = _verdicts(place, top) + cheapest_equivalent(place, top) + to_settle(place, top)
+    details += [near_best_text(known)] if known else []
     missing = [name for method, name in BASELINES.items() if baseline(place, method) is None]
     details += [f"{name.capitalize()} was not confirmed beside it." for name in missing]
-    return Answer(f"{within}, the search chose {mean_text(top)}.", tuple(details), tuple(roles))
+    warned = _cautions(folder, place, top, known)
+    return Answer(f"{headline}.", tuple(details), tuple(roles), warned, _budgets(folder, known))
 
 
-def _of_table(found: Sequence[Setting]) -> Answer:
+def _of_table(folder: StudyFrames, found: Sequence[Setting]) -> Answer:
     place = max(by_place(found).values(), key=len, default=list(found))
     top = max(place, key=lambda each: fmean(each.h.values()))
     roles = _roles("highest", top, place)
+    mean = top.interval()
+    assert mean is not None, "a setting has a result"
+    name = f"{setting(top.row)} ({format_cost(round(top.row['cost'], 3))} per epoch)"
+    headline = f"Highest mean H of {len(place)} settings: {name}, {interval_text(mean)}{_beside(place, top)}."
     details = [
-        "It was picked by the test images themselves, out of " + f"{len(place)} settings: its own number is too good."
+        "No search was made: the setting with the highest mean was chosen on the test images, so its H is "
+        "optimistically biased.",
+        *_verdicts(place, top),
     ]
-    details += [f"{mean_text(each, role.capitalize())}." for role, each in roles[1:]]
-    details += _verdicts(place, top)
-    return Answer(f"No search was made. The highest mean H is that of {mean_text(top)}.", tuple(details), tuple(roles))
+    return Answer(headline, tuple(details), tuple(roles), _cautions(folder, place, top, None))
 
 
-def _of_trials(trials: Sequence[Row]) -> Answer:
+def _of_trials(folder: StudyFrames) -> Answer:
+    trials = records(folder.trials)
     ranked = best(trials)
     if not ranked:
-        return Answer("There is no result yet: no trial came to its end, and nothing was measured on test images.", ())
+        return Answer("There is no result yet: no trial has finished, and nothing was measured on test images.", ())
     top = ranked[0]
     return Answer(
         "There is no result to quote yet: nothing was measured on test images.",
         (
             f"The best of {len(finished(trials))} finished trials on validation images is {setting(top)}, "
-            f"{format_cost(round(top['cost'], 3))} an epoch: validation H {top['val_h']:.2f}, one seed.",
-            "The best of many trials is better on the images that chose it than on any others.",
+            f"{format_cost(round(top['cost'], 3))} per epoch: validation H {top['val_h']:.2f}, one seed.",
+            "The best of many trials is optimistically biased: on other images its H is lower.",
         ),
+        budgets=_budgets(folder, _standings(folder)),
     )
 
 
@@ -100,29 +163,23 @@ def _verdicts(place: Sequence[Setting], top: Setting) -> list[str]:
     ]
 
 
-def mean_text(found: Setting, name: str = "") -> str:
-    """A setting, or what it is called here, with its cost and its H."""
-    cost = format_cost(round(found.row["cost"], 3))
-    mean = found.interval()
-    assert mean is not None, "a setting has a result"
-    return f"{name or setting(found.row)}, {cost} an epoch: H {interval_text(mean)} on test images"
+def _beside(place: Sequence[Setting], top: Setting) -> str:
+    """How a setting stands to the baselines, as the end of a sentence."""
+    said: dict[str, list[str]] = {}
+    for each in compare_with_baselines(place):
+        if each.setting is top:
+            difference = f"{each.judged.difference.mean:+.2f}".replace("-", "−")
+            name = f"{BASELINES[each.baseline.row['method']]} ({difference})"
+            said.setdefault(VERDICTS[each.judged.verdict], []).append(name)
+    clauses = [f"{verdict} {' and '.join(names)}" for verdict, names in said.items()]
+    return f", {' and '.join(clauses)}" if clauses else ""
 
 
 def interval_text(found: Interval) -> str:
     """A mean with its 95 % interval, or the word that one seed has none."""
     if found.half is None:
         return f"{found.mean:.2f} (one seed, no interval)"
-    return f"{found.mean:.2f} ± {found.half:.2f} (95 % CI, {found.seeds} seeds)"
-
-
-def _higher(place: Sequence[Setting], top: Setting) -> list[str]:
-    """Confirmed settings with a higher mean than the one that validation chose."""
-    mean = fmean(top.h.values())
-    above = [each for each in place if fmean(each.h.values()) > mean]
-    if not above:
-        return []
-    names = "; ".join(f"{setting(each.row)} ({fmean(each.h.values()):.2f})" for each in above)
-    return [f"A higher mean on test images, which nobody may choose by: {names}."]
+    return f"{with_interval(found)} (95 % CI, {found.seeds} seeds)"
 
 
 def between(folders: Sequence[StudyFrames]) -> list[str]:
@@ -130,7 +187,7 @@ def between(folders: Sequence[StudyFrames]) -> list[str]:
     tops = [(each.name, recommended(settings(each.done))) for each in folders]
     named = [(name, top) for name, top in tops if top is not None]
     names = {id(top): name for name, top in named}
-    pairs = [(ours, theirs) for i, (_, ours) in enumerate(named) for _, theirs in named[i + 1 :]]
+    pairs = [(a, b) for i, (_, a) in enumerate(named) for _, b in named[i + 1 :] if a.place == b.place]
     return [
         sentence(each.judged, f"The best of {names[id(each.setting)]}", f"the best of {names[id(each.baseline)]}")
         for each in compare(pairs, "pairs of studies")
@@ -139,12 +196,10 @@ def between(folders: Sequence[StudyFrames]) -> list[str]:
 
 def totals(folder: StudyFrames) -> str:
     """What a study has cost."""
-    trials = records(folder.trials)
+    trials, race = records(folder.trials), records(folder.race)
     runs = [row for row in records(folder.done) if row["epochs"]]
-    seconds = sum(row["seconds"] or 0 for row in [*trials, *runs])
-    confirmed = sum(row["cost"] * row["epochs"] for row in runs)
-    return (
-        f"{format_cost(round(spent(trials), 1))}-epochs in {len(trials)} trials and "
-        f"{format_cost(round(confirmed, 1))}-epochs in {len(runs)} confirmed runs; {seconds / 3600:.2f} hours "
-        "of training and measuring, one run after the other"
-    )
+    seconds = sum(row["seconds"] or 0 for row in [*trials, *race, *runs])
+    phases = [(f"{len(trials)} trials", spent(trials)), (f"{len(race)} runs of the race", spent(race))]
+    phases.append((f"{len(runs)} confirmed runs", sum(row["cost"] * row["epochs"] for row in runs)))
+    listed = ", ".join(f"{name} ({format_cost(round(cost))})" for name, cost in phases if cost)
+    return f"{listed}: {seconds / 3600:.2f} hours of training and evaluation, summed over runs"

@@ -6,15 +6,30 @@ import pandas as pd
 
 from study.confirm.comparisons import Setting, settings_of
 from study.files.results import Row
+from study.papers.baselines import BASELINES
 from trainables.methods import METHODS
 from trainables.options import options_of
 
+SPELLED = {"entprop": "EntProp", "advprop": "AdvProp", "fast_advprop": "Fast AdvProp", "mixprop": "MixProp"}
 ATTACK = "PGD20-"  # how the attacks of the sensitivity tables are called
 
 
 def settings(runs: pd.DataFrame) -> list[Setting]:
     """The configurations of confirmed runs that have a result, in the order of their first rows."""
     return settings_of(map(_typed, records(runs)))
+
+
+def short(found: Setting) -> str:
+    """A setting as a label at its point: a row of a table by its name, all others by method, k and n."""
+    row, why = found.row, found.why
+    if why.startswith(("lr ×", "equal cost")):
+        return f"{BASELINES[row['method']]}, {why}"
+    if why and not why.startswith(("best-", "published", "search", "vanilla", "mixup")):
+        return why
+    if row["method"] in BASELINES:
+        return BASELINES[row["method"]]
+    values = [f"{name}={row[name]:.3g}" for name in ("k", "p_adv", "n") if row.get(name) is not None]
+    return " ".join([SPELLED.get(row["method"], str(row["method"])), *values])
 
 
 def records(frame: pd.DataFrame) -> list[Row]:

@@ -80,9 +80,13 @@ def _told(curve: Curve) -> bool:
 
 def _caption(trials: int, race: int, told: list[str]) -> str:
     names = " and ".join(TITLES.get(name, name) for name in told)
-    said = f"The bands of {names} tell values apart." if told else "No band tells two values of anything apart."
+    said = (
+        f"Beyond these bands, values of {names} differ."
+        if told
+        else "Within these bands no hyper-parameter has a visible effect."
+    )
     runs = f"{trials} trials" + (f" and {race} runs of the race" if race else "")
     return (
-        f"The mean of validation H over all settings within the budget, from a Gaussian process over {runs}. Bands "
-        f"are 95 %, of the differences to the curve's mean. Points are trials, less what their seed adds to all. {said}"
+        f"Mean validation H over all settings within the budget, by a Gaussian process over {runs}; 95 % bands of the "
+        f"difference to each curve's mean. Dots are trials, corrected for their seed. {said}"
     )

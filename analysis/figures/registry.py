@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import matplotlib
 
-from analysis.figures import importance, marginal, robustness, searches, sensitivity
+from analysis.figures import attacks, costs, importance, marginal, race, robustness, searches, sensitivity
 from analysis.figures.style import STYLE, Drawing, Missing, save
 from analysis.inputs.studies import StudyFrames
 from trainables.options import unknown
@@ -20,8 +20,9 @@ class Entry(NamedTuple):
 
 
 FIGURES: dict[str, Entry] = {
-    "cost": Entry("H against cost", sensitivity.cost_against_h),
-    "pareto": Entry("The front of the search, and what was confirmed", searches.pareto),
+    "cost": Entry("H against cost", costs.cost_against_h),
+    "printed": Entry("H against cost, as printed", costs.printed_costs),
+    "pareto": Entry("The Pareto front of the search", searches.pareto),
     "k": Entry("The share k", sensitivity.k_curve),
     "n": Entry("The attack iterations n", sensitivity.n_curve),
     "epsilon": Entry("The radius ε", sensitivity.epsilon_curve),
@@ -29,8 +30,12 @@ FIGURES: dict[str, Entry] = {
     "selection": Entry("Highest entropy or random selection", sensitivity.selection_curve),
     "space": Entry("The space under the budget", searches.space_map),
     "parallel": Entry("All trials by their hyper-parameters", searches.parallel),
-    "marginal": Entry("What the search says of each hyper-parameter", marginal.marginal),
+    "marginal": Entry("Marginal curves of the hyper-parameters", marginal.marginal),
+    "race": Entry("The race", race.race),
     "importance": Entry("Which hyper-parameter matters", importance.importance),
+    "deciding": Entry("Which corruptions decide the difference", robustness.deciding),
+    "pgd": Entry("Accuracy under PGD-20 by share k", attacks.pgd_curve),
+    "attacks": Entry("Corruptions against attacks", attacks.trade_off),
     "corruptions": Entry("Accuracy by corruption and severity", robustness.corruption_map),
     "entropy": Entry("Entropy by epoch", robustness.entropies),
     "histogram": Entry("How often images are selected", robustness.selection_histogram),

@@ -1,6 +1,5 @@
 """A setting from near: entropies while it trains, which images it selects, which corruptions it survives."""
 
-import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,12 +9,18 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.comparisons.settings import counted, records, settings
 from analysis.figures.searches import SEARCH
-from analysis.figures.style import Drawing, Missing, data_name, legend_below, new
+from analysis.figures.style import DARK, LIGHT, Drawing, Mark, Missing, data_name, legend_below, look, new
 from analysis.inputs.studies import StudyFrames
-from study.confirm.comparisons import baseline, by_place
+from study.confirm.comparisons import Interval, Setting, baseline, by_place, paired_test
+from study.display.advice import recommended
 from study.display.rows import setting
+from study.display.summary import with_interval
 from study.files.ranking import best, finished
 from study.files.results import Row
+from study.papers.baselines import BASELINES
+
+NEEDS = f"needs corrupted test images of vanilla and another setting; {SEARCH}"
+COLUMN = "corruption "  # before the name of a corruption in the columns of runs
 
 CURVES = (  # of epochs.csv: column, label, colour, dash, marker
     ("main", "main norms", "#0072B2", "-", "o"),
@@ -66,26 +71,98 @@ def _two_trials(done: Sequence[Row]) -> list[tuple[str, Row]]:
     return [("best", first)] + ([(name, second)] if second["trial"] != first["trial"] else [])
 
 
-def corruption_map(folder: StudyFrames) -> Drawing:
-    """Accuracy by corruption and severity of the best setting, and its difference to vanilla."""
-    place = max(by_place(settings(folder.done)).values(), key=len, default=[])
+def _compared(folder: StudyFrames) -> tuple[Setting, Setting, list[Setting]]:
+    """The setting that the answer is about, vanilla, and all settings beside them."""
+    places = by_place(settings(folder.done)).values()
+    place = max(places, key=lambda group: (recommended(group) is not None, len(group)), default=[])
     vanilla = baseline(place, "vanilla")
     others = [each for each in place if each is not vanilla]
-    ours = next((each for each in others if each.why.startswith("best")), None)
-    ours = ours or max(others, key=lambda each: sum(each.h.values()) / len(each.h), default=None)
+    ours = recommended(others) or max(others, key=lambda each: sum(each.h.values()) / len(each.h), default=None)
     if vanilla is None or ours is None or folder.corruptions.empty:
-        raise Missing(f"needs corrupted test images of vanilla and another setting; {SEARCH}")
+        raise Missing(NEEDS)
+    return ours, vanilla, place
+
+
+def corruption_map(folder: StudyFrames) -> Drawing:
+    """Accuracy by corruption and severity of the best setting, and its difference to vanilla."""
+    ours, vanilla, _ = _compared(folder)
     mine, theirs = (_grid(folder.corruptions, each.row["config"]) for each in (ours, vanilla))
     if mine.empty or theirs.empty:
-        raise Missing(f"needs corrupted test images of vanilla and another setting; {SEARCH}")
-    figure, (above, below) = new(2, height=7.6)
-    _heat(above, mine, "\n".join(textwrap.wrap(f"accuracy of {setting(ours.row)}", 38)), "cividis")
-    _heat(below, mine - theirs, "minus vanilla, points", "PuOr", symmetric=True)
-    below.set_xlabel("severity")
+        raise Missing(NEEDS)
+    figure, (left, right) = new(columns=2, height=4.4, sharey=True)
+    _heat(left, mine, "accuracy, percent", "cividis")
+    _heat(right, mine - theirs, "minus vanilla, points", "PuOr", symmetric=True)
+    for axis in (left, right):
+        axis.set_xlabel("severity")
     return Drawing(
         figure,
-        f"Means over {len(ours.h)} seeds (vanilla: {len(vanilla.h)}) of {data_name(ours.row['dataset'])}, in percent.",
+        f"{setting(ours.row)} on {data_name(ours.row['dataset'])}: means over {len(ours.h)} seeds (vanilla: "
+        f"{len(vanilla.h)}).",
     )
+
+
+def deciding(folder: StudyFrames) -> Drawing:
+    """For each corruption the paired difference in accuracy to the baselines: which corruptions decide RA."""
+    ours, vanilla, place = _compared(folder)
+    mixup = baseline(place, "mixup")
+    others = [(name, each) for name, each in (("vanilla", vanilla), ("mixup", mixup)) if each and each is not ours]
+    gains = {name: _gains(ours, each) for name, each in others}
+    order = sorted(gains["vanilla"], key=lambda name: -gains["vanilla"][name].mean)
+    if not order:
+        raise Missing(NEEDS)
+    figure, (axis,) = new(height=0.9 + 0.23 * len(order))
+    marks = []
+    for index, (method, _) in enumerate(others):
+        colour, marker = look(method)
+        known = [(row, gains[method][name], name) for row, name in enumerate(order) if name in gains[method]]
+        heights = [row + 0.26 * index - 0.13 * (len(others) - 1) for row, _, _ in known]
+        axis.errorbar(
+            [gain.mean for _, gain, _ in known], heights, xerr=[gain.half or 0.0 for _, gain, _ in known],
+            fmt=marker, color=colour, markersize=4, capsize=2, elinewidth=0.9, label=f"minus {BASELINES[method]}",
+            markerfacecolor=colour if index == 0 else "white",
+        )  # fmt: skip
+        marks += [
+            Mark(
+                axis,
+                gain.mean,
+                height,
+                f"{_spelled(name)}: {with_interval(gain, True)} points against {BASELINES[method]}",
+            )
+            for (_, gain, name), height in zip(known, heights, strict=True)
+        ]
+    axis.axvline(0, color="black", linewidth=0.8)
+    axis.set_yticks(range(len(order)), [_spelled(name) for name in order])
+    axis.set_ylim(len(order) - 0.5, -0.5)
+    axis.set_xlabel("difference in accuracy, points")
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return Drawing(figure, _deciding_caption(ours, {name: gains["vanilla"][name].mean for name in order}), tuple(marks))
+
+
+def _gains(ours: Setting, other: Setting) -> dict[str, Interval]:
+    """Differences over common seeds by corruption, means over its severities."""
+    names = [name for name in ours.values if name.startswith(COLUMN)]
+    tested = {name: paired_test(ours.values[name], other.values.get(name, {})) for name in names}
+    return {name.removeprefix(COLUMN): test.difference for name, test in tested.items() if test}
+
+
+def _deciding_caption(ours: Setting, gains: dict[str, float]) -> str:
+    total, summed, names = sum(gains.values()), 0.0, []
+    for name, gain in sorted(gains.items(), key=lambda pair: -pair[1]):
+        if total <= 0 or summed >= total / 2:
+            break
+        summed += gain
+        names.append(_spelled(name))
+    text = f"{setting(ours.row)}; paired by seed, with 95 % confidence intervals that are not corrected. "
+    if not names:
+        return text + "Over all corruptions there is no gain over vanilla."
+    return text + (
+        f"{', '.join(names)} make{'s' if len(names) == 1 else ''} up half of the gain in RA over vanilla, "
+        f"which is {total / len(gains):+.2f}."
+    )
+
+
+def _spelled(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _grid(corruptions: pd.DataFrame, config: str) -> pd.DataFrame:
@@ -103,11 +180,12 @@ def _heat(axis: Axes, grid: pd.DataFrame, title: str, colours: str, symmetric: b
         red, green, blue, _ = image.cmap(image.norm(value))
         dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
         text = _whole(value, signed=symmetric)
-        colour = "white" if dark else "black"
-        axis.text(column, row, text, ha="center", va="center", fontsize=7.5, color=colour)
+        colour = LIGHT if dark else DARK
+        axis.text(column, row, text, ha="center", va="center", fontsize=6.5, color=colour)
     axis.set_xticks(range(grid.shape[1]), [str(each) for each in grid.columns])
-    axis.set_yticks(range(grid.shape[0]), [name.replace("_", " ") for name in grid.index])
-    axis.set_title(title, loc="left")
+    axis.set_yticks(range(grid.shape[0]), [_spelled(name) for name in grid.index])
+    axis.set_title(title, loc="left", fontsize=8)
+    axis.tick_params(labelsize=7)
     axis.grid(False)
 
 

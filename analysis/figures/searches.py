@@ -7,12 +7,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
-from analysis.comparisons.settings import records, settings
-from analysis.figures.confirmed import confirmed_points, notable
-from analysis.figures.style import DASHES, Drawing, Missing, legend_below, look, new
+from analysis.comparisons.settings import records
+from analysis.figures.style import DASHES, LIGHT, Drawing, Mark, Missing, legend_below, look, new
 from analysis.inputs.studies import StudyFrames
-from study.config.budget import LARGEST_N
-from study.confirm.comparisons import Setting, by_place
+from study.config.budget import LARGEST_N, format_cost
+from study.display.rows import setting
 from study.files.ranking import best, finished, front
 from study.files.results import Row
 
@@ -42,19 +41,13 @@ def space_map(folder: StudyFrames) -> Drawing:
     _cells(axis, done, scale)
     points = axis.scatter(
         [row["k"] for row in done], [row["n"] for row in done], c=[row["val_h"] for row in done], norm=scale,
-        edgecolors="black", linewidths=0.6, s=24, zorder=3,
+        edgecolors=LIGHT, linewidths=0.8, s=24, zorder=3,
     )  # fmt: skip
     best_row = best(done)[0]
     axis.plot(
-        best_row["k"],
-        best_row["n"],
-        marker="o",
-        markersize=11,
-        markerfacecolor="none",
-        color="#D55E00",
-        markeredgewidth=1.6,
-        zorder=4,
-    )
+        best_row["k"], best_row["n"], marker="o", markersize=11, markerfacecolor="none", color="#D55E00",
+        markeredgewidth=1.6, linestyle="none", label="best trial", zorder=4,
+    )  # fmt: skip
     budget = budget_of(folder)
     if budget is not None:
         _border(axis, budget)
@@ -62,10 +55,12 @@ def space_map(folder: StudyFrames) -> Drawing:
     axis.set_yticks(range(1, LARGEST_N + 1))
     axis.grid(False)
     figure.colorbar(points, ax=axis, label="validation H, percent")
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return Drawing(
         figure,
-        "One dot a trial, one seed each; cells are the mean of the trials in them. Hatched: above the budget. The "
-        "ring is the best by validation H. Trials that were stopped early are left out.",
+        "One dot per trial, one seed each; cells are coloured by the mean of their trials. Trials that were stopped "
+        "early are not shown.",
+        tuple(Mark(axis, row["k"], row["n"], trial_text(row)) for row in done),
     )
 
 
@@ -77,7 +72,7 @@ def _cells(axis: Axes, rows: Sequence[Row], scale: Normalize) -> None:
         for column in range(10):
             inside = [r["val_h"] for r in rows if r["n"] == n and min(9, int(r["k"] * 10)) == column]
             grid[n - 1, column] = np.mean(inside) if inside else np.nan
-    axis.pcolormesh(edges, np.arange(0.5, LARGEST_N + 1), grid, norm=scale, alpha=0.55, linewidth=0)
+    axis.pcolormesh(edges, np.arange(0.5, LARGEST_N + 1), grid, norm=scale, linewidth=0)
 
 
 def _border(axis: Axes, budget: float) -> None:
@@ -85,7 +80,10 @@ def _border(axis: Axes, budget: float) -> None:
     ns = np.linspace(0.4, LARGEST_N + 0.6, 200)
     ks = (budget - 1) / ns
     axis.plot(ks, ns, color="black", linestyle="--", linewidth=1.2)
-    axis.fill_betweenx(ns, ks, 1.1, where=ks < 1.1, facecolor="none", edgecolor="#888888", hatch="////", linewidth=0)
+    axis.fill_betweenx(
+        ns, ks, 1.1, where=ks < 1.1, facecolor="none", edgecolor="#888888", hatch="////", linewidth=0,
+        label="over the budget",
+    )  # fmt: skip
     at = min(LARGEST_N + 0.3, (budget - 1) / 0.75)
     axis.annotate(
         f"1 + kn = {budget:g}",
@@ -98,52 +96,42 @@ def _border(axis: Axes, budget: float) -> None:
 
 
 def pareto(folder: StudyFrames) -> Drawing:
-    """H against cost: trials on validation images with their front, and confirmed settings on test images."""
+    """Validation H against cost of all trials, and their Pareto front."""
     done = ranked(folder)
-    figure, (search, confirmed) = new(2, height=5.2, sharex=True)
+    figure, (axis,) = new(height=3.0)
     for method in dict.fromkeys(row["method"] for row in done):
         colour, marker = look(method)
         several = [row for row in done if row["method"] == method]
-        search.scatter(
-            [r["cost"] for r in several],
-            [r["val_h"] for r in several],
-            color=colour,
-            marker=marker,
-            s=16,
-            label=f"{method}, a trial",
-        )
+        axis.scatter(
+            [r["cost"] for r in several], [r["val_h"] for r in several], color=colour, marker=marker, s=16,
+            label=f"trial of {method}",
+        )  # fmt: skip
     steps = front(done)
-    search.step(
-        [r["cost"] for r in steps], [r["val_h"] for r in steps], where="post", color="black", linewidth=1, label="front"
-    )
-    search.set_title("search: validation images, one seed", loc="left")
-    search.set_ylabel("validation H")
-    search.legend(loc="lower right")
-    confirmed.set_title("confirmed: test images and 15 corruptions", loc="left")
-    confirmed.set_ylabel("test H")
-    found = [each for group in _confirmed(folder, done) for each in notable(group)]
-    if found:
-        confirmed_points(confirmed, found)
-    else:
-        confirmed.text(0.5, 0.5, "nothing confirmed yet", ha="center", transform=confirmed.transAxes)
+    axis.step(
+        [r["cost"] for r in steps], [r["val_h"] for r in steps], where="post", color="black", linewidth=1,
+        label="Pareto front",
+    )  # fmt: skip
     budget = budget_of(folder)
-    for axis in (search, confirmed):
-        if budget is not None:
-            axis.axvline(budget, color="#888888", linestyle="--", linewidth=1)
-    confirmed.set_xlabel("cost of an epoch, in N" + (" (dashed: the budget)" if budget is not None else ""))
+    if budget is not None:
+        axis.axvline(
+            budget, color="#888888", linestyle=(0, (1, 1)), linewidth=1.2, label=f"budget, {format_cost(budget)}"
+        )
+    axis.set_xlabel("cost per epoch, in N")
+    axis.set_ylabel("validation H, percent")
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return Drawing(
         figure,
-        "Above: what the search saw, best of many and therefore too good. Below: what may be quoted, means over "
-        "fresh seeds on test images with 95 % t intervals.",
+        "One point per trial, one seed each, on validation images. The best of many trials is optimistically biased; "
+        "the confirmed H is lower.",
+        tuple(Mark(axis, row["cost"], row["val_h"], trial_text(row)) for row in done),
     )
 
 
-def _confirmed(folder: StudyFrames, trials: Sequence[Row]) -> list[list[Setting]]:
-    """What was confirmed on the data of the search, by protocol; where nothing of the search was, on any data."""
-    places = by_place(settings(folder.done))
-    tried = {row["config"] for row in trials}
-    data = {place[:2] for place, group in places.items() if any(each.row["config"] in tried for each in group)}
-    return [group for place, group in places.items() if place[:2] in data or not data]
+def trial_text(row: Row) -> str:
+    """What a page says when a trial is pointed at."""
+    return (
+        f"trial {row['trial']}: validation H {row['val_h']:.2f}, {format_cost(round(row['cost'], 3))}; {setting(row)}"
+    )
 
 
 def parallel(folder: StudyFrames) -> Drawing:
@@ -189,7 +177,7 @@ def parallel(folder: StudyFrames) -> Drawing:
     axis.set_yticks([])
     axis.grid(False)
     axis.spines[["left", "bottom"]].set_visible(False)
-    return Drawing(figure, "A line is a trial; the darker, the higher its validation H; the three best are thick.")
+    return Drawing(figure, "One line per trial, darker for a higher validation H; the three best are thick and orange.")
 
 
 def _axis_scale(values: Sequence[Any]) -> tuple[list[tuple[str, float]], Any]:
@@ -234,8 +222,8 @@ def anytime(folder: StudyFrames) -> Drawing:
     legend_below(axis, 1)
     return Drawing(
         figure,
-        "Trials in the order of their proposal, dots are finished trials; what failed or was stopped is in the cost "
-        "and never in the H. The best of many is too good on validation images; what may be quoted is the confirmed H.",
+        "Trials in the order of their proposal; dots are finished trials. Failed and stopped trials count as cost and "
+        "are never ranked. The best of many trials is optimistically biased; quote the confirmed H.",
     )
 
 
@@ -260,4 +248,4 @@ def rungs(folder: StudyFrames) -> Drawing:
     axis.set_xlabel("spent by the trial, in N-epochs")
     axis.set_ylabel("validation H at the rung")
     legend_below(axis, 3)
-    return Drawing(figure, "A line is a trial. Stopped trials are never ranked with those that came to their end.")
+    return Drawing(figure, "One line per trial. Stopped trials are never ranked with finished ones.")

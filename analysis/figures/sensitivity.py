@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, NullFormatter, ScalarFormatter
+from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.confirmed import confirmed_points, notable, richest
-from analysis.figures.style import Drawing, Missing, data_name, error_point, legend_below, look, new
+from analysis.figures.confirmed import richest
+from analysis.figures.style import Drawing, Missing, data_name, legend_below, look, new
 from analysis.inputs.published import published
 from analysis.inputs.studies import StudyFrames
 from study.confirm.comparisons import Setting, baseline, method_key, method_of_setting, paired_test
@@ -52,7 +52,7 @@ def n_curve(folder: StudyFrames) -> Drawing:
 def _curve(folder: StudyFrames, name: str, table: str, fixed: dict[str, Any], axis_label: str) -> Drawing:
     place, group = richest(folder.done, RUN.format(table))
     points = varying(group, name, **fixed)
-    if not points:
+    if len(points) < 2:
         raise Missing(f"needs settings that differ in {name} alone; {RUN.format(table)}")
     figure, (axis,) = new(height=3.3)
     seeds = _draw_series(axis, points, group, Look(f"ours: {data_name(place[0])}, {place[1]}"))
@@ -85,7 +85,7 @@ def epsilon_curve(folder: StudyFrames) -> Drawing:
     axis.set_xlabel("radius ε in 1/255 (k = 0.6)")
     _finish(axis)
     return Drawing(
-        figure, _curve_caption(seeds, "") + " The step α grows with ε where steps of 1/255 would not reach it."
+        figure, _curve_caption(seeds, "") + " The step size α grows with ε where steps of 1/255 would not reach it."
     )
 
 
@@ -139,7 +139,7 @@ def _mixup_line(axis: Axes, group: Sequence[Setting]) -> None:
     paired = paired_test(mixup.h, vanilla.h) if mixup and vanilla else None
     if paired:
         colour, _ = look("mixup")
-        axis.axhline(paired.difference.mean, color=colour, linestyle="-.", label="ours: Mixup alone")
+        axis.axhline(paired.difference.mean, color=colour, linestyle="-.", label="ours: mixup alone")
         half = paired.difference.half or 0.0
         axis.axhspan(
             paired.difference.mean - half, paired.difference.mean + half, color=colour, alpha=0.10, linewidth=0
@@ -148,13 +148,15 @@ def _mixup_line(axis: Axes, group: Sequence[Setting]) -> None:
 
 def _finish(axis: Axes) -> None:
     axis.axhline(0, color="black", linewidth=0.8)
-    axis.set_ylabel("H − H of Vanilla, points")
+    axis.set_ylabel("gain in H over vanilla, points")
     legend_below(axis)
 
 
 def _curve_caption(seeds: Sequence[int], source: str) -> str:
-    text = f"Mean gain over Vanilla, paired by seed, with its 95 % t interval; at most {max(seeds, default=0)} seeds."
-    return text + (f" Dashed: {source}." if source else " No published series exists.")
+    text = (
+        f"Mean gain over vanilla, paired by seed, with 95 % confidence intervals; up to {max(seeds, default=0)} seeds."
+    )
+    return text + (f" Dashed: {source}." if source else " The papers print no such series.")
 
 
 def selection_curve(folder: StudyFrames) -> Drawing:
@@ -213,46 +215,4 @@ def metric_comparison(folder: StudyFrames) -> Drawing:
     axis.set_ylim(2.5, -0.5)
     axis.set_xlabel("H − H with entropy, points (k = 0.2, n = 1)")
     legend_below(axis)
-    return Drawing(figure, "Paired differences over seeds with their 95 % t interval; the paper prints no spread.")
-
-
-def cost_against_h(folder: StudyFrames) -> Drawing:
-    """H against cost: ours above, the paper's figure 3 below."""
-    place, group = richest(folder.done, "python study/run.py --budget 4N")
-    figure, (ours, theirs) = new(2, height=5.6, sharex=True)
-    confirmed_points(ours, notable(group))
-    ours.set_title(f"ours: {data_name(place[0])}, {place[1]}, {place[3]} epochs", loc="left")
-    ours.set_ylabel("H, percent")
-    for label, cost, printed, recomputed in figure3_points():
-        method = label.split(" (")[0].lower().replace(" ", "_")
-        error_point(theirs, cost, recomputed, None, method, open_=True)
-        if abs(printed - recomputed) > 0.02:
-            theirs.plot([cost], [printed], marker="x", color="#444444", markersize=4)
-        offset = (-9, 7) if label == "EntProp (0.2, 1)" else (6, -3)
-        theirs.annotate(label, (cost, recomputed), textcoords="offset points", xytext=offset, fontsize=7)
-    theirs.set_title("printed: mean of four data sets, ResNet-50", loc="left")
-    theirs.set_xlabel("cost of an epoch, in N (logarithmic)")
-    theirs.set_ylabel("H, percent")
-    theirs.set_xscale("log")
-    theirs.set_xlim(0.9, 11)
-    theirs.set_xticks([1, 2, 4, 7])
-    theirs.xaxis.set_major_formatter(ScalarFormatter())
-    theirs.xaxis.set_minor_formatter(NullFormatter())
-    return Drawing(
-        figure,
-        "Above: mean over seeds with its 95 % t interval. Below: figure 3 of the EntProp paper, from table 2 without "
-        "ImageNet, with H of the printed SA and RA; a cross is the mean of H as printed, where it differs.",
-    )
-
-
-def figure3_points() -> list[tuple[str, float, float, float]]:
-    """Label, cost, mean printed H and mean recomputed H over the four data sets of figure 3."""
-    rows = [row for row in published("entprop/2") if row.dataset != "imagenet"]
-    found = []
-    for label in dict.fromkeys(row.label for row in rows):
-        several = [row for row in rows if row.label == label]
-        printed = [row.h for row in several if row.h is not None]
-        recomputed = [row.recomputed_h for row in several if row.recomputed_h is not None]
-        cost = several[0].cost or 0.0
-        found.append((label, cost, sum(printed) / len(printed), sum(recomputed) / len(recomputed)))
-    return found
+    return Drawing(figure, "Differences paired by seed, with 95 % confidence intervals; the paper prints no spread.")

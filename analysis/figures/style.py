@@ -32,6 +32,7 @@ LOOK: dict[str, tuple[str, str]] = {
     "advprop": ("#CC79A7", "v"), "fast_advprop": ("#E69F00", "P"), "entprop": ("#D55E00", "o"),
 }  # fmt: skip
 OTHER = ("#555555", "X")
+DARK, LIGHT = "#111111", "#fefefe"  # of text on a coloured field: a page turns black and white round in the dark
 DASHES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
 
 
@@ -39,11 +40,21 @@ class Missing(ValueError):
     """A figure cannot be drawn from what is there; the text says what it needs and how to get it."""
 
 
+class Mark(NamedTuple):
+    """A point of a figure, in the units of its panel, and what a page says when it is pointed at."""
+
+    axis: Axes
+    x: float
+    y: float
+    text: str
+
+
 class Drawing(NamedTuple):
-    """A figure, and the words that belong below it."""
+    """A figure, the words that belong below it, and the points that a page names."""
 
     figure: Figure
     caption: str
+    marks: tuple[Mark, ...] = ()
 
 
 def new(rows: int = 1, height: float = 2.8, columns: int = 1, **options: Any) -> tuple[Figure, list[Axes]]:

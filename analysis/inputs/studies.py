@@ -242,7 +242,7 @@ def merge(folders: Sequence[StudyFrames]) -> StudyFrames:
     another one alone has measured, as attacks are."""
     joined = {
         name: pd.concat([getattr(each, name) for each in folders], ignore_index=True)
-        for name in ("trials", "epochs", "runs", "corruptions", "selections")
+        for name in ("trials", "epochs", "race", "runs", "corruptions", "selections")
     }
     has_result = joined["runs"].sort_values("h", na_position="last", kind="stable", key=lambda h: h.isna())
     kept = has_result.drop_duplicates(["config", "seed"]).sort_index()

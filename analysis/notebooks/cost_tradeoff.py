@@ -12,7 +12,7 @@
 # # What does accuracy cost?
 #
 # H against the cost of an epoch, ours and the paper's figure 3, then all settings on one axis. One N is an epoch of
-# plain training.
+# vanilla training.
 
 # %%
 from analysis.notebooks.show import open_results, show_figure, show_table
@@ -22,6 +22,9 @@ folder = open_results(RESULTS)
 
 # %%
 show_figure("cost", folder)
+
+# %%
+show_figure("printed", folder)
 
 # %%
 show_table("cost", folder)

@@ -21,7 +21,16 @@ RESULTS = "results"
 folder = open_results(RESULTS)
 
 # %%
+show_figure("deciding", folder)
+
+# %%
 show_figure("corruptions", folder)
+
+# %%
+show_figure("pgd", folder)
+
+# %%
+show_figure("attacks", folder)
 
 # %%
 show_table("entprop/11", folder)

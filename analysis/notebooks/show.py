@@ -26,9 +26,10 @@ def open_results(path: str | Path) -> StudyFrames:
 
 
 def show_answer(folder: StudyFrames) -> None:
-    """The best setting, and how sure it is."""
+    """The answer, how sure it is, and what to know before quoting it."""
     said = answer(folder)
-    _markdown("\n".join([f"**{said.headline}**", "", *(f"- {line}" for line in said.details)]))
+    lines = [*said.details, *(f"warning: {text}" for text in said.cautions)]
+    _markdown("\n".join([f"**{said.headline}**", "", *(f"- {line}" for line in lines)]))
 
 
 def show_table(name: str, folder: StudyFrames) -> None:

@@ -29,6 +29,9 @@ show_figure("space", folder)
 show_figure("parallel", folder)
 
 # %%
+show_figure("race", folder)
+
+# %%
 show_figure("marginal", folder)
 
 # %%

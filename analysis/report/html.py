@@ -1,6 +1,6 @@
 """One self-contained HTML page from templates: no script, no request; dark and light, narrow, printed, read aloud."""
 
-import base64
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from analysis.figures.style import Drawing
 from analysis.tables.layout import Layout
 
 FOLDER = Path(__file__).parent
@@ -16,25 +17,69 @@ TEMPLATES = Environment(
 )
 PIECES: Any = TEMPLATES.get_template("pieces.html").module
 LONG = 34  # characters from which a column of words breaks into lines
+FOCUSED = 40  # of more points than these, none can be reached by keyboard: that many stops are in the way
+# Colours of a figure that turn round in the dark; all others are of data and stay.
+COLOURS = {
+    "#000000": "var(--text)", "#ffffff": "var(--back)", "#dddddd": "var(--grid)", "#444444": "var(--soft)",
+    "#555555": "var(--soft)", "#cccccc": "var(--grid)",
+}  # fmt: skip
+
+
+class Hit(NamedTuple):
+    """A place of a figure that can be pointed at, in percent from its upper left corner, and what is said there."""
+
+    left: float
+    top: float
+    text: str
 
 
 class Plot(NamedTuple):
     """A figure as the page shows it."""
 
     title: str
-    svg: str
+    svg: Markup
     caption: str
+    hits: tuple[Hit, ...] = ()
 
     @property
-    def data(self) -> str:
-        """The image in base64."""
-        return base64.b64encode(self.svg.encode()).decode()
+    def focused(self) -> bool:
+        """Whether its points can be reached by keyboard."""
+        return len(self.hits) <= FOCUSED
 
 
-def page(title: str, subtitle: str, sections: Sequence[tuple[str, str, Markup]]) -> str:
-    """The whole page, from (id, heading, content) of each section."""
+def plot(name: str, title: str, svg: str, drawing: Drawing) -> Plot:
+    """A figure that was drawn, with the points that are named when pointed at."""
+    return Plot(title, inline_svg(name, title, svg), drawing.caption, tuple(_hits(drawing)))
+
+
+def _hits(drawing: Drawing) -> list[Hit]:
+    """Where the marks of a drawing lie; it has its final places after it was saved."""
+    width, height = drawing.figure.bbox.width, drawing.figure.bbox.height
+    places = [(mark, mark.axis.transData.transform((mark.x, mark.y))) for mark in drawing.marks]
+    return [Hit(round(100 * x / width, 2), round(100 * (1 - y / height), 2), mark.text) for mark, (x, y) in places]
+
+
+def inline_svg(name: str, title: str, svg: str) -> Markup:
+    """The SVG for use inside the page: names of its own, colours of the page, no size and no metadata."""
+    text = svg[svg.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.DOTALL)
+    text = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", text)
+    text = re.sub("|".join(COLOURS), lambda found: COLOURS[found[0]], text)
+    head, _, body = text.partition(">")
+    view = head.partition('viewBox="')[2].partition('"')[0]
+    label = Markup.escape(f"{title}: plot, described below")
+    # What it holds is our own drawing, in which matplotlib escapes all texts.
+    return Markup(
+        f'<svg viewBox="{view}" role="img" aria-label="{label}" xmlns:xlink="http://www.w3.org/1999/xlink">'
+    ) + (Markup(body.strip()))
+
+
+def page(title: str, subtitle: str, sections: Sequence[tuple[str, str, Markup]], end: Markup) -> str:
+    """The whole page, from (id, heading, content) of each section, and what stands below them."""
     style = Markup((FOLDER / "page.css").read_text(encoding="utf-8"))
-    return TEMPLATES.get_template("page.html").render(title=title, subtitle=subtitle, style=style, sections=sections)
+    return TEMPLATES.get_template("page.html").render(
+        title=title, subtitle=subtitle, style=style, sections=sections, end=end
+    )
 
 
 def table(found: Layout) -> Markup:
@@ -46,6 +91,6 @@ def table(found: Layout) -> Markup:
 
 def _kind(texts: Sequence[str]) -> str:
     """The class of a column's cells: words are flush left, and long ones may break into lines."""
-    if not any(text[:1].isalpha() for text in texts):
-        return ""
-    return "words long" if max(map(len, texts)) > LONG else "words"
+    if max(map(len, texts)) > LONG:
+        return "words long"
+    return "words" if any(text[:1].isalpha() for text in texts) else ""

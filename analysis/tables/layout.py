@@ -4,7 +4,7 @@ A layout is the same for every writer. Ranks are among the rows of one block; a 
 with a printed one.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from string import ascii_lowercase
 from typing import Any, NamedTuple
@@ -202,13 +202,14 @@ ALL = (
 # ---------------------------------------------------------------------------------------------------------- the layout
 
 
-def layout(name: str, frame: pd.DataFrame) -> Layout:
-    """A table of `TABLES` as it is shown; columns in which nothing stands are left away."""
+def layout(name: str, frame: pd.DataFrame, wanted: Collection[str] = ()) -> Layout:
+    """A table of `TABLES` with its columns, or the wanted ones; those in which nothing stands are left away."""
     lines, reasons = _lettered(records(frame))
     columns = {"cost": ALL, "entprop/1": COSTS, "mixprop/4": COSTS}.get(name, LONG if name in BESIDE else COMPARED)
+    columns = tuple(c for c in columns if not wanted or c.header in wanted)
     shown = [c for c in columns if any(c.text(line) != NONE for line in lines)] or list(columns[:1])
     blocks = [_block(heading, group, shown) for heading, group in _groups(name, lines).items()]
-    notes = (*reasons, *_notes(lines))
+    notes = (*reasons, *notes_of(lines))
     return Layout(name, title(name), tuple(c.header for c in shown), tuple(blocks), caption(name, lines), notes)
 
 
@@ -252,15 +253,15 @@ def _with_ours(name: str, heading: str, ours: Sequence[Line]) -> str:
 
 
 def _block(heading: str, lines: Sequence[Line], columns: Sequence[Column]) -> Block:
-    ranks = {c.ranked: _ranks(c.ranked, lines) for c in columns if c.ranked}
+    ranks = {c.ranked: ranks_of(c.ranked, lines) for c in columns if c.ranked}
     rows = [
         tuple(Cell(c.text(line), ranks[c.ranked][index] if c.ranked else 0) for c in columns)
         for index, line in enumerate(lines)
     ]
-    return Block(heading, tuple(rows), any(_is_ours(line) for line in lines))
+    return Block(heading, tuple(rows), any(is_ours(line) for line in lines))
 
 
-def _is_ours(line: Line) -> bool:
+def is_ours(line: Line) -> bool:
     """Whether a row holds something of ours that is no baseline."""
     label = line.get("label") or ""
     if line.get("seeds") in (None, 0):
@@ -268,7 +269,7 @@ def _is_ours(line: Line) -> bool:
     return "Vanilla" not in label and label not in ("Mixup", "Mixup alone")
 
 
-def _ranks(name: str, lines: Sequence[Line]) -> list[int]:
+def ranks_of(name: str, lines: Sequence[Line]) -> list[int]:
     """1 for what is bold, 2 for what is underlined, 0 for all else.
 
     Of our numbers the best is bold, and with it what is not shown to be worse; nothing is, where that is all of them.
@@ -332,7 +333,7 @@ def tests_text(lines: Iterable[Line]) -> str:
     )
 
 
-def _notes(lines: Sequence[Line]) -> tuple[str, ...]:
+def notes_of(lines: Sequence[Line]) -> tuple[str, ...]:
     """What is doubtful about a printed number, and what was inferred or lost."""
     flagged = [f"{FLAG} {line['label']} ({_heading('', line)}): {line['flag']}." for line in lines if line.get("flag")]
     noted: dict[str, list[str]] = {}

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from statistics import fmean, stdev
+from typing import NamedTuple, Protocol
 
 from study.config.budget import format_cost
 from study.config.study_config import Study
@@ -28,6 +29,17 @@ BUDGETS = (1.0, 1.2, 1.6, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)  # of the lines of `by_
 MANY = 200  # seeds; more than these nobody trains to settle it
 FITTED = 95.0  # percent of its training images that plain training should get right
 MOVED, FEW = 2.0, 6  # points by which a corruption moves; fewer that move decide RA alone
+
+
+class Measured(Protocol):
+    """What warnings are about: the rows of race.csv, confirm.csv and corruptions.csv."""
+
+    @property
+    def race(self) -> list[Row]: ...
+    @property
+    def confirm(self) -> list[Row]: ...
+    @property
+    def corruptions(self) -> list[Row]: ...
 
 
 def advice(study: Study, results: Results) -> list[str]:
@@ -59,15 +71,23 @@ def alike(found: Iterable[Setting], beside: Setting) -> list[Setting]:
 
 def cheapest_equivalent(place: Sequence[Setting], top: Setting) -> list[str]:
     """The cheapest setting that is shown to lose less than the margin: the one to take if compute is dear."""
-    cheaper = [each for each in place if each.row["cost"] < top.row["cost"] - 1e-9]
-    losses = [(each, test.difference) for each in cheaper if (test := paired_test(top.h, each.h))]
-    close = [(each, loss) for each, loss in losses if loss.half is not None and loss.high < MARGIN]
-    if close:
-        least, loss = min(close, key=lambda pair: pair[0].row["cost"])
-        return [f"{_take(least, top)} {_loses(loss)}"]
-    if cheaper:
+    found = cheapest(place, top)
+    if found is not None:
+        return [f"{_take(found[0], top)} {_loses(found[1])}"]
+    if any(_cheaper(each, top) for each in place):
         return [f"No cheaper setting is shown to lose less than {MARGIN} H against it."]
     return []
+
+
+def cheapest(place: Sequence[Setting], top: Setting) -> tuple[Setting, Interval] | None:
+    """That setting and its loss; None where no cheaper setting is shown to be as good."""
+    losses = [(each, test.difference) for each in place if _cheaper(each, top) and (test := paired_test(top.h, each.h))]
+    close = [(each, loss) for each, loss in losses if loss.half is not None and loss.high < MARGIN]
+    return min(close, key=lambda pair: pair[0].row["cost"], default=None)
+
+
+def _cheaper(found: Setting, top: Setting) -> bool:
+    return bool(found.row["cost"] < top.row["cost"] - 1e-9)
 
 
 def _take(least: Setting, top: Setting) -> str:
@@ -108,16 +128,40 @@ def other_images(results: Results, place: Sequence[Setting], top: Setting) -> li
     ]
 
 
-def by_budget(study: Study, known: Standings) -> str:
-    """One line a budget: the best setting that was found for it, by all runs on validation images."""
+class BudgetLine(NamedTuple):
+    """The best setting that was found within a budget: one of its rows, and its validation H after all its runs."""
+
+    budget: float
+    row: Row
+    mean: float
+    spread: float
+    runs: int
+
+
+def best_by_budget(study: Study, known: Standings) -> list[BudgetLine]:
+    """The best setting within each budget; a larger budget that buys nothing better is left out."""
     spreads, lines, before = known.spread(), [], None
     for budget in sorted({*(each for each in BUDGETS if each < study.per_epoch), study.per_epoch}):
         affordable = [i for i, row in enumerate(known.rows) if row["cost"] <= budget + 1e-9]
         place = next(iter(known.order(affordable)), None)
         if place is not None and place != before:
-            value = f"{known.mean[place]:.2f} ± {spreads[place]:.2f}"
-            lines.append((f"within {format_cost(budget)}", setting(known.rows[place]), value, f"{known.runs[place]}"))
+            value = float(known.mean[place]), float(spreads[place])
+            lines.append(BudgetLine(budget, known.rows[place], *value, known.runs[place]))
             before = place
+    return lines
+
+
+def by_budget(study: Study, known: Standings) -> str:
+    """One line a budget: the best setting that was found for it, by all runs on validation images."""
+    lines = [
+        (
+            f"within {format_cost(each.budget)}",
+            setting(each.row),
+            f"{each.mean:.2f} ± {each.spread:.2f}",
+            f"{each.runs}",
+        )
+        for each in best_by_budget(study, known)
+    ]
     if not lines:
         return ""
     title = "The best found for each budget: mean validation H ± standard error, from all runs of search and race"
@@ -130,13 +174,18 @@ def near_best_text(known: Standings) -> str:
     return f"{near} of {count} settings lie within one standard error of the best on validation images."
 
 
-def warnings(results: Results, place: Sequence[Setting], top: Setting, known: Standings | None) -> list[str]:
+def warnings(rows: Measured, place: Sequence[Setting], top: Setting, known: Standings | None) -> list[str]:
+    """What a reader should know before quoting the numbers, as the terminal says it."""
+    return [f"warning: {text}" for text in cautions(rows, place, top, known)]
+
+
+def cautions(rows: Measured, place: Sequence[Setting], top: Setting, known: Standings | None) -> list[str]:
     """What a reader should know before quoting the numbers."""
-    found = [_underfits(results), _higher(place, top), _disagree(place, known), _few_corruptions(results, place, top)]
-    return [f"warning: {text}" for text in found if text]
+    found = [_underfits(rows), _higher(place, top), _disagree(place, known), _few_corruptions(rows, place, top)]
+    return [text for text in found if text]
 
 
-def _underfits(results: Results) -> str:
+def _underfits(results: Measured) -> str:
     rows = [*results.race, *results.confirm]
     seen = [row["train_accuracy"] for row in rows if row["method"] == "vanilla" and row["train_accuracy"] is not None]
     if not seen or fmean(seen) >= FITTED:
@@ -151,7 +200,7 @@ def _higher(place: Sequence[Setting], top: Setting) -> str:
     mean = fmean(top.h.values())
     above = [each for each in place if fmean(each.h.values()) > mean + MARGIN]
     names = "; ".join(f"{setting(each.row)} ({fmean(each.h.values()):.2f})" for each in above)
-    return f"a higher mean on test images, which nobody may choose by: {names}" if above else ""
+    return f"higher mean H on test images, which must not be used to choose: {names}" if above else ""
 
 
 def _disagree(place: Sequence[Setting], known: Standings | None) -> str:
@@ -166,7 +215,7 @@ def _disagree(place: Sequence[Setting], known: Standings | None) -> str:
     return "validation and test put the confirmed settings in different orders" if agree <= 0 else ""
 
 
-def _few_corruptions(results: Results, place: Sequence[Setting], top: Setting) -> str:
+def _few_corruptions(results: Measured, place: Sequence[Setting], top: Setting) -> str:
     """Which corruptions decide the difference to vanilla, where they are few."""
     vanilla = next((each for each in place if each.row["method"] == "vanilla"), None)
     if vanilla is None or vanilla is top:

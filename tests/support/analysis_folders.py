@@ -7,6 +7,7 @@ from pathlib import Path
 from study.files.results import Results
 
 STORED = Path(__file__).parents[2] / "results" / "fashion-4N"
+RACED = STORED.parent / "fashion-4N-race"
 BEST, BEST_COST, BEST_VALIDATION_H = (
     "entprop k=0.527 n=4 ε=5.24 entropy α=1.05",
     "3.106N",

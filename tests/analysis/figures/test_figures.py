@@ -6,21 +6,23 @@ import pandas as pd
 import pytest
 
 from analysis.comparisons.settings import records, settings
-from analysis.figures.confirmed import notable
+from analysis.figures.costs import figure3_points
 from analysis.figures.importance import importances
 from analysis.figures.registry import FIGURES, draw, draw_all
 from analysis.figures.searches import ranked
-from analysis.figures.sensitivity import figure3_points, varying
+from analysis.figures.sensitivity import varying
 from analysis.figures.style import Missing, data_name, png_bytes, svg_text
 from analysis.inputs.studies import read_folder
 from study.confirm.comparisons import baseline, paired_test
+from study.display.rows import setting
 from study.files.results import Results
 from study.papers import cells
-from tests.support.analysis_folders import STORED, killed, stored
+from tests.support.analysis_folders import RACED, STORED, killed, stored
 from tests.support.analysis_rows import config, run, runs
 
 FROM_THE_STORED = {
-    "cost", "pareto", "k", "n", "space", "parallel", "marginal", "importance", "corruptions", "entropy", "anytime",
+    "cost", "printed", "pareto", "space", "parallel", "marginal", "importance", "deciding", "corruptions", "entropy",
+    "anytime",
 }  # fmt: skip
 
 
@@ -69,7 +71,7 @@ def test_killed_study_is_drawn_from_its_finished_trials(tmp_path):
     found = read_folder(killed(tmp_path / "s"))
     drawn, missing = draw_all(found)
     assert {"space", "anytime", "pareto", "entropy"} <= set(drawn)
-    assert {"k", "n", "cost", "corruptions"} <= set(missing)
+    assert {"k", "n", "cost", "deciding", "corruptions"} <= set(missing)
     assert "needs at least 20 finished trials of one method, got 8" in missing["importance"]
 
 
@@ -91,7 +93,7 @@ def test_k_curve_shows_paired_gains_beside_those_of_table_16(study):
 
 
 def test_n_curve_shows_table_17_over_the_vanilla_of_table_16(study):
-    printed = lines(draw("n", study))["printed: CIFAR-100, ResNet-18"]
+    printed = lines(draw("n", with_runs(study, "entprop/17")))["printed: CIFAR-100, ResNet-18"]
     assert list(printed.get_ydata()) == pytest.approx([h - 61.04 for h in (65.40, 66.72, 66.44, 67.06, 66.30)])
 
 
@@ -128,10 +130,63 @@ def test_published_points_of_figure_3_are_means_over_four_data_sets():
     assert points["AdvProp"][0] == 7
 
 
-def test_comparison_of_methods_shows_the_best_and_the_settings_of_table_2(study):
-    rows = [run(config("entprop", k=k, n=1), 0, 90.0) for k in (0.1, 0.2)]
-    rows.append(run(config("entprop", k=0.7, n=1), 0, 91.0, why="best-1"))
-    assert [each.row["k"] for each in notable(settings(runs(*rows)))] == [0.2, 0.7]
+def test_each_confirmed_setting_is_a_point_with_name_cost_and_h(study):
+    drawing = draw("cost", study)
+    found = {each.row["config"]: each for each in settings(study.done)}
+    assert {(mark.x, mark.y) for mark in drawing.marks} == {
+        (each.row["cost"], each.interval().mean) for each in found.values()
+    }
+    assert any(mark.text.startswith("mixup alone: H 75.88 ± 1.18, 1N per epoch") for mark in drawing.marks)
+    labels = {text.get_text() for text in drawing.figure.axes[0].texts}
+    assert labels == {"vanilla", "mixup alone", "EntProp k=0.2 n=1", "EntProp k=0.6 n=5", "EntProp k=0.527 n=4"}
+
+
+def test_recommended_setting_and_a_cheaper_one_that_is_as_good_are_marked(study):
+    several = [("vanilla", config("vanilla"), 70.0), ("mixup", config("mixup"), 75.0)]
+    several.append(("best-1", config("entprop", k=0.6, n=5), 75.2))
+    rows = [run(each, seed, h + seed / 10 + (seed % 2) / 50, why=why) for why, each, h in several for seed in range(4)]
+    marked = lines(draw("cost", dataclasses.replace(study, runs=runs(*rows))))
+    assert list(marked["recommended"].get_xdata()) == [4.0]
+    assert list(marked["cheapest equivalent"].get_xdata()) == [1.0]
+    assert list(marked["budget, 4N"].get_xdata()) == [4.0, 4.0]
+
+
+def test_a_baseline_that_trained_for_longer_stands_at_what_it_cost(study):
+    rows = [run(config("vanilla"), 0, 70.0, why="vanilla"), run(config("entprop", k=0.6, n=5), 0, 75.0, why="best-1")]
+    longer = {**run(config("vanilla"), 0, 73.0, why="equal cost"), "config": "longer", "epochs": 60}
+    drawing = draw("cost", dataclasses.replace(study, runs=runs(*rows, longer)))
+    assert [(mark.x, mark.y) for mark in drawing.marks][-1] == (60 / rows[0]["epochs"], 73.0)
+
+
+def test_deciding_corruptions_are_sorted_by_what_they_add_to_the_difference(study):
+    drawing = draw("deciding", study)
+    gains = [mark.x for mark in drawing.marks if "against vanilla" in mark.text]
+    assert len(gains) == 15
+    assert gains == sorted(gains, reverse=True)
+    chosen = {each.why: each for each in settings(study.done)}
+    snow = [each.interval("corruption snow").mean for each in (chosen["best-1"], chosen["vanilla"])]
+    assert gains[0] == pytest.approx(snow[0] - snow[1])
+    assert "make up half of the gain in RA over vanilla, which is +7.06" in drawing.caption
+
+
+def test_race_shows_every_run_and_the_best_setting_on_top():
+    race = read_folder(RACED)
+    drawing = draw("race", race)
+    points = [line for line in drawing.figure.axes[0].lines if line.get_marker() == "o"]
+    assert sorted(line.get_xdata()[0] for line in points) == sorted(race.race["val_h"])
+    means = [mark.x for mark in drawing.marks]
+    assert means == sorted(means, reverse=True)
+    chosen = next(each for each in settings(race.done) if each.why == "best-1")
+    assert drawing.marks[0].text.startswith(setting(chosen.row))
+
+
+def test_attacks_are_drawn_by_radius_from_vanilla_to_the_whole_batch():
+    attacked = read_folder(STORED.parent / "fashion-entprop-16")
+    axis = draw("pgd", attacked).figure.axes[0]
+    labels = [text.get_text() for text in axis.figure.legends[0].texts]
+    assert labels[0] == "ours: PGD-20, ε = 8/255"  # the strongest first, the printed series last
+    assert labels[-1].startswith("printed")
+    assert len(draw("attacks", attacked).marks) == len(settings(attacked.done))
 
 
 def test_trials_that_were_stopped_early_are_in_no_figure_of_the_best(tmp_path):
@@ -146,16 +201,9 @@ def test_trials_that_were_stopped_early_are_in_no_figure_of_the_best(tmp_path):
 
 
 def test_front_never_falls_and_its_points_are_trials(study):
-    line = lines(draw("pareto", study))["front"]
+    line = lines(draw("pareto", study))["Pareto front"]
     assert list(line.get_ydata()) == sorted(line.get_ydata())
     assert set(line.get_ydata()) <= set(study.trials["val_h"])
-
-
-def test_front_stands_above_what_was_confirmed_on_the_same_data(study):
-    elsewhere = study.runs.assign(dataset="cifar10", config=study.runs["config"] + "x")
-    other = pd.concat([study.runs, elsewhere], ignore_index=True)
-    alone, both = (draw("pareto", each).figure.axes[1] for each in (study, dataclasses.replace(study, runs=other)))
-    assert len(both.collections) + len(both.lines) == len(alone.collections) + len(alone.lines) > 5
 
 
 def test_rung_plot_tells_stopped_trials_from_finished_ones(study):
@@ -210,7 +258,7 @@ def test_importance_needs_optuna_and_says_so(monkeypatch):
 # --------------------------------------------------------------------------------------------------------- the files
 
 
-@pytest.mark.parametrize("name", ["k", "space", "corruptions", "entropy"])
+@pytest.mark.parametrize("name", ["cost", "space", "corruptions", "entropy"])
 def test_same_study_gives_the_same_bytes(study, name):
     first, second = draw(name, study).figure, draw(name, study).figure
     assert svg_text(first) == svg_text(second)
@@ -218,7 +266,7 @@ def test_same_study_gives_the_same_bytes(study, name):
 
 
 def test_svg_holds_no_date_and_nothing_to_be_fetched(study):
-    text = svg_text(draw("k", study).figure)
+    text = svg_text(draw("cost", study).figure)
     assert "dc:date" not in text
     assert "<image" not in text
     assert 'href="http' not in text

@@ -9,6 +9,8 @@ from analysis.__main__ import main
 from analysis.figures.registry import FIGURES
 from analysis.tables.long_tables import BESIDE
 from analysis.tables.registry import TABLES
+from study.config.study_config import Study
+from study.display.advice import advice
 from study.files.results import Results
 from tests.support.analysis_folders import BEST, STORED, change_record, keep_rows, killed, stored
 
@@ -18,15 +20,25 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.tags, self.words = [], []
+        self.tags, self.words, self.unfolded, self.open, self.sections = [], [], [], [], []
         self.feed(text)
         self.text = re.sub(r"\s+", " ", " ".join(self.words))
+        self.seen_first = re.sub(r"\s+", " ", " ".join(self.unfolded))  # without what a click opens
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
+        self.open.append(tag)
+        if tag == "section":
+            self.sections.append(dict(attrs)["id"])
+
+    def handle_endtag(self, tag):
+        while self.open and self.open.pop() != tag:  # what HTML does not close
+            pass
 
     def handle_data(self, data):
         self.words.append(data)
+        if "details" not in self.open:
+            self.unfolded.append(data)
 
     def all(self, tag):
         return [attrs for name, attrs in self.tags if name == tag]
@@ -73,40 +85,89 @@ def test_report_holds_every_table_in_three_formats_and_every_figure_in_two(whole
 
 def test_page_asks_for_nothing_and_is_below_three_megabytes(whole):
     out, page = whole
-    assert (out / "report.html").stat().st_size < 3_000_000
-    sources = [value for _, attrs in page.tags for name, value in attrs.items() if name in ("src", "href", "srcset")]
-    assert [each[:40] for each in sources if not each.startswith(("data:image/svg+xml;base64,", "#"))] == []
-    assert page.all("script") == page.all("link") == page.all("iframe") == []
-    assert "url(" not in (out / "report.html").read_text()
-    assert "@import" not in (out / "report.html").read_text()
+    text = (out / "report.html").read_text()
+    assert len(text) < 3_000_000
+    names = ("src", "href", "srcset", "xlink:href", "action", "data")
+    sources = [value for _, attrs in page.tags for name, value in attrs.items() if name in names]
+    assert [each[:40] for each in sources if not each.startswith(("data:image/png;base64,", "#"))] == []
+    assert page.all("script") == page.all("link") == page.all("iframe") == page.all("img") == []
+    assert set(re.findall(r"url\((.)", text)) <= {"#"}
+    assert "@import" not in text
 
 
 def test_page_has_what_a_reader_aloud_needs(whole):
     _, page = whole
     assert page.all("html") == [{"lang": "en"}]
-    assert all(image["alt"] for image in page.all("img"))
+    drawn = page.all("svg")
+    assert drawn
+    assert all(each["role"] == "img" and each["aria-label"] for each in drawn)
     assert {tag for tag, _ in page.tags} >= {"header", "main", "nav", "h1", "h2", "h3"}
     assert all(attrs.get("scope") for attrs in page.all("th"))
     regions = [attrs for attrs in page.all("div") if attrs.get("role") == "region"]
     assert all(attrs["tabindex"] == "0" for attrs in regions)
     assert len({attrs["aria-label"] for attrs in regions}) == len(regions)
+    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    assert len(set(ids)) == len(ids)
 
 
-def test_page_says_the_answer_first_and_how_it_was_found(whole):
+def test_sections_stand_in_the_order_in_which_they_are_asked_for(whole):
     _, page = whole
-    order = [f"the search chose {BEST}", "The share k", "The front of the search", "Accuracy by corruption"]
-    order += ["a part of Fashion-MNIST", "No trial and no run failed"]
-    places = [page.text.index(text) for text in order]
+    assert page.sections == ["answer", "search", "robustness", "published", "method"]
+    order = [f"Recommended within 4N per epoch: {BEST}", "It beats vanilla", "H against cost"]
+    order += ["Before you quote these numbers", "harmonic mean", "Best setting for each budget", "Confirmed settings"]
+    order += ["The space under the budget", "Marginal curves", "Which corruptions decide the difference"]
+    order += ["Accuracy by corruption", "a part of Fashion-MNIST", "No trial and no run failed"]
+    places = [page.seen_first.index(text) for text in order]
     assert places == sorted(places)
-    for told in (
-        "--budget 4N",
-        "a part of Fashion-MNIST",
-        "torch 2",
-        "n = 5: k up to 0.6",
-        "No trial and no run failed",
-    ):
+    for told in ("--budget 4N", "torch 2", "n = 5: k up to 0.6"):
         assert told in page.text
     assert "What is missing" not in page.text
+
+
+def test_page_has_the_warnings_and_the_table_by_budget_of_the_terminal(whole):
+    _, page = whole
+    results = Results(STORED)
+    said = advice(Study.from_dict(results.read_study()["options"]), results)
+    (by_budget,) = [part for part in said if part.startswith("The best found for each budget")]
+    warned = [line.removeprefix("warning: ") for part in said for line in part.splitlines() if "warning:" in line]
+    assert warned
+    for text in warned:
+        assert text[1:] in page.seen_first
+    for line in by_budget.splitlines()[2:]:
+        budget, setting, value, _ = re.split(r"  +", line.strip())
+        assert f"{budget} {setting}" in page.seen_first
+        assert value in page.seen_first
+
+
+def test_published_tables_without_rows_of_ours_are_folded(whole):
+    _, page = whole
+    assert "(EntProp, UAI 2024, table 2)" in page.text
+    assert "table 2)" not in page.seen_first
+    assert "19 other published tables" in page.text
+
+
+def test_points_of_the_first_figure_say_name_h_and_cost_when_pointed_at_or_focused(whole):
+    _, page = whole
+    hits = [attrs for attrs in page.all("span") if attrs.get("class", "").startswith("hit")]
+    focused = [attrs["aria-label"] for attrs in hits if attrs.get("tabindex") == "0"]
+    assert any(re.match(r"vanilla: H 73\.21 ± 0\.87, 1N per epoch", text) for text in focused)
+    assert any(text.startswith("EntProp k=0.527 n=4: H 76.79") for text in focused)
+    places = [float(value) for attrs in hits for value in re.findall(r"[\d.]+", attrs["style"])]
+    assert all(0 <= value <= 100 for value in places)
+
+
+def test_report_of_a_table_shows_our_rows_above_the_printed_ones_and_the_attacks(tmp_path):
+    page = report(STORED.parent / "fashion-entprop-16", out=tmp_path / "r")
+    assert page.sections == ["answer", "sensitivity", "robustness", "attacks", "published", "method"]
+    shown = page.seen_first
+    assert "Highest mean H of 12 settings: entprop k=0.7" in shown
+    assert "the setting with the highest mean was chosen on the test images" in shown
+    table = shown[shown.index("The share k from 0 to 1") :]
+    assert table.index("Ours: fashion, resnet8, 15 epochs") < table.index("Printed: CIFAR-100, ResNet-18")
+    assert "− printed" not in table  # no difference across data sets
+    assert shown.count("± half width of the 95 % confidence interval. * differs") == 1  # one caption for all tables
+    assert "PGD-20, ε = 8/255" in shown
+    assert "Best setting for each budget" not in shown
 
 
 @pytest.mark.slow
@@ -127,7 +188,7 @@ def test_report_of_a_killed_study_lies_in_its_folder_and_shows_no_confirmed_numb
     page = Page((folder / "report" / "report.html").read_text())
     for text in ("What is missing", "16 of 24 trials have not ended", "There is no result to quote yet"):
         assert text in page.text
-    assert "±" not in page.text.split("What the words mean")[0]
+    assert "test H" not in page.text or "not confirmed" in page.text
     assert "missing:\n  the study is not finished (state: running)" in told
     assert f"wrote {folder / 'report' / 'report.html'}" in told
 
@@ -158,7 +219,7 @@ def test_report_without_a_confirmation_says_that_nothing_may_be_quoted(tmp_path)
 def test_report_of_runs_without_trials(tmp_path):
     page = report(stored(tmp_path / "s", "trials.csv", "epochs.csv", "corruptions.csv"), out=tmp_path / "r")
     assert "24 of 24 trials have not ended" in page.text
-    assert f"the search chose {BEST}" in page.text
+    assert f"Recommended within 4N per epoch: {BEST}" in page.text
 
 
 def test_what_a_study_says_of_itself_is_text_and_not_markup(tmp_path):
@@ -169,13 +230,18 @@ def test_what_a_study_says_of_itself_is_text_and_not_markup(tmp_path):
 # ----------------------------------------------------------------------------------------------------- several studies
 
 
-def test_report_of_two_studies_compares_them(tmp_path, capsys):
+def test_report_of_two_studies_has_a_leaderboard_and_compares_them(tmp_path, capsys):
     one, other = small(tmp_path / "a"), change_record(small(tmp_path / "b"), git__hash="fedcba98")
+    results = Results(other)
+    for row in results.confirm:
+        if row["why"] == "best-1":
+            results.put_confirm({**row, "h": row["h"] + 1})
     page = report(one, other, out=tmp_path / "r")
-    assert "Side by side" in page.text
-    assert "The best of a cannot be tested against the best of b: +0.00 H" in page.text
+    assert page.sections[:2] == ["leaderboard", "answers"]
+    board = page.seen_first[page.seen_first.index("Best setting of each study") :]
+    assert board.index(f"b {BEST} validation") < board.index(f"a {BEST} validation")  # the higher mean first
+    assert "The best of a cannot be tested against the best of b: -1.00 H" in page.text
     assert f"differs: code: {code_of(STORED)}" in capsys.readouterr().out
-    assert "30 runs of a setting and seed stand in two studies" in page.text
 
 
 def test_studies_of_two_protocols_are_refused_unless_told(tmp_path, capsys):

@@ -88,7 +88,8 @@ def test_a_reader_is_warned_of_what_spoils_the_comparison(tmp_path):
     results = folder_of(tmp_path / "t", better, [trial(0)])
     lines = warnings(results, *place_of(results.confirm), None)
     assert lines == [
-        "warning: a higher mean on test images, which nobody may choose by: entprop k=0.6 n=3 ε=2.5 entropy (97.00)"
+        "warning: higher mean H on test images, which must not be used to choose: "
+        "entprop k=0.6 n=3 ε=2.5 entropy (97.00)"
     ]
 
 
