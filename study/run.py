@@ -114,12 +114,15 @@ def conduct(study: Study, searching: bool = True) -> "Results":
 
     A study that is resumed after its end is only shown.
     """
+    from study.config.contradictions import check_rows
     from study.config.machine import check_device
     from study.display.finished import nothing_left, result_text
     from study.files.results import Results
 
     with reading_input():
         check_device(study)
+        if study.resume:
+            check_rows(study, Results(study.out or ""))
         if searching and nothing_left(study):
             results = Results(study.out or "")
             print(result_text(study, results))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -59,7 +61,8 @@ def imagenet_weights(name: str) -> Mapping[str, Any]:
     patience = socket.getdefaulttimeout()
     socket.setdefaulttimeout(30)  # seconds; without it a silent network hangs for ever
     try:
-        return weights.get_state_dict(progress=False, check_hash=True)
+        with contextlib.redirect_stdout(io.StringIO()):  # torch announces the download
+            return weights.get_state_dict(progress=False, check_hash=True)
     except OSError as error:
         raise OSError(
             f"the pretrained weights of {name} must be downloaded or be in {get_dir()}/checkpoints, got: {error}; "
