@@ -1,9 +1,12 @@
-"""The JSON Schema of study.json, made from the options; `python -m study.config.schema` prints it."""
+"""The JSON Schema of study.json, made from the options; `python -m study.config.schema` writes it anew, and with it
+the typed options of `study.run`."""
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from study.config import signature
 from study.config.study_config import MOMENTARY, STUDY_FIELDS, TRIAL_FIELDS
 from study.files.study_json import STUDY_ENTRIES
 from trainables.methods import METHODS
@@ -70,4 +73,6 @@ def text() -> str:
 
 
 if __name__ == "__main__":
-    print(text(), end="")
+    here = Path(__file__)
+    here.with_name("study.schema.json").write_text(text(), encoding="utf-8")
+    here.with_name("typed_options.py").write_text(signature.text(), encoding="utf-8")

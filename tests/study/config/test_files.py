@@ -74,7 +74,7 @@ def test_a_file_of_something_else_is_refused_in_one_line(tmp_path, text, message
 
 def test_the_stored_schema_is_that_of_the_options():
     stored = (ROOT / "study" / "config" / "study.schema.json").read_text()
-    assert stored == schema.text(), "python -m study.config.schema > study/config/study.schema.json"
+    assert stored == schema.text(), "run python -m study.config.schema"
 
 
 @pytest.mark.parametrize("file", STORED, ids=lambda file: file.parent.name)
