@@ -1,6 +1,7 @@
 """`study.run` in a notebook: its parameters, and what it returns."""
 
 import inspect
+import re
 import shutil
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def test_the_best_is_what_the_study_recommends():
     best = study.Results(STORED).best
     assert (best["method"], best["n"], best["metric"], best["seeds"]) == ("entprop", 5, "cross_entropy", 10)
     assert best["h"] == pytest.approx(76.50, abs=0.01)
-    assert "Recommended within 4N: entprop k=0.501 n=5" in repr(study.Results(STORED))
+    assert "Recommended within 4N an epoch: entprop k=0.501 n=5" in repr(study.Results(STORED))
 
 
 def test_a_notebook_shows_the_answer_and_a_figure():
@@ -98,3 +99,14 @@ def test_the_network_of_the_winner_classifies_images_of_any_kind(tmp_path):
     assert net.predict(tmp_path / "a.png")[0] in net.classes
     with pytest.raises(ValueError, match="seed must be one of the confirmed 1, 2, got 9"):
         results.network(seed=9)
+
+
+@pytest.mark.slow
+def test_the_notebook_cells_of_the_page_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text(), re.DOTALL)
+    Image.new("RGB", (50, 70), (200, 30, 30)).save(tmp_path / "photo.png")
+    found = {}
+    for block in blocks[:2]:
+        exec(block, found)
+    assert len(found["results"].confirm) >= 2
