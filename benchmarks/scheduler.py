@@ -25,7 +25,7 @@ SCHEDULERS = ("none", "asha")
 def run_study(folder, scheduler, trials, seed):
     results = study.run(
         budget="4N", scheduler=scheduler, sampler="tpe", trials=trials, seed=seed, out=str(folder), quiet=True
-    )
+    ).files
     groups = settings_of(results.confirm)
     best = next(group for group in groups if group.why.startswith("best-1"))
     gap = paired_test(best.h, next(group for group in groups if "vanilla" in group.why).h).difference

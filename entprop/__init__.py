@@ -14,6 +14,6 @@ if _code.is_dir() and str(_code) not in sys.path:
     inherited = os.environ.get("PYTHONPATH")  # by the workers of a study
     os.environ["PYTHONPATH"] = os.pathsep.join([str(_code), *([inherited] if inherited else [])])
 
-from study import InputError, StudyFailed, run  # noqa: E402  now that it can be found
+from study import InputError, Results, StudyFailed, run  # noqa: E402  now that it can be found
 
-__all__ = ["InputError", "StudyFailed", "run"]
+__all__ = ["InputError", "Results", "StudyFailed", "run"]

@@ -3,6 +3,7 @@
 Importing this takes seconds (torch, Ray, Optuna): `study.run` does so once the options are known to be right.
 """
 
+import dataclasses
 import os
 import re
 import sys
@@ -43,9 +44,11 @@ from study.workers.datasets import Data, data_key
 from study.workers.jobs import ClusterError
 from study.workers.watched import Watched
 from study.workers.work_folder import check_writable
-from trainables.config import TrialConfig
+from trainables.config import TrialConfig, make_method
+from trainables.data.images import Splits
 from trainables.disk import remove_unfinished
-from trainables.models.registry import imagenet_weights
+from trainables.models.registry import TIMM, imagenet_weights
+from trainables.training.state import build_network
 
 
 class StudyDriver:
@@ -94,7 +97,7 @@ class StudyDriver:
         check_images(study, planned)
         self.splits = self.data.of(planned[0].config if planned else study.trial)
         if not (study.resume or study.address):  # machines of a cluster have caches of their own
-            check_weights([each.config for each in planned] or [study.trial])
+            check_networks([each.config for each in planned] or in_methods(study), self.splits)
         return planned
 
     def open(self, stack: ExitStack, planned: list[Candidate]) -> str:
@@ -231,10 +234,18 @@ class StudyDriver:
         return self.folder if (self.folder / "study.json").is_file() else None
 
 
-def check_weights(configs: Iterable[TrialConfig]) -> None:
-    """Download the pretrained weights of these runs unless they are there; ValueError or OSError if that fails."""
-    for model in sorted({config.model for config in configs if config.pretrained}):
+def check_networks(configs: Iterable[TrialConfig], splits: Splits) -> None:
+    """Download pretrained weights that are not there, and build what timm has to build; ValueError or OSError."""
+    configs = list(configs)
+    for model in sorted({each.model for each in configs if each.pretrained and not each.model.startswith(TIMM)}):
         imagenet_weights(model)
+    for config in {(each.model, each.method.dual): each for each in configs if each.model.startswith(TIMM)}.values():
+        build_network(config, splits)
+
+
+def in_methods(study: Study) -> list[TrialConfig]:
+    """The configuration of a search with each of its methods."""
+    return [dataclasses.replace(study.trial, method=make_method(name, {})) for name in study.methods]
 
 
 def seeds_of(study: Study) -> dict[str, Any]:

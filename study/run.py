@@ -7,18 +7,22 @@ minutes on two CPU cores. `--help` lists all options, `--dry-run` prints the pla
 In a notebook: `import study; study.run(budget="4N", trials=8)`.
 """
 
+import inspect
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from study.commands import command
 from study.config.cli import Command, read_study
 from study.config.make_study import make_study
+from study.config.signature import signature
 from study.config.study_config import Study
+from study.config.typed_options import Options
 from study.ending import forget_output
-from study.errors import InputError, StudyFailed, reading_input
+from study.errors import InputError, Interrupted, StudyFailed, reading_input
 
 if TYPE_CHECKING:
+    from study import notebook
     from study.files.results import Results
     from trainables.data.images import Splits
 
@@ -55,16 +59,34 @@ def _say(line: str, code: int) -> int:
     return code
 
 
-def run(**options: Any) -> "Results | Plan":
+@overload
+def run(budget: str | float | None = None, *, dry_run: Literal[True], **options: Unpack[Options]) -> Plan: ...
+@overload
+def run(
+    budget: str | float | None = None, *, dry_run: Literal[False] = False, **options: Unpack[Options]
+) -> "notebook.Results": ...
+def run(budget: str | float | None = None, *, dry_run: bool = False, **options: Any) -> "notebook.Results | Plan":
     """Run a study from a notebook or a program, with the options of the command line; returns its results.
 
-    `run(budget="4N", trials=8)`, `run(resume="runs/DIR")`; with `dry_run=True` nothing runs and the plan is returned.
+    `run("4N", trials=8)`, `run(resume="runs/DIR")`; with `dry_run=True` nothing runs and the plan is returned.
     Raises InputError (a ValueError) for wrong input and StudyFailed for a study that could not go on. Ctrl-C or the
-    stop button ends it early with KeyboardInterrupt, and `run(resume=…)` resumes it.
+    stop button ends it early: what is there is returned, and `run(resume=…)` resumes it.
     """
+    from study import notebook
+
+    given = {**options, **({} if budget is None else {"budget": budget}), "dry_run": dry_run}
     with reading_input():
-        study = make_study(**options)
-    return plan(study) if study.dry_run else conduct(study)
+        study = make_study(**given)
+    if study.dry_run:
+        return plan(study)
+    try:
+        conduct(study)
+    except Interrupted as stop:
+        print(stop, file=sys.stderr)
+    return notebook.Results(study.out or "")
+
+
+run.__signature__ = signature(inspect.signature(run))  # type: ignore[attr-defined]  # notebooks complete its names
 
 
 def carry_out(asked: Study | Command) -> None:
@@ -114,12 +136,16 @@ def conduct(study: Study, searching: bool = True) -> "Results":
 
     A study that is resumed after its end is only shown.
     """
+    from study.config.contradictions import check_rows
     from study.config.machine import check_device
     from study.display.finished import nothing_left, result_text
     from study.files.results import Results
 
     with reading_input():
         check_device(study)
+        if study.resume:
+            Results(study.out or "").check()
+            check_rows(study, Results(study.out or ""))
         if searching and nothing_left(study):
             results = Results(study.out or "")
             print(result_text(study, results))

@@ -90,7 +90,7 @@ LIGHT_STUDY = [
     and name.rpartition(".")[2]
     not in {
         "driver", "phases", "worker", "datasets", "confirm", "gpu_sharing", "work_folder", "race", "posterior",
-        "points", "marginal", "probe",
+        "points", "marginal", "probe", "network",
     }
 ] + ["study.confirm", "study.race", "study.ray_tune.settings", "study.search.halving"]  # fmt: skip
 
@@ -126,6 +126,8 @@ FLOORS = {
         {"confirm"},
         {"ray_tune"},
         {"display"},
+        {"network"},
+        {"notebook"},
         {"phases"},
         {"driver"},
         {"run"},

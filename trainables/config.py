@@ -33,7 +33,7 @@ class TrialConfig:
         None, f"bring all images to this side in pixels: up to {SMALL}, kept in memory, or 224; unset: as they are",
         low=8, high=224,
     )  # fmt: skip
-    model: str = option("resnet8", "the network")
+    model: str = option("resnet8", "the network: one of `python -m trainables --list`, or timm:NAME")
     norms: bool = option(True, "keep the network's norm layers; only single-norm methods can do without")
     pretrained: bool = option(
         False, "start from torchvision's ImageNet weights, auxiliary norms as copies of the main ones"

@@ -56,13 +56,22 @@ class StudyFrames:
         return self.runs[self.runs["h"].notna()]
 
 
+def _no_study(folder: Path) -> str:
+    """What a folder without a study is answered; one that holds studies names them."""
+    inside = sorted(file.parent.name for file in folder.glob("*/study.json"))
+    if not inside:
+        return f"no results in {folder}; write them with {PROGRAM} --out {folder}"
+    names = ", ".join(inside)
+    return f"{folder} holds {len(inside)} studies ({names}); name one, or several of one protocol: {folder / inside[0]}"
+
+
 def read_folder(path: Path | str, name: str = "") -> StudyFrames:
     """A study's folder, called by its last part or as told; ValueError if there is nothing of a study in it."""
     folder = Path(path)
     name = name or folder.resolve().name
     names = [name for name in FILES if (folder / f"{name}.csv").is_file()]
     if not names and not (folder / "study.json").is_file():
-        raise ValueError(f"no results in {folder}; write them with {PROGRAM} --out {folder}")
+        raise ValueError(_no_study(folder))
     results = Results(folder)
     problems: list[str] = []
     record, options = _record(results, problems)

@@ -25,6 +25,8 @@ examples:
   python study/run.py --table entprop/16 --scale demo
       the grid of a published table on the embedded images: some minutes; --tables lists all of them
 
+  python study/run.py --like runs/DIR/study.json --seed 1
+      the same study again with other seeds
   python study/run.py show runs/DIR
       results of a study, also while it runs
   python study/run.py ls runs
@@ -79,6 +81,9 @@ def build_parser() -> OneLineParser:
         for name in names:
             add_flag(groups[title], {"": STUDY_FIELDS[name]})
     groups["a published table"].add_argument("--tables", action="store_true", help="list the tables, and stop")
+    groups["the search"].add_argument(
+        "--like", metavar="FILE", help="take the options of a study.json, or of a YAML file; flags come on top"
+    )
     groups["where it runs"].add_argument("--resume", metavar="DIR", help="resume the study in DIR")
     groups["where it runs"].add_argument("--extend", metavar="T", help="with --resume: run T more trials")
     groups["where it runs"].add_argument(

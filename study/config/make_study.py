@@ -10,6 +10,7 @@ from typing import Any
 from search_spaces import spaces
 from study.commands import command
 from study.config.budget import Budget, format_budget, format_cost
+from study.config.like import options_like
 from study.config.study_config import CHANGEABLE, TRIAL_FIELDS, Study
 from study.files.study_json import read_record
 from study.papers.baselines import BASELINES
@@ -28,7 +29,12 @@ def make_study(**options: Any) -> Study:
         if options.get(name) == "":
             raise ValueError(f"{name} must not be empty, got ''")
     if options.get("resume"):
+        if "like" in options:
+            raise ValueError("--like does not apply to --resume, whose study has its own options")
         return _resumed(options)
+    if "like" in options:
+        given = {name: value for name, value in options.items() if name != "like"}
+        return make_study(**{**options_like(str(options["like"]), given), **given})
     if "extend" in options:
         raise ValueError("--extend needs --resume DIR, the study to extend")
     if options.get("retry_failed"):
@@ -76,6 +82,7 @@ def _check_warm_start(study: Study, folder: Path) -> None:
 _OPTION_NAMES = (
     *(f.name for f in dataclasses.fields(Study) if f.name not in ("trial", "given")),
     *(name for name in TRIAL_FIELDS),
+    "like",
 )
 
 

@@ -101,7 +101,12 @@ def size_of(chosen: Iterable[Candidate]) -> tuple[int, float]:
 
 def run_name(config: TrialConfig, seed: int) -> str:
     """The name of a run, and of its folder."""
-    return f"confirm-{config_id(config)}-{seed}"
+    return config_run_name(config_id(config), seed)
+
+
+def config_run_name(config: str, seed: int) -> str:
+    """The same of a configuration's identifier."""
+    return f"confirm-{config}-{seed}"
 
 
 def check_images(study: Study, chosen: Iterable[Candidate]) -> None:

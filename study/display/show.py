@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from study.commands import command
+from study.config.contradictions import contradictions
 from study.config.study_config import Study
 from study.confirm.comparisons import settings_of
 from study.display.advice import advice
@@ -36,6 +37,7 @@ def show_study(folder: Path | str) -> str:
         parts += _failures([row for row in confirm if row["h"] is None and row["error"]], "seed")
     if trials and (known := _study(study)):
         parts += advice(known, results)
+        parts += [in_lines(f"warning: study.json contradicts a row: {each}") for each in contradictions(known, results)]
     missing = _missing(Path(folder), study, trials, results.race, confirm)
     return "\n\n".join([*parts, *missing])
 

@@ -153,7 +153,7 @@ def test_interrupted_it_says_how_to_go_on_and_does(tmp_path, times, note):
             study.interrupt()
             time.sleep(0.3)
         assert study.wait(120) == 130
-        assert study.text().count(f"resume with: python study/run.py --resume {out}") == 1, study.text()
+        assert study.text().count(f"run.py --resume {out}") == 1, study.text()
         assert "Traceback" not in study.text()
     assert Results(out).read_study()["state"] == "interrupted"
     before, began = held(out), time.monotonic()

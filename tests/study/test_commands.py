@@ -109,7 +109,7 @@ def test_the_examples_of_the_help_run_as_they_stand(spaced, tmp_path):
     spaced[1].folder.rename(tmp_path / "runs" / "DIR")
     text = build_parser().format_help()
     found = re.findall(rf"^  ({re.escape(PROGRAM)} .*)$", text.partition("examples:")[2], re.MULTILINE)
-    assert len(found) == 7
+    assert len(found) == 8
     for line in found:
         words = shlex.split(line)[2:]
         if words[0] == "confirm":

@@ -53,11 +53,14 @@ def fold_norms(body: nn.Module) -> nn.Module:
     """The same function with every batch norm that directly follows a convolution folded into it."""
     if not any(isinstance(module, nn.BatchNorm2d) for module in body.modules()):
         return body
-    traced = fx.symbolic_trace(body)
+    try:
+        traced = fx.symbolic_trace(body)
+    except Exception:  # a forward pass with control flow, of somebody's own network: it is right as it is, only slower
+        return body
     modules = dict(traced.named_modules())
     for node in list(traced.graph.nodes):
         norm, before = modules.get(node.target), node.args[0] if node.args else None
-        if node.op != "call_module" or not isinstance(norm, nn.BatchNorm2d) or not isinstance(before, fx.Node):
+        if node.op != "call_module" or type(norm) is not nn.BatchNorm2d or not isinstance(before, fx.Node):
             continue
         conv = modules.get(before.target) if before.op == "call_module" else None
         if isinstance(conv, nn.Conv2d) and len(before.users) == 1:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from trainables.choices import AttackStatistics
 
+NAMED = 5  # norms that cannot be doubled which a message lists
 DOUBLED = (nn.BatchNorm2d, nn.LayerNorm)  # the norm layers that can have an auxiliary twin
 
 
@@ -43,7 +44,9 @@ def add_aux_norms(net: nn.Module) -> Route:
     it is a ValueError, and the network stays as it is.
     """
     if left := [f"{name} ({type(layer).__name__})" for name, layer in net.named_modules() if _cannot_be_doubled(layer)]:
-        raise ValueError(f"norms must be BatchNorm2d or LayerNorm to get auxiliary twins, got {', '.join(left)}")
+        more = f" and {len(left) - NAMED} more" if len(left) > NAMED else ""
+        got = ", ".join(left[:NAMED]) + more
+        raise ValueError(f"norms must be BatchNorm2d or LayerNorm to get auxiliary twins, got {got}")
     found = [
         (parent, name, layer)
         for parent in net.modules()

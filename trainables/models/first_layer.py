@@ -77,7 +77,8 @@ def mark_images(x: Tensor) -> Tensor:
 def use_image_layers(body: nn.Module) -> None:
     """Make every convolution that can take images an `ImageConv2d`; names and weights stay."""
     for module in body.modules():
-        if type(module) is nn.Conv2d and module.in_channels == 3 and module.padding_mode == "zeros":
+        plain = type(module) is nn.Conv2d and module.padding_mode == "zeros" and not isinstance(module.padding, str)
+        if plain and module.in_channels == 3:
             module.__class__ = ImageConv2d
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from trainables.data.images import IMAGENET_MEAN, IMAGENET_STD
 from trainables.models.dual_norm import Route, add_aux_norms
 from trainables.models.ensembles import Ensemble, WithMomentumCopy
 from trainables.models.first_layer import mark_images, use_image_layers
@@ -24,11 +25,11 @@ class PixelNet(nn.Module):
     def __init__(
         self,
         body: nn.Module,
-        mean: Sequence[float],
-        std: Sequence[float],
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
         *,
-        dual: bool,
-        bf16: bool,
+        dual: bool = True,
+        bf16: bool = False,
         head: nn.Module | None = None,
     ) -> None:
         super().__init__()

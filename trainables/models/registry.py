@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import difflib
+import io
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -59,7 +62,8 @@ def imagenet_weights(name: str) -> Mapping[str, Any]:
     patience = socket.getdefaulttimeout()
     socket.setdefaulttimeout(30)  # seconds; without it a silent network hangs for ever
     try:
-        return weights.get_state_dict(progress=False, check_hash=True)
+        with contextlib.redirect_stdout(io.StringIO()):  # torch announces the download
+            return weights.get_state_dict(progress=False, check_hash=True)
     except OSError as error:
         raise OSError(
             f"the pretrained weights of {name} must be downloaded or be in {get_dir()}/checkpoints, got: {error}; "
@@ -149,8 +153,39 @@ MODELS: dict[str, Model] = {
 }
 
 
+TIMM = "timm:"  # before the name of a network of the package timm
+
+
+def _timm(name: str, classes: int, size: int, norms: bool, pretrained: bool, download: bool = True) -> nn.Module:
+    try:
+        import timm
+    except ImportError as error:
+        raise ValueError(f"model timm:{name} needs the package timm; pip install timm") from error
+    if not timm.is_model(name.partition(".")[0]):
+        near = difflib.get_close_matches(name, timm.list_models(), n=1)
+        raise ValueError(f"unknown timm model {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+    if not norms:
+        raise ValueError(f"timm:{name} cannot be built without norms; choose a network of the list for norms false")
+    settings = {"num_classes": classes, "pretrained": pretrained and download}
+    try:
+        return _sized(timm.create_model, name, size, settings)
+    except OSError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise OSError(f"the pretrained weights of timm:{name} could not be downloaded ({reason})") from error
+
+
+def _sized(create: Callable[..., nn.Module], name: str, size: int, settings: dict[str, Any]) -> nn.Module:
+    """The network for images of this size: transformers must know it, convolutions take any and no such option."""
+    try:
+        return create(name, img_size=size, **settings)
+    except TypeError:
+        return create(name, **settings)
+
+
 def model_entry(name: str) -> Model:
-    """The network of that name."""
+    """The network of that name, of the list or `timm:NAME`."""
+    if name.startswith(TIMM) and name != TIMM:
+        return Model(f"{name.removeprefix(TIMM)} of timm", partial(_timm, name.removeprefix(TIMM)))
     if name not in MODELS:
-        raise ValueError(unknown("model", name, MODELS))
+        raise ValueError(unknown("model", name, [*MODELS, f"{TIMM}NAME"]))
     return MODELS[name]
