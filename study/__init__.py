@@ -7,5 +7,6 @@ from study.errors import InputError, StudyFailed
 
 # Imported here and not at the first call: a later import of the module would replace the function of its name.
 from study.run import run
+from study.workers.listener import Listener
 
-__all__ = ["InputError", "StudyFailed", "run"]
+__all__ = ["InputError", "Listener", "StudyFailed", "run"]

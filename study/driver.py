@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import torch
 from study.config.seeds import confirm_seeds
 from study.config.space import space_record
 from study.config.study_config import PROGRAM, Study
-from study.confirm.chosen import Candidate, check_images, choose_table, roles, size_of
+from study.confirm.chosen import Candidate, check_images, choose_table, roles
 from study.confirm.confirm import Confirm
 from study.display.finished import result_text
 from study.display.progress import Progress
@@ -37,8 +37,10 @@ from study.search.halving import Halving, rung_costs
 from study.search.search import rungs_so_far
 from study.workers import gpu_sharing
 from study.workers.datasets import Data, data_key
+from study.workers.in_turn import InTurn
 from study.workers.jobs import ClusterError
-from study.workers.watched import Watched
+from study.workers.listener import Listener
+from study.workers.tally import Tally
 from study.workers.work_folder import check_writable
 from trainables.config import TrialConfig
 from trainables.disk import remove_unfinished
@@ -47,11 +49,12 @@ from trainables.disk import remove_unfinished
 class StudyDriver:
     """One call of a study: `run` checks the input, opens Ray and the folder, and leads the phases."""
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: Study, listeners: Sequence[Listener] = ()) -> None:
         assert study.out is not None
-        self.study, self.folder = study, Path(study.out)
+        self.study, self.folder, self.own = study, Path(study.out), listeners
         self.name = self.folder.resolve().name
-        self.progress = Progress(quiet=study.quiet)
+        self.tally = Tally()
+        self.progress = Progress(self.tally, quiet=study.quiet)
         self.results, self.data = Results(self.folder), Data(study)
         self.workers: dict[Any, Any] = {}
 
@@ -121,7 +124,7 @@ class StudyDriver:
     def begin(self, dashboard: str) -> None:
         """Write what the study is, or that it is resumed."""
         study = self.study
-        self.gauges = StudyGauges(self.name)
+        self.listeners = [self.tally, self.progress, StudyGauges(self.name, self.tally), *self.own]
         remove_unfinished(self.folder)
         if self._resumable():
             self.results.update_study(options=study.as_dict(), state="running", end=None)
@@ -151,7 +154,7 @@ class StudyDriver:
             self.results.reopen_failed()
         rungs = rung_costs(study.per_epoch, study.trial.epochs) if study.scheduler == "asha" else ()
         halving = Halving(rungs, rungs_so_far(self.results, rungs))
-        source = phases(study, self.results, self.progress, self.gauges.show, rungs, searching)
+        source = phases(study, self.results, self.listeners, rungs, searching)
         if not source.finished:
             self.run_jobs(source, study.trial, CostRungs(halving, self.folder / "rungs.csv") if rungs else None)
         if not best(self.results.trials):
@@ -163,12 +166,13 @@ class StudyDriver:
         for each in chosen:
             groups.setdefault(data_key(each.config), []).append(each)
         self.results.relabel(roles(chosen))
-        total, planned = size_of(chosen)
-        self.progress.begin("table", total, planned=planned)
-        several = [(Confirm(self.study, group, self.results, self.progress), group) for group in groups.values()]
-        for confirm, group in several:
-            if not confirm.finished:
-                self.run_jobs(Watched(confirm, "table", self.gauges.show), group[0].config)
+        several = [Confirm(self.study, group, self.results, of=chosen) for group in groups.values()]
+        sources = [InTurn([confirm], self.listeners) for confirm in several]
+        for source in sources:
+            source.begin()
+        for source, group in zip(sources, groups.values(), strict=True):
+            if not source.finished:
+                self.run_jobs(source, group[0].config)
         if all(row["h"] is None for row in self.results.confirm):
             raise StudyFailed(f"no run finished: {reasons(self.results.confirm)}")
 

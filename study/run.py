@@ -8,12 +8,14 @@ In a notebook: `import study; study.run(budget="4N", trials=8)`.
 """
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from study.config.cli import Command, read_study
 from study.config.make_study import make_study
 from study.config.study_config import PROGRAM, Study
 from study.errors import InputError, StudyFailed, reading_input
+from study.workers.listener import Listener
 
 if TYPE_CHECKING:
     from study.files.results import Results
@@ -48,16 +50,17 @@ def _say(line: str, code: int) -> int:
     return code
 
 
-def run(**options: Any) -> "Results | Plan":
+def run(*, listeners: Sequence[Listener] = (), **options: Any) -> "Results | Plan":
     """Run a study from a notebook or a program, with the options of the command line; returns its results.
 
     `run(budget="4N", trials=8)`, `run(resume="runs/DIR")`; with `dry_run=True` nothing runs and the plan is returned.
+    `listeners` hear what happens as it happens.
     Raises InputError (a ValueError) for wrong input and StudyFailed for a study that could not go on. Ctrl-C or the
     stop button ends it early with KeyboardInterrupt, and `run(resume=…)` resumes it.
     """
     with reading_input():
         study = make_study(**options)
-    return plan(study) if study.dry_run else conduct(study)
+    return plan(study) if study.dry_run else conduct(study, listeners=listeners)
 
 
 def carry_out(asked: Study | Command) -> None:
@@ -80,7 +83,7 @@ def plan(study: Study) -> Plan:
         return Plan(plan_text(study))
 
 
-def conduct(study: Study, searching: bool = True) -> "Results":
+def conduct(study: Study, searching: bool = True, listeners: Sequence[Listener] = ()) -> "Results":
     """Run a study, or only its confirmation; torch and Ray are imported here, now that the options are right.
 
     A study that is resumed after its end is only shown.
@@ -98,7 +101,7 @@ def conduct(study: Study, searching: bool = True) -> "Results":
     configure()
     from study.driver import StudyDriver
 
-    return StudyDriver(study).run(searching)
+    return StudyDriver(study, listeners).run(searching)
 
 
 def answer(asked: Command) -> str:

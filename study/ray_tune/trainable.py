@@ -54,4 +54,5 @@ class StudyTrial(tune.Trainable):
 
 def job_of(config: Row) -> Job:
     """The job in a trial's configuration."""
-    return Job.from_values(config["job"])
+    job: Job = config["job"]
+    return job

@@ -65,7 +65,7 @@ class JobSearcher(Searcher):
             if job is None:
                 return Searcher.FINISHED if self.source.finished and not self.running else None
         self.running.add(trial_id)
-        return {"job": job.as_values()}
+        return {"job": job}
 
     def takes_back(self, job: Job, failures: int) -> bool:
         """Whether a job that failed so many more times is handed out again."""

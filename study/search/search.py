@@ -19,7 +19,8 @@ from study.files.configs import config_id, config_row
 from study.files.ranking import finished
 from study.files.results import Results
 from study.search.halving import Measured
-from study.search.sampling import Direction, Mirror, Proposals, grid_points, note
+from study.search.mirror import Mirror, note
+from study.search.sampling import Direction, Proposals, grid_points
 from study.workers.jobs import Job, Row
 from study.workers.work_folder import base_of
 from trainables.config import TrialConfig
@@ -31,17 +32,17 @@ DIRECTIONS: dict[str, tuple[Direction, ...]] = {"h": ("maximize",), "pareto": ("
 class Search:
     """Hands out trials until the study has as many as it asked for, or its total budget pays for no further one."""
 
-    def __init__(self, study: Study, results: Results, progress: Any, rungs: tuple[float, ...] = ()) -> None:
+    name = "search"
+
+    def __init__(self, study: Study, results: Results, rungs: tuple[float, ...] = ()) -> None:
         assert study.sampler is not None
         assert study.out is not None
         assert study.trials is not None
-        self.study, self.results, self.progress, self.rungs = study, results, progress, rungs
+        self.study, self.results, self.rungs = study, results, rungs
         self.base = base_of(study.out, study.storage)
         self.total = study.trials
-        directions = DIRECTIONS[study.objective]
         self.space = space_of(study)
-        self.proposals = Proposals(self.space, study.sampler, study.seed, directions)
-        self.mirror = Mirror(Path(study.out) / "optuna.log", Path(study.out).name, directions)
+        self.proposals = Proposals(self.space, study.sampler, study.seed, DIRECTIONS[study.objective])
         self.first = grid_points([study.grid], study.seed) if study.sampler == "grid" else first_proposals(study)
         self.numbered: set[int] = set()  # the trials that have a row
         self.seeds: dict[str, set[int]] = {}  # of each configuration's trials
@@ -53,6 +54,7 @@ class Search:
         self.spent = 0.0  # by the trials that have ended
         self.unaffordable: tuple[int, TrialConfig] | None = None  # a proposal that the budget does not yet pay for
         self.budget_spent = False
+        self.earlier: list[Row] = []
         self._learn_from_others()
         self._resume()
 
@@ -85,9 +87,8 @@ class Search:
                 continue
             self.spent += row["spent"] or 0.0
             ended = self.objectives(row) if row["val_h"] is not None else None
-            trial = self.proposals.replay(number, parameters, row["status"], ended, reports.get(number, {}))
-            if trial is not None:
-                self.mirror.add(trial)
+            self.proposals.replay(number, parameters, row["status"], ended, reports.get(number, {}))
+            self.earlier.append(row)
         self.epochs = {number: self.epochs.get(number, {}) for number in self.waiting}
 
     def parameters(self, row: Row) -> dict[str, Any] | None:
@@ -95,6 +96,14 @@ class Search:
         return self.space.parameters(values_of(self.study, row))
 
     # --------------------------------------------------------------------------------------------- handing out
+
+    @property
+    def size(self) -> tuple[int, float | None]:
+        """How many trials there will be, and what they may cost in N-epochs, if that was asked for."""
+        return self.total, self.study.total_budget
+
+    def begin(self) -> None:
+        """Nothing: no phase is before the search."""
 
     @property
     def finished(self) -> bool:
@@ -158,7 +167,6 @@ class Search:
     def _start(self, number: int) -> Job:
         config, name = self.open[number], name_of(number)
         self.running[number] = full_cost(config)
-        self.progress.started(name)
         return Job(name, f"{self.base}/{name}", config.as_dict(), self.study.validation_corruptions, self.rungs)
 
     def affordable(self, config: TrialConfig) -> bool:
@@ -176,19 +184,18 @@ class Search:
         self.results.put_trial(self.row(number, row, "running"))
         if row.get("val_h") is not None:
             self.proposals.report(number, row["epoch"], row["val_h"])
-        self.progress.epoch(job.name, row)
 
-    def on_end(self, job: Job, row: Row | None, error: str) -> None:
+    def on_end(self, job: Job, row: Row | None, error: str) -> Row:
         number = number_of(job)
         full = row is not None and row["epoch"] == self.open[number].epochs
         status = "failed" if error else "finished" if full else "stopped"
         written = {**self.row(number, row, status), "error": error or None}
         self.results.put_trial(written)
         ended = self.objectives(written) if written["val_h"] is not None else None
-        self.mirror.add(self.proposals.tell(number, status, ended))
+        self.proposals.tell(number, status, ended)
         self.spent += written["spent"]
         del self.running[number], self.epochs[number], self.open[number]
-        self.progress.ended(written)
+        return written
 
     def row(self, number: int, row: Row | None, status: str) -> Row:
         """A row of trials.csv: the configuration, and the sum of its epochs so far."""
@@ -213,6 +220,12 @@ class Search:
     def config_of(self, values: Row, seed: int | None = None) -> TrialConfig:
         # One seed for all trials, unless a setting is repeated: two of them differ in the setting alone.
         return trial_config(self.study, values, self.study.seed if seed is None else seed)
+
+
+def mirror_of(study: Study, search: Search) -> Mirror:
+    """The copy of a search on disk, as a listener."""
+    path = Path(study.out or "")
+    return Mirror(path / "optuna.log", path.name, DIRECTIONS[study.objective], search.proposals)
 
 
 def annotate(study: Study, ranked: Iterable[Row]) -> None:
