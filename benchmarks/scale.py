@@ -110,7 +110,7 @@ def run_study(folder, asked):
     tally, search = Tally(), Search(study, results)
     source = Timed(InTurn([search], [tally, StudyGauges(folder.name, tally), mirror_of(study, search)]))
     worker = tune.with_resources(Replayed, {"cpu": 1})
-    tuner.run_jobs(source, worker, name=folder.name, folder=folder / "ray", slots=asked.nodes)
+    tuner.run_jobs(source, worker, name=folder.name, folder=folder / "ray", slots=lambda: asked.nodes)
     results.update_study(state="finished")
     ended = [row for row in Results(folder).trials if row["status"] == "finished"]
     assert len(source.ends) == len(ended)

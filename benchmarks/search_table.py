@@ -60,7 +60,7 @@ def train(folder: Path, asked: argparse.Namespace, seed: int) -> Results:
     if not source.finished:
         with session.ray_session():
             worker = trainable.worker_for(splits, folder.name)
-            tuner.run_jobs(source, worker, name=folder.name, folder=folder / "ray", slots=session.slots_of(1, 0))
+            tuner.run_jobs(source, worker, name=folder.name, folder=folder / "ray", slots=session.Slots(1, 0))
     return results
 
 

@@ -149,7 +149,7 @@ def run(count, folder):
         worker = trainable.worker_for(load_splits(study.trial), "soak")
         tally, search = Tally(), Search(study, results)
         source = InTurn([search], [watch, tally, StudyGauges("soak", tally), mirror_of(study, search)])
-        tuner.run_jobs(source, worker, name="soak", folder=folder / "study" / "ray", slots=2)
+        tuner.run_jobs(source, worker, name="soak", folder=folder / "study" / "ray", slots=lambda: 2)
     assert watch.count == count
     return watch.samples
 

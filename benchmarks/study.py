@@ -62,7 +62,7 @@ def run_trials(folder, count, reuse, sampler):
     clock, tally, search = Clock(), Tally(), Search(study, results)
     worker = trainable.worker_for(load_splits(study.trial), folder.name)
     source = InTurn([search], [clock, tally, StudyGauges(folder.name, tally), mirror_of(study, search)])
-    tuner.run_jobs(source, worker, name=folder.name, folder=folder / "ray", slots=1, reuse=reuse)
+    tuner.run_jobs(source, worker, name=folder.name, folder=folder / "ray", slots=lambda: 1, reuse=reuse)
     assert len(clock.ends) == count
     return clock.overheads()
 

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,20 +26,23 @@ from study.errors import Interrupted, StudyFailed, last_line, reading_input
 from study.files.lock import locked
 from study.files.ranking import best
 from study.files.results import Results, Row
-from study.files.study_json import now, study_record
+from study.files.study_json import now, study_id, study_record
 from study.files.timings import remember_timing, timing_of
 from study.phases import phases
 from study.race.contenders import rounds
 from study.ray_tune import session, trainable, tuner
 from study.ray_tune.cost_rungs import CostRungs
 from study.ray_tune.gauges import StudyGauges
+from study.ray_tune.loggers import check_callbacks, make_loggers
+from study.ray_tune.own_scheduler import OfSearch, check_scheduler
 from study.search.halving import Halving, rung_costs
+from study.search.sampling import check_sampler
 from study.search.search import rungs_so_far
 from study.workers import gpu_sharing
 from study.workers.datasets import Data, data_key
 from study.workers.in_turn import InTurn
 from study.workers.jobs import ClusterError
-from study.workers.listener import Listener
+from study.workers.own import OWN, Own
 from study.workers.tally import Tally
 from study.workers.work_folder import check_writable
 from trainables.config import TrialConfig
@@ -49,9 +52,9 @@ from trainables.disk import remove_unfinished
 class StudyDriver:
     """One call of a study: `run` checks the input, opens Ray and the folder, and leads the phases."""
 
-    def __init__(self, study: Study, listeners: Sequence[Listener] = ()) -> None:
+    def __init__(self, study: Study, own: Own | None = None) -> None:
         assert study.out is not None
-        self.study, self.folder, self.own = study, Path(study.out), listeners
+        self.study, self.folder, self.own = study, Path(study.out), own or Own()
         self.name = self.folder.resolve().name
         self.tally = Tally()
         self.progress = Progress(self.tally, quiet=study.quiet)
@@ -67,7 +70,7 @@ class StudyDriver:
         with ExitStack() as stack:
             try:
                 with reading_input():
-                    planned = self.check()
+                    planned = self.check(searching)
                     dashboard = self.open(stack, planned)
             except ClusterError as error:
                 raise StudyFailed(str(error), self._resumable()) from error
@@ -83,16 +86,27 @@ class StudyDriver:
 
     # --------------------------------------------------------------------------------------------- the preparation
 
-    def check(self) -> list[Candidate]:
+    def check(self, searching: bool) -> list[Candidate]:
         """Look over files, address, data and batch size; the rows of a table, if this is one."""
         study = self.study
         for results in (self.results, *map(Results, study.warm_start)):
             results.check()
-        session.check_reachable(study.address or os.environ.get("RAY_ADDRESS") or "local")
+        session.check_reachable(session.address_of(study.address))
+        self.check_own(searching)
         planned = choose_table(study) if study.table else []
         check_images(study, planned)
         self.splits = self.data.of(planned[0].config if planned else study.trial)
         return planned
+
+    def check_own(self, searching: bool) -> None:
+        """Look over what a program has handed over, and what a program must hand over again."""
+        study, own = self.study, self.own
+        check_callbacks(study.logger, own.callbacks)
+        for name, check in (("sampler", check_sampler), ("scheduler", check_scheduler)):
+            if getattr(own, name) is not None:
+                check(getattr(own, name))
+            elif getattr(study, name) == OWN and searching:
+                raise ValueError(f"{name} must be given again, it is a program's own: study.run(resume=…, {name}=…)")
 
     def open(self, stack: ExitStack, planned: list[Candidate]) -> str:
         """Share the GPU, start Ray and lock the folder until the stack is closed; the dashboard's URL."""
@@ -100,7 +114,8 @@ class StudyDriver:
         self.cpus, self.gpus = study.cpus_per_trial, gpus_of(study)
         stack.enter_context(self.shared_gpu([each.config for each in planned]))
         dashboard = stack.enter_context(session.ray_session(study.address, self.name))
-        self.slots = min(study.concurrency or sys.maxsize, session.slots_of(self.cpus, self.gpus))
+        self.slots = session.Slots(self.cpus, self.gpus, study.concurrency)
+        self.slots.check()
         if study.storage:
             check_writable(study.storage)
         stack.enter_context(locked(self.folder))
@@ -124,7 +139,7 @@ class StudyDriver:
     def begin(self, dashboard: str) -> None:
         """Write what the study is, or that it is resumed."""
         study = self.study
-        self.listeners = [self.tally, self.progress, StudyGauges(self.name, self.tally), *self.own]
+        self.listeners = [self.tally, self.progress, StudyGauges(self.name, self.tally), *self.own.listeners]
         remove_unfinished(self.folder)
         if self._resumable():
             self.results.update_study(options=study.as_dict(), state="running", end=None)
@@ -137,6 +152,7 @@ class StudyDriver:
                     device="GPU" if self.gpus else "CPU",
                     data={"source": self.splits.source, "digest": self.splits.digest},
                     seeds=seeds_of(study),
+                    own=self.own.names or None,
                 )
             )
         if study.dashboard:
@@ -154,9 +170,12 @@ class StudyDriver:
             self.results.reopen_failed()
         rungs = rung_costs(study.per_epoch, study.trial.epochs) if study.scheduler == "asha" else ()
         halving = Halving(rungs, rungs_so_far(self.results, rungs))
-        source = phases(study, self.results, self.listeners, rungs, searching)
+        source = phases(study, self.results, self.listeners, rungs, searching, self.own.sampler)
+        scheduler: Any = CostRungs(halving, self.folder / "rungs.csv") if rungs else None
+        if self.own.scheduler is not None:
+            scheduler = OfSearch(self.own.scheduler)
         if not source.finished:
-            self.run_jobs(source, study.trial, CostRungs(halving, self.folder / "rungs.csv") if rungs else None)
+            self.run_jobs(source, study.trial, scheduler)
         if not best(self.results.trials):
             raise StudyFailed(f"no trial finished: {reasons(self.results.trials)}")
 
@@ -183,8 +202,9 @@ class StudyDriver:
             self.workers[key] = trainable.worker_for(self.data.of(config), self.name, self.cpus, self.gpus)
         tuner.run_jobs(
             source, self.workers[key], name=self.name, folder=self.folder / "ray", slots=self.slots,
-            max_failures=study.max_failures, scheduler=scheduler, tensorboard=study.tensorboard,
-            trial_timeout=study.trial_timeout, say=self.progress.say,
+            max_failures=study.max_failures, scheduler=scheduler, trial_timeout=study.trial_timeout,
+            say=self.progress.say, identity=study_id(self.results.read_study()),
+            callbacks=[*make_loggers(study.logger, self.folder), *self.own.callbacks],
         )  # fmt: skip
         self.progress.end()
         if not source.complete:

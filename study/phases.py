@@ -1,6 +1,7 @@
 """The phases of a search as one source of jobs: search, race and confirmation."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from study.config.study_config import Study
 from study.confirm.chosen import choose
@@ -20,12 +21,13 @@ def phases(
     listeners: Sequence[Listener] = (),
     rungs: tuple[float, ...] = (),
     searching: bool = True,
+    sampler: Any = None,
 ) -> InTurn:
     """The phases that a study asks for; those that need nothing that is still to come have begun."""
     several: list[PhaseSource] = []
     hearing = list(listeners)
     if searching:
-        search = Search(study, results, rungs)
+        search = Search(study, results, rungs, sampler)
         several.append(search)
         hearing.append(mirror_of(study, search))
     if study.race and study.confirm:

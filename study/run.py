@@ -16,6 +16,7 @@ from study.config.make_study import make_study
 from study.config.study_config import PROGRAM, Study
 from study.errors import InputError, StudyFailed, reading_input
 from study.workers.listener import Listener
+from study.workers.own import Own, own_of
 
 if TYPE_CHECKING:
     from study.files.results import Results
@@ -50,17 +51,19 @@ def _say(line: str, code: int) -> int:
     return code
 
 
-def run(*, listeners: Sequence[Listener] = (), **options: Any) -> "Results | Plan":
+def run(*, callbacks: Sequence[Any] = (), listeners: Sequence[Listener] = (), **options: Any) -> "Results | Plan":
     """Run a study from a notebook or a program, with the options of the command line; returns its results.
 
     `run(budget="4N", trials=8)`, `run(resume="runs/DIR")`; with `dry_run=True` nothing runs and the plan is returned.
-    `listeners` hear what happens as it happens.
+    `sampler` may also be a sampler of Optuna and `scheduler` one of Ray Tune's that stops or pauses trials; give them
+    again on resume. `callbacks` are Ray Tune's, such as its loggers; `listeners` hear what happens as it happens.
     Raises InputError (a ValueError) for wrong input and StudyFailed for a study that could not go on. Ctrl-C or the
     stop button ends it early with KeyboardInterrupt, and `run(resume=…)` resumes it.
     """
+    own = own_of(options, callbacks, listeners)
     with reading_input():
         study = make_study(**options)
-    return plan(study) if study.dry_run else conduct(study, listeners=listeners)
+    return plan(study) if study.dry_run else conduct(study, own=own)
 
 
 def carry_out(asked: Study | Command) -> None:
@@ -83,7 +86,7 @@ def plan(study: Study) -> Plan:
         return Plan(plan_text(study))
 
 
-def conduct(study: Study, searching: bool = True, listeners: Sequence[Listener] = ()) -> "Results":
+def conduct(study: Study, searching: bool = True, own: Own | None = None) -> "Results":
     """Run a study, or only its confirmation; torch and Ray are imported here, now that the options are right.
 
     A study that is resumed after its end is only shown.
@@ -101,7 +104,7 @@ def conduct(study: Study, searching: bool = True, listeners: Sequence[Listener] 
     configure()
     from study.driver import StudyDriver
 
-    return StudyDriver(study, listeners).run(searching)
+    return StudyDriver(study, own or Own()).run(searching)
 
 
 def answer(asked: Command) -> str:

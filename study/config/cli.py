@@ -54,7 +54,7 @@ _GROUPS: dict[str, tuple[str, ...]] = {
         "out", "address", "storage", "cpus_per_trial", "gpus_per_trial", "trials_per_gpu", "concurrency",
         "max_failures", "trial_timeout", "device", "data_root",
     ),
-    "what is shown": ("dry_run", "dashboard", "tensorboard", "quiet"),
+    "what is shown": ("dry_run", "dashboard", "logger", "quiet"),
 }  # fmt: skip
 
 

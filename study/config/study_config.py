@@ -12,7 +12,15 @@ from typing import Any, Literal
 from search_spaces import spaces
 from search_spaces.cheapest import cheapest
 from study.config.budget import Budget, format_budget, format_cost, parse_budget, parse_total
-from study.config.readers import check_no_secret, fixed_values, number_or_auto, seconds_or_auto, words
+from study.config.readers import (
+    check_no_secret,
+    fixed_values,
+    loggers,
+    number_or_auto,
+    of_today,
+    seconds_or_auto,
+    words,
+)
 from trainables.choices import ValidationCorruptions
 from trainables.config import TrialConfig, make_method, with_recipe
 from trainables.data.datasets import EMBEDDED
@@ -55,12 +63,12 @@ class Study:
     total_budget: float | None = option(
         None, "stop the search once the next trial would exceed C N-epochs, e.g. 500N", read=parse_total, metavar="C"
     )
-    scheduler: Literal["none", "asha"] = option(
+    scheduler: Literal["none", "asha", "own"] = option(
         "none",
         "none: train every trial to its end; asha: stop the worse half at rungs of equal spent cost, never to "
-        "promote it; off by default, as equal spending favours cheap settings",
+        "promote it; off by default, as equal spending favours cheap settings; own: one that Python handed over",
     )
-    sampler: Literal["tpe", "gp", "random", "grid"] | None = option(None, "search algorithm [tpe]")
+    sampler: Literal["tpe", "gp", "random", "grid", "own"] | None = option(None, "search algorithm [tpe]")
     validation_corruptions: ValidationCorruptions = option(
         "veils", "what the search sees; imagenet-c: ImageNet-C's four for validation; veils: three veils beside them"
     )
@@ -106,7 +114,7 @@ class Study:
     )
     seed: int = option(0, "seed of the sampler and of the trials; confirmation uses fresh seeds", low=0, high=2**31 - 1)
     dashboard: bool = option(False, "print the address of Ray's dashboard and how to log in", switch=True)
-    tensorboard: bool = option(False, "write TensorBoard files beside the results", switch=True)
+    logger: tuple[str, ...] = option((), "log runs to mlflow, wandb, tensorboard", read=loggers, metavar="NAME,…")
     quiet: bool = option(False, "print only the result", switch=True)
     dry_run: bool = option(False, "print the plan and run nothing", switch=True)
     resume: bool = False
@@ -219,8 +227,7 @@ class Study:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Study":
         """The study that `as_dict` wrote."""
-        older = {"validation_corruptions": "imagenet-c", "race": None if values.get("table") else 0}
-        values = {**older, **values}  # of studies that are older than these options
+        values = of_today(values)
         known = [f.name for f in dataclasses.fields(cls)]
         for name in values:
             if name not in known:
@@ -241,12 +248,12 @@ class Study:
             raise ValueError(f"the options of a study must be those that a study wrote ({error})") from error
 
 
-_LISTS = ("given", "methods", "search", "warm_start")  # tuples here, lists in study.json
+_LISTS = ("given", "methods", "search", "logger", "warm_start")  # tuples here, lists in study.json
 MOMENTARY = ("dry_run", "resume", "extend", "retry_failed", "quiet")  # of one call, not of the study
 # What may differ when a study goes on: where it runs and what is shown, nothing that a result depends on.
 CHANGEABLE = (
     "address", "storage", "cpus_per_trial", "gpus_per_trial", "trials_per_gpu", "concurrency", "max_failures",
-    "trial_timeout", "device", "data_root", "dashboard", "tensorboard", *MOMENTARY,
+    "trial_timeout", "device", "data_root", "dashboard", "logger", *MOMENTARY,
 )  # fmt: skip
 
 
@@ -317,7 +324,7 @@ def _check_search(study: Study) -> None:
 def _check_strategy(study: Study) -> None:
     if study.scheduler == "asha" and study.sampler == "gp":
         raise ValueError("sampler must be tpe or random with scheduler asha, got gp, which cannot use stopped trials")
-    if study.scheduler == "asha" and study.objective == "pareto":
+    if study.scheduler != "none" and study.objective == "pareto":
         raise ValueError("scheduler must be none with objective pareto: a trial cannot be stopped for two objectives")
     if study.sampler == "grid" and len(study.methods) > 1:
         raise ValueError(f"methods must be one method with sampler grid, got {','.join(study.methods)}")

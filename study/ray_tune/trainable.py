@@ -37,16 +37,24 @@ class StudyTrial(tune.Trainable):
         self.reset_config(config)
 
     def reset_config(self, new_config: Row) -> bool:
-        self.job, self.begun = job_of(new_config), False
+        self.job, self.begun, self.known = job_of(new_config), False, 0
         return True
 
     def step(self) -> Row:
         if not self.begun:
-            self.worker.begin(self.job)
+            self.worker.begin(self.job, self.known)
             self.begun = True
         row = self.worker.step()
         self.gauges.show(self.job.name, row)
-        return row
+        self.known = row.get("epoch", self.known)
+        return {**row, "training_iteration": self.known}  # also after the job has moved to another worker
+
+    def save_checkpoint(self, checkpoint_dir: str) -> Row:
+        """What Tune keeps of a job that it pauses: the state itself is in the job's folder."""
+        return {"folder": self.job.folder, "epoch": self.known}
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        self.known = checkpoint["epoch"]
 
     def __repr__(self) -> str:
         return getattr(self, "label", "StudyTrial")

@@ -35,10 +35,16 @@ class Proposals:
     """Numbered proposals: each number is asked for once, and its result is told once."""
 
     def __init__(
-        self, space: Space, sampler: str, seed: int, directions: tuple[Direction, ...] = ("maximize",)
+        self, space: Space, sampler: str | BaseSampler, seed: int, directions: tuple[Direction, ...] = ("maximize",)
     ) -> None:
-        self.space, self.sampler, self.seed, self.directions = space, sampler, seed, directions
+        self.space, self.seed, self.directions = space, seed, directions
+        self.own = sampler if isinstance(sampler, BaseSampler) else None
+        self.sampler = sampler if isinstance(sampler, str) else "random"
+        self.own_trial: tuple[optuna.Trial, dict[str, Any]] | None = None  # that it drew last, with the parameters
         self.study = self._empty()
+        if self.own:
+            self.study.tell(0, state=TrialState.FAIL)  # a sampler might wait for a trial that runs
+            self.study.sampler = self.own
         self.places: dict[int, int] = {}  # in the study, of each proposal; the blank trial is at 0
         self.asked: dict[int, optuna.Trial] = {}
         self.ranked: list[tuple[float, int]] = []  # finished trials of a single objective, the best first
@@ -52,7 +58,25 @@ class Proposals:
 
     def draw(self, number: int, parameters: dict[str, Any] | None = None, again: int = 0) -> dict[str, Any]:
         """The parameters of a proposal: given ones are kept, the others are drawn; `again` numbers further draws."""
+        if self.own and again < DRAWS:
+            return self._drawn_by_own(parameters)
         return self._drawn(number, parameters, self.sampler if again < DRAWS else "random", again).rounded(self.space)
+
+    def _drawn_by_own(self, parameters: dict[str, Any] | None) -> dict[str, Any]:
+        """A draw of the user's sampler for a trial of its own, where it may keep what it needs to know later."""
+        self._drop_own()
+        if parameters:
+            self.study.enqueue_trial(parameters)
+        trial = self.study.ask()
+        drawn = self.space.parameters(self.space(trial)) or trial.params
+        self.own_trial = trial, drawn
+        return drawn
+
+    def _drop_own(self) -> None:
+        """Of a draw that was not used, nothing is learnt."""
+        if self.own_trial:
+            self.study.tell(self.own_trial[0], state=TrialState.FAIL)
+        self.own_trial = None
 
     def _drawn(self, number: int, parameters: dict[str, Any] | None, sampler: str, again: int = 0) -> "Draw":
         """One pass through the space, with a sampler of its own."""
@@ -79,8 +103,13 @@ class Proposals:
 
     def begin(self, number: int, parameters: dict[str, Any]) -> dict[str, Any]:
         """Record that a proposal is being tried; returns its values."""
-        self.study.enqueue_trial(parameters)
-        trial = self.asked[number] = self.study.ask()
+        if self.own_trial and self.own_trial[1] is parameters:
+            trial, self.own_trial = self.own_trial[0], None
+        else:
+            self._drop_own()
+            self.study.enqueue_trial(parameters)
+            trial = self.study.ask()
+        self.asked[number] = trial
         self.places[number] = trial.number
         values = self.space(trial)
         for name, value in {"trial": number, **values}.items():
@@ -215,6 +244,12 @@ class Draw:
 def _holds(kind: Any, value: Any) -> bool:
     """Whether a distribution has this value."""
     return value in kind.choices if isinstance(kind, CategoricalDistribution) else kind.low <= value <= kind.high
+
+
+def check_sampler(sampler: Any) -> None:
+    """ValueError unless it is a sampler of Optuna."""
+    if not isinstance(sampler, BaseSampler):
+        raise ValueError(f"sampler must be a name or a sampler of Optuna, got {type(sampler).__name__}")
 
 
 def make_sampler(name: str, seed: int) -> BaseSampler:

@@ -34,7 +34,7 @@ class Search:
 
     name = "search"
 
-    def __init__(self, study: Study, results: Results, rungs: tuple[float, ...] = ()) -> None:
+    def __init__(self, study: Study, results: Results, rungs: tuple[float, ...] = (), sampler: Any = None) -> None:
         assert study.sampler is not None
         assert study.out is not None
         assert study.trials is not None
@@ -42,7 +42,7 @@ class Search:
         self.base = base_of(study.out, study.storage)
         self.total = study.trials
         self.space = space_of(study)
-        self.proposals = Proposals(self.space, study.sampler, study.seed, DIRECTIONS[study.objective])
+        self.proposals = Proposals(self.space, sampler or study.sampler, study.seed, DIRECTIONS[study.objective])
         self.first = grid_points([study.grid], study.seed) if study.sampler == "grid" else first_proposals(study)
         self.numbered: set[int] = set()  # the trials that have a row
         self.seeds: dict[str, set[int]] = {}  # of each configuration's trials
@@ -120,7 +120,7 @@ class Search:
         if not self.affordable(config):
             self.unaffordable = number, config
             # Trials that are stopped early give back what was reserved for them.
-            self.budget_spent = not (self.running and self.study.scheduler == "asha")
+            self.budget_spent = not (self.running and self.study.scheduler != "none")
             return None
         self.unaffordable = None
         self._register(number, config_id(config), config.seed)
@@ -167,7 +167,8 @@ class Search:
     def _start(self, number: int) -> Job:
         config, name = self.open[number], name_of(number)
         self.running[number] = full_cost(config)
-        return Job(name, f"{self.base}/{name}", config.as_dict(), self.study.validation_corruptions, self.rungs)
+        rungs = every_epoch(config) if self.study.scheduler == "own" else self.rungs
+        return Job(name, f"{self.base}/{name}", config.as_dict(), self.study.validation_corruptions, rungs)
 
     def affordable(self, config: TrialConfig) -> bool:
         """Whether the total budget pays for this trial at full length beside those that run."""
@@ -245,6 +246,11 @@ def annotate(study: Study, ranked: Iterable[Row]) -> None:
 def full_cost(config: TrialConfig) -> float:
     """The cost of all epochs of a trial, in N-epochs."""
     return config.epochs * config.method.cost
+
+
+def every_epoch(config: TrialConfig) -> tuple[float, ...]:
+    """Spent costs between the epochs of a trial, so that it is measured after each: a scheduler may ask at any."""
+    return tuple((epoch - 0.5) * config.method.cost for epoch in range(1, config.epochs))
 
 
 def name_of(number: int) -> str:

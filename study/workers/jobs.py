@@ -33,6 +33,12 @@ class Job:
         method = dict(self.config.get("method", {}))
         return {"method": method.pop("name", None), **method, **others}
 
+    @property
+    def phase(self) -> str:
+        """What the run is for: search, race or confirm."""
+        kind = self.name.partition("-")[0]
+        return "search" if kind == "trial" else kind
+
     def __str__(self) -> str:
         return self.name
 

@@ -39,16 +39,16 @@ class Worker:
         self.broken: Row = {}
         self.place = WorkFolder("")  # of no job yet
 
-    def begin(self, job: Job) -> None:
-        """Start or continue the job; an error is reported by the first step."""
+    def begin(self, job: Job, known: int = 0) -> None:
+        """Start or continue the job; rows up to the known epoch have come. An error is reported by the first step."""
         self.job, self.broken = job, {}
         self.place.close()
         try:
-            self._open(job)
+            self._open(job, known)
         except Exception as error:
             self.broken = failure(error)
 
-    def _open(self, job: Job) -> None:
+    def _open(self, job: Job, known: int) -> None:
         self.config = TrialConfig.from_dict(job.config)
         self.splits, self.images = splits_of(self.config, self.data), list[Row]()
         self.place = WorkFolder(job.folder)
@@ -59,7 +59,7 @@ class Worker:
             self._read(job)
         self.folder.begin(self.config, self.splits)
         # The last row is returned again: the driver may have been killed before writing it.
-        self.again = self.folder.rows[-1:]
+        self.again = [row for row in self.folder.rows[-1:] if row["epoch"] > known]
         self.epochs = train(self.state, self.splits, selections=self.recorder is not None)
 
     def _read(self, job: Job) -> None:

@@ -63,7 +63,7 @@ def test_three_machines_are_lost_and_their_trials_go_on_elsewhere(tmp_path, monk
             losing, search = Losing(lose, results, note), Search(study, results)
             source = InTurn([search], [losing, mirror_of(study, search)])
             worker = trainable.worker_for(load_splits(study.trial), "s")
-            slots = session.slots_of(1, 0)
+            slots = session.Slots(1, 0)
             tuner.run_jobs(source, worker, name="s", folder=tmp_path / "ray", slots=slots, max_failures=5)
             assert losing.lost == 3
     finally:
@@ -124,7 +124,7 @@ def test_a_loss_that_turns_to_nan_is_one_failed_trial_and_no_score(tmp_path, not
         study, results = tiny_study(tmp_path / "s", trials=4)
         source = OneDiverges(Search(study, results))
         worker = trainable.worker_for(load_splits(study.trial), "s")
-        tuner.run_jobs(source, worker, name="s", folder=tmp_path / "ray", slots=1)
+        tuner.run_jobs(source, worker, name="s", folder=tmp_path / "ray", slots=lambda: 1)
     rows = Results(tmp_path / "s").trials
     assert [row["status"] for row in rows] == ["finished", "failed", "finished", "finished"]
     assert "the loss is no longer finite" in rows[1]["error"]

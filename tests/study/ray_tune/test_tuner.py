@@ -66,7 +66,7 @@ def test_jobs_run_on_actors_that_outlive_failures_and_rungs_stop_the_worse(tmp_p
 
         jobs = [job_in(tmp_path, "good-1"), job_in(tmp_path, "wild", lr=1e20), job_in(tmp_path, "good-2")]
         source = Several(jobs)
-        tuner.run_jobs(source, worker, name="several", folder=tmp_path / "ray", slots=2)
+        tuner.run_jobs(source, worker, name="several", folder=tmp_path / "ray", slots=lambda: 2)
         assert {name: bool(error) for name, (_, error) in source.ends.items()} == {
             "good-1": False, "wild": True, "good-2": False,
         }  # fmt: skip
@@ -78,7 +78,7 @@ def test_jobs_run_on_actors_that_outlive_failures_and_rungs_stop_the_worse(tmp_p
         scheduler = CostRungs(Halving(rungs), tmp_path / "rungs.csv")
         tally = Tally()
         search = InTurn([Search(study, results, rungs)], [tally, StudyGauges("s", tally)])
-        tuner.run_jobs(search, worker, name="halving", folder=tmp_path / "ray", slots=2, scheduler=scheduler)
+        tuner.run_jobs(search, worker, name="halving", folder=tmp_path / "ray", slots=lambda: 2, scheduler=scheduler)
         assert search.complete
         rows = Results(tmp_path / "s").trials
         assert {row["status"] for row in rows} <= {"finished", "stopped"}
@@ -91,8 +91,8 @@ def test_jobs_run_on_actors_that_outlive_failures_and_rungs_stop_the_worse(tmp_p
         assert 'trial="trial-0000"' in text
 
         with session.ray_session():  # of a program that has started Ray itself
-            assert session.slots_of(1, 0) == 2
-        assert session.slots_of(1, 0) == 2  # and goes on with it
+            assert session.Slots(1, 0)() == 2
+        assert session.Slots(1, 0)() == 2  # and goes on with it
 
 
 def test_a_cluster_that_is_not_there_is_named_at_once():
