@@ -118,6 +118,10 @@ def answer(asked: Command) -> str:
         if asked.name == "table":
             return computed_text(asked.table)
         assert asked.folder is not None
+        if asked.name == "export":
+            from study.export import export_mlflow
+
+            return export_mlflow(asked.folder)
         return show_study(asked.folder) if asked.name == "show" else list_studies(asked.folder)
 
 

@@ -125,7 +125,7 @@ FLOORS = {
         {"race", "search"},
         {"confirm"},
         {"ray_tune"},
-        {"display"},
+        {"display", "export"},
         {"phases"},
         {"driver"},
         {"run"},

@@ -27,6 +27,7 @@ examples:
   python study/run.py show runs/DIR     results of a study, also while it runs
   python study/run.py ls runs           one line for each study
   python study/run.py confirm runs/DIR  retrain its best settings with fresh seeds, or with more seeds
+  python study/run.py export runs/DIR --to mlflow   copy all its runs into MLflow
   python study/run.py --resume runs/DIR resume after a kill; nothing finished is repeated
 
 exit codes: 0 done, 2 wrong input (one line, nothing written), 130 interrupted, 1 anything else
@@ -34,7 +35,7 @@ exit codes: 0 done, 2 wrong input (one line, nothing written), 130 interrupted, 
 
 
 class Command(NamedTuple):
-    """Anything but a new study: show DIR, ls DIR, confirm DIR, tables, or a table that is computed."""
+    """Anything but a new study: show DIR, ls DIR, confirm DIR, export DIR, tables, or a table that is computed."""
 
     name: str
     folder: Path | None = None
@@ -132,8 +133,14 @@ def _read_command(words: list[str]) -> Command:
     name, *folders = words
     if name == "confirm":
         return _read_confirm(folders)
-    if name not in ("show", "ls"):
-        raise ValueError(unknown("command", name, ("confirm", "ls", "show")) + "; a study begins with --budget")
+    if name not in ("export", "show", "ls"):
+        raise ValueError(
+            unknown("command", name, ("confirm", "export", "ls", "show")) + "; a study begins with --budget"
+        )
+    if name == "export":
+        if folders[-2:] != ["--to", "mlflow"]:
+            raise ValueError(f"export takes a folder and --to mlflow, got {' '.join(folders) or 'nothing'}")
+        folders = folders[:-2]
     if name == "ls" and not folders:
         folders = ["runs"]
     if len(folders) != 1:
@@ -141,7 +148,7 @@ def _read_command(words: list[str]) -> Command:
     folder = Path(folders[0])
     if not folder.is_dir():
         raise ValueError(f"{name} takes an existing folder, got {folders[0]}")
-    if name == "show" and not (folder / "study.json").is_file():
+    if name != "ls" and not (folder / "study.json").is_file():
         raise ValueError(not_a_study(folder))
     return Command(name, folder)
 

@@ -65,7 +65,11 @@ def _field_value(name: str, value: Any) -> Any:
 
 def of_today(values: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a study that may be older than some of them."""
-    older: dict[str, Any] = {"validation_corruptions": "imagenet-c", "race": None if values.get("table") else 0, "logger": []}
+    older: dict[str, Any] = {
+        "validation_corruptions": "imagenet-c",
+        "race": None if values.get("table") else 0,
+        "logger": [],
+    }
     found = {**older, **values}
     if found.pop("tensorboard", False):
         found["logger"] = ["tensorboard"]

@@ -11,16 +11,9 @@ from typing import Any, Literal
 
 from search_spaces import spaces
 from search_spaces.cheapest import cheapest
+from study.config import readers
 from study.config.budget import Budget, format_budget, format_cost, parse_budget, parse_total
-from study.config.readers import (
-    check_no_secret,
-    fixed_values,
-    loggers,
-    number_or_auto,
-    of_today,
-    seconds_or_auto,
-    words,
-)
+from study.config.readers import fixed_values, loggers, number_or_auto, seconds_or_auto, words
 from trainables.choices import ValidationCorruptions
 from trainables.config import TrialConfig, make_method, with_recipe
 from trainables.data.datasets import EMBEDDED
@@ -102,7 +95,7 @@ class Study:
     )
     trials_per_gpu: int | None = option(1, "trials per GPU; auto: measure throughput first", low=1, read=number_or_auto)
     concurrency: int | None = option(None, "trials at once [as many as the resources allow]", low=1)
-    max_failures: int = option(2, "retries for a trial whose worker died or was stuck", low=0)
+    max_failures: int = option(2, "retries of a trial whose worker died or was stuck, until it does a new epoch", low=0)
     trial_timeout: float | None = option(
         None, "seconds without a row after which a trial's worker is ended and the trial retried; auto: 20 times the "
         "slowest step so far, at least 10 min [auto]", above=0, read=seconds_or_auto,
@@ -124,7 +117,7 @@ class Study:
     def __post_init__(self) -> None:
         check_options(self)
         if self.storage:
-            check_no_secret(self.storage)
+            readers.check_no_secret(self.storage)
         self._set(trial=dataclasses.replace(self.trial, method=make_method("vanilla", {}), seed=self.seed))
         if self.trials_per_gpu != 1 and self.gpus_per_trial is not None:
             raise ValueError(
@@ -227,7 +220,7 @@ class Study:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Study":
         """The study that `as_dict` wrote."""
-        values = of_today(values)
+        values = readers.of_today(values)
         known = [f.name for f in dataclasses.fields(cls)]
         for name in values:
             if name not in known:

@@ -13,6 +13,8 @@ from typing import Any
 from ray import tune
 from ray.tune.logger import TBXLoggerCallback
 
+from study.files.mlflow_runs import mlflow_place, run_ids
+
 PACKAGES = {"mlflow": "mlflow", "wandb": "wandb", "tensorboard": "tensorboardX"}
 
 
@@ -34,8 +36,7 @@ def make_loggers(names: Iterable[str], folder: Path) -> list[Any]:
         if name == "mlflow":
             from ray.air.integrations.mlflow import MLflowLoggerCallback
 
-            place = os.environ.get("MLFLOW_TRACKING_URI") or (folder / "mlruns").absolute().as_uri()
-            found.append(MLflowLoggerCallback(place, experiment_name=study))
+            found.append(MLflowLoggerCallback(mlflow_place(folder), experiment_name=study))
         elif name == "wandb":
             from ray.air.integrations.wandb import WandbLoggerCallback
 
@@ -95,12 +96,7 @@ class SameRuns(tune.Callback):
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         client = self.mlflow.mlflow_util._get_client()
         if self.runs is None:
-            self.runs = {}
-            where, page = f"tags.study_id = '{self.identity}'", None
-            while page is None or page:
-                found = client.search_runs([self.mlflow.mlflow_util.experiment_id], where, page_token=page)
-                self.runs |= {run.data.tags["trial_name"]: run.info.run_id for run in found}
-                page = found.token or ""
+            self.runs = run_ids(client, self.mlflow.mlflow_util.experiment_id, self.identity)
         run = self.runs.get(str(trial))
         if run and trial not in self.mlflow._trial_runs:
             self.mlflow._trial_runs[trial] = run

@@ -324,7 +324,7 @@ def test_warm_started_it_knows_what_another_study_found_within_its_own_budget(tm
     inside = [row for row in results.trials if row["cost"] <= 2]
     study, results = tiny_study(tmp_path / "new", budget="2N", warm_start=str(tmp_path / "old"))
     search = copied(study, results)
-    known = [trial for trial in search.proposals.study.trials if trial.state == TrialState.COMPLETE]
+    known = [trial for trial in search.phases[0].proposals.study.trials if trial.state == TrialState.COMPLETE]
     assert [trial.value for trial in known] == [row["val_h"] for row in inside]
     assert all(1 + m["k"] * m["n"] <= 2 + 1e-9 for m in play(search))
     assert len(mirrored(tmp_path / "new")) == 4

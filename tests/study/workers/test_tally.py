@@ -44,7 +44,7 @@ def test_each_epoch_is_counted_once_and_failures_and_the_best_are_known():
     counts = tally.phases["search"]
     assert (counts.total, counts.done, counts.running, counts.best_h) == (3, 1, 2, 90.0)
     for each, spent in ((first, 2.0), (second, 3.0), (first, 4.0), (first, 4.0)):  # the last row arrives twice
-        source.on_result(each, {"spent": spent, "cost": 2.0})
+        source.on_result(each, {"epoch": spent / 2, "spent": spent, "cost": 2.0})
     assert (counts.spent, counts.spent_here) == (17.0, 6.0)  # the second has spent a part in an earlier call
     source.on_end(first, {"val_h": 91.0}, "")
     assert not source.complete
