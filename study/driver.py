@@ -26,6 +26,7 @@ from study.errors import Interrupted, StudyFailed, last_line, reading_input
 from study.files.lock import locked
 from study.files.ranking import best
 from study.files.results import Results, Row
+from study.files.store import Copy, is_url
 from study.files.study_json import now, study_id, study_record
 from study.files.timings import remember_timing, timing_of
 from study.phases import phases
@@ -44,7 +45,8 @@ from study.workers.in_turn import InTurn
 from study.workers.jobs import ClusterError
 from study.workers.own import OWN, Own
 from study.workers.tally import Tally
-from study.workers.work_folder import check_writable
+from study.workers.upload import Upload
+from study.workers.work_folder import base_of, check_writable
 from trainables.config import TrialConfig
 from trainables.disk import remove_unfinished
 
@@ -60,6 +62,7 @@ class StudyDriver:
         self.progress = Progress(self.tally, quiet=study.quiet)
         self.results, self.data = Results(self.folder), Data(study)
         self.workers: dict[Any, Any] = {}
+        self.upload: Upload | None = None
 
     def run(self, searching: bool = True) -> Results:
         """Search and confirm, or one of them alone, or train a table's rows.
@@ -140,6 +143,9 @@ class StudyDriver:
         """Write what the study is, or that it is resumed."""
         study = self.study
         self.listeners = [self.tally, self.progress, StudyGauges(self.name, self.tally), *self.own.listeners]
+        if study.storage and is_url(study.storage):
+            self.upload = Upload(Copy(self.folder, base_of(str(self.folder), study.storage)), self.progress.say)
+            self.listeners.append(self.upload)
         remove_unfinished(self.folder)
         if self._resumable():
             self.results.update_study(options=study.as_dict(), state="running", end=None)
@@ -240,6 +246,8 @@ class StudyDriver:
     def finish(self, state: str) -> None:
         self.progress.end()
         self.results.update_study(state=state, end=now())
+        if self.upload:
+            self.upload.update()
 
     def _resumable(self) -> Path | None:
         """The folder, once it is a study that `--resume` reads."""

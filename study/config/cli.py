@@ -52,8 +52,8 @@ _GROUPS: dict[str, tuple[str, ...]] = {
     "race and confirmation": ("race", "confirm", "seeds", "controls"),
     "a published table": ("table", "scale"),
     "where it runs": (
-        "out", "address", "storage", "cpus_per_trial", "gpus_per_trial", "trials_per_gpu", "concurrency",
-        "max_failures", "trial_timeout", "device", "data_root",
+        "out", "address", "storage", "checkpoint_every", "keep", "cpus_per_trial", "gpus_per_trial", "trials_per_gpu",
+        "concurrency", "max_failures", "trial_timeout", "device", "data_root",
     ),
     "what is shown": ("dry_run", "dashboard", "logger", "quiet"),
 }  # fmt: skip

@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from search_spaces import spaces
 from study.config.budget import Budget, format_budget, format_cost
 from study.config.study_config import CHANGEABLE, PROGRAM, TRIAL_FIELDS, Study
+from study.files.store import above, fetch_study, is_url
 from study.files.study_json import read_record
 from study.papers.baselines import BASELINES
 from trainables.config import TrialConfig, differences, make_method, with_recipe
@@ -27,7 +29,7 @@ def make_study(**options: Any) -> Study:
         if options.get(name) == "":
             raise ValueError(f"{name} must not be empty, got ''")
     if options.get("resume"):
-        return _resumed(options)
+        return _resumed_from_store(options) if is_url(str(options["resume"])) else _resumed(options)
     if "extend" in options:
         raise ValueError("--extend needs --resume DIR, the study to extend")
     if options.get("retry_failed"):
@@ -96,6 +98,21 @@ def read_options(folder: Path) -> dict[str, Any]:
 
 def not_a_study(folder: Path) -> str:
     return f"{folder} must be a study's folder with a study.json, which {PROGRAM} --out {folder} writes"
+
+
+def _resumed_from_store(options: Mapping[str, Any]) -> Study:
+    """The study in an object store, continued in a folder that is made here: `out`, or its name below runs/."""
+    storage, name = above(str(options["resume"]))
+    folder = Path(options.get("out") or Path("runs", name))
+    check_new_folder(folder)
+    if folder.name != name:
+        raise ValueError(f"out must end in {name}, the study's name in the store, got {folder}")
+    fetch_study(str(options["resume"]), folder)
+    try:
+        return _resumed({**options, "resume": str(folder), "out": str(folder), "storage": storage})
+    except ValueError:
+        shutil.rmtree(folder)
+        raise
 
 
 def _resumed(options: Mapping[str, Any]) -> Study:

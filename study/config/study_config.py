@@ -89,6 +89,8 @@ class Study:
     storage: str | None = option(
         None, "shared storage for checkpoints on a cluster: PATH or s3://… [the study's folder]"
     )
+    checkpoint_every: int = option(1, "epochs after which a trial's state is sent to storage s3://…", low=1)
+    keep: Literal["both", "last", "best", "none"] = option("both", "checkpoints to keep of a run that has ended")
     cpus_per_trial: float = option(1.0, "CPU cores per trial", above=0)
     gpus_per_trial: float | None = option(
         None, "GPUs per trial; a fraction shares one [1 if there is one, else 0]", low=0, high=1
@@ -245,8 +247,8 @@ _LISTS = ("given", "methods", "search", "logger", "warm_start")  # tuples here, 
 MOMENTARY = ("dry_run", "resume", "extend", "retry_failed", "quiet")  # of one call, not of the study
 # What may differ when a study goes on: where it runs and what is shown, nothing that a result depends on.
 CHANGEABLE = (
-    "address", "storage", "cpus_per_trial", "gpus_per_trial", "trials_per_gpu", "concurrency", "max_failures",
-    "trial_timeout", "device", "data_root", "dashboard", "logger", *MOMENTARY,
+    "address", "storage", "checkpoint_every", "keep", "cpus_per_trial", "gpus_per_trial", "trials_per_gpu",
+    "concurrency", "max_failures", "trial_timeout", "device", "data_root", "dashboard", "logger", *MOMENTARY,
 )  # fmt: skip
 
 

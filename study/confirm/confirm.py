@@ -19,10 +19,11 @@ from study.confirm.chosen import Candidate, choose, roles, run_name, shift_folde
 from study.files.configs import config_id, config_row
 from study.files.ranking import best, standing
 from study.files.results import Results
+from study.files.store import below
 from study.race.contenders import ranking
 from study.search.search import annotate
 from study.workers.jobs import Job, Row
-from study.workers.work_folder import base_of
+from study.workers.work_folder import base_of, keeping
 from trainables.config import TrialConfig
 
 MOST_IMAGES = 10_000  # that images.csv holds of a run: a line of 30,000 characters
@@ -98,7 +99,8 @@ class Confirm:
         name = run_name(each.config, seed)
         config = dataclasses.replace(each.config, seed=seed)
         measures = tuple(self._located(measure) for measure in self._measures(each, name))
-        return Job(name, f"{self.base}/{name}", config.as_dict(), "all", measures=measures)
+        kept = keeping(self.study) | ({"keep": "both"} if name in self.proxies else {})
+        return Job(name, below(self.base, name), config.as_dict(), "all", measures=measures, **kept)
 
     def _waits(self, each: Candidate, seed: int) -> bool:
         """Whether the run needs a proxy that is not trained yet."""
@@ -112,7 +114,7 @@ class Confirm:
     def _located(self, measure: Row) -> Row:
         """The measure with a folder in place of the name of a run or data set."""
         if "transfer_from" in measure:
-            return {**measure, "transfer_from": f"{self.base}/{measure['transfer_from']}"}
+            return {**measure, "transfer_from": below(self.base, measure["transfer_from"])}
         return {**measure, "shift": f"folder:{shift_folder(self.study, measure)}"} if "shift" in measure else measure
 
     def on_result(self, job: Job, row: Row) -> None:

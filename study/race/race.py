@@ -11,9 +11,10 @@ from study.config.study_config import Study
 from study.files.configs import config_id, config_row
 from study.files.ranking import best, standing
 from study.files.results import Results, Row
+from study.files.store import below
 from study.race.contenders import Contender, contenders, finalists, known_contenders, rounds
 from study.workers.jobs import Job
-from study.workers.work_folder import base_of
+from study.workers.work_folder import base_of, keeping
 from trainables.config import TrialConfig
 
 
@@ -75,7 +76,8 @@ class Race:
         config = self.waiting.pop(0)
         name = f"race-{config_id(config)}-{config.seed}"
         self.running.add(name)
-        return Job(name, f"{self.base}/{name}", config.as_dict(), self.study.validation_corruptions)
+        measure, kept = self.study.validation_corruptions, keeping(self.study)
+        return Job(name, below(self.base, name), config.as_dict(), measure, **kept)
 
     def on_result(self, job: Job, row: Row) -> None:
         self.seconds.setdefault(job.name, {})[row["epoch"]] = row["seconds"]

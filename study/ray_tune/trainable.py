@@ -51,10 +51,14 @@ class StudyTrial(tune.Trainable):
 
     def save_checkpoint(self, checkpoint_dir: str) -> Row:
         """What Tune keeps of a job that it pauses: the state itself is in the job's folder."""
+        self.worker.place.send()
         return {"folder": self.job.folder, "epoch": self.known}
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         self.known = checkpoint["epoch"]
+
+    def cleanup(self) -> None:
+        self.worker.leave()
 
     def __repr__(self) -> str:
         return getattr(self, "label", "StudyTrial")

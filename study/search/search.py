@@ -18,11 +18,12 @@ from study.config.study_config import Study
 from study.files.configs import config_id, config_row
 from study.files.ranking import finished
 from study.files.results import Results
+from study.files.store import below, is_url
 from study.search.halving import Measured
 from study.search.mirror import Mirror, note
 from study.search.sampling import Direction, Proposals, grid_points
 from study.workers.jobs import Job, Row
-from study.workers.work_folder import base_of
+from study.workers.work_folder import base_of, keeping
 from trainables.config import TrialConfig
 
 MOST_DRAWS = 100  # of a proposal, until it is a setting that has no trial
@@ -168,7 +169,10 @@ class Search:
         config, name = self.open[number], name_of(number)
         self.running[number] = full_cost(config)
         rungs = every_epoch(config) if self.study.scheduler == "own" else self.rungs
-        return Job(name, f"{self.base}/{name}", config.as_dict(), self.study.validation_corruptions, rungs)
+        # A copy of the tables in an object store is as old as the last run's end, while states are sent by epoch.
+        known = max(self.epochs[number], default=0) if is_url(self.base) else None
+        measure, kept = self.study.validation_corruptions, keeping(self.study)
+        return Job(name, below(self.base, name), config.as_dict(), measure, rungs, known=known, **kept)
 
     def affordable(self, config: TrialConfig) -> bool:
         """Whether the total budget pays for this trial at full length beside those that run."""

@@ -24,6 +24,9 @@ class Job:
     config: dict[str, Any]  # TrialConfig.as_dict()
     measure: str  # which corruptions: "veils" or "imagenet-c" of validation images, or "all" that are reported
     rungs: tuple[float, ...] = ()  # spent costs at which it is measured before its end
+    send_every: int = 1  # epochs, to an object store
+    keep: str = "both"  # checkpoints, after its end: both, last, best or none
+    known: int | None = None  # epochs whose rows are written; of one that goes on, unset: all but the last
     measures: tuple[Row, ...] = ()  # further evaluations on test images: flags of `python -m trainables.evaluate`
 
     @property
