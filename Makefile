@@ -1,5 +1,5 @@
 # `make` lists the targets. Nothing needs an activated environment: every command runs .venv/bin/python.
-#   PYTHON=python3.12 make env    makes .venv with another Python than `python3` (3.11, 3.12 or 3.13)
+#   PYTHON=python3.12 make env    makes .venv with another Python than `python3` (3.11 to 3.14)
 #   UPGRADE=1 make lock           takes the newest versions; without it, pins stay where they can
 
 PYTHON ?= python3
@@ -17,8 +17,8 @@ ASKED := $(if $(filter file,$(origin PYTHON)),,&& grep -qsxF '$(PYTHON)' .venv/.
 REMAKE := $(shell test -x $(PY) && grep -qsxF '$(CURDIR)' .venv/.synced $(ASKED) || echo FORCE)
 
 define make_venv
-{ $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || { \
-	echo "needs Python 3.11, 3.12 or 3.13, got $$($(PYTHON) --version 2>&1 | head -n 1);" \
+{ $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null || { \
+	echo "needs Python 3.11 to 3.14, got $$($(PYTHON) --version 2>&1 | head -n 1);" \
 		"name one: PYTHON=python3.12 make env" >&2; exit 1; }; \
 $(PYTHON) -m venv --clear .venv || { \
 	echo "$(PYTHON) cannot make environments; on Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }; }

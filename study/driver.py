@@ -14,14 +14,17 @@ from typing import Any
 
 import torch
 
+from study.commands import command, tool
 from study.config.seeds import confirm_seeds
 from study.config.space import space_record
-from study.config.study_config import PROGRAM, Study
+from study.config.study_config import Study
 from study.confirm.chosen import Candidate, check_images, choose_table, roles
 from study.confirm.confirm import Confirm
+from study.display.data_lines import data_lines
 from study.display.finished import result_text
 from study.display.progress import Progress
 from study.display.rows import first_line
+from study.ending import terminable
 from study.errors import Interrupted, StudyFailed, last_line, reading_input
 from study.files.lock import locked
 from study.files.ranking import best
@@ -49,6 +52,7 @@ from study.workers.upload import Upload
 from study.workers.work_folder import base_of, check_writable
 from trainables.config import TrialConfig
 from trainables.disk import remove_unfinished
+from trainables.models.registry import imagenet_weights
 
 
 class StudyDriver:
@@ -98,6 +102,8 @@ class StudyDriver:
         self.check_own(searching)
         planned = choose_table(study) if study.table else []
         check_images(study, planned)
+        if not (study.resume or study.address):  # machines of a cluster have caches of their own
+            check_weights([each.config for each in planned] or [study.trial])
         self.splits = self.data.of(planned[0].config if planned else study.trial)
         return planned
 
@@ -117,6 +123,7 @@ class StudyDriver:
         self.cpus, self.gpus = study.cpus_per_trial, gpus_of(study)
         stack.enter_context(self.shared_gpu([each.config for each in planned]))
         dashboard = stack.enter_context(session.ray_session(study.address, self.name))
+        stack.enter_context(terminable())
         self.slots = session.Slots(self.cpus, self.gpus, study.concurrency)
         self.slots.check()
         if study.storage:
@@ -161,10 +168,12 @@ class StudyDriver:
                     own=self.own.names or None,
                 )
             )
+        for line in data_lines(study, self.splits):
+            self.progress.say(line)
         if study.dashboard:
             where = f"http://{dashboard}" if dashboard else "not there; install the extra `cluster`"
-            self.progress.say(f"Ray dashboard: {where}   token: ray get-auth-token")
-            self.progress.say(f"trials: optuna-dashboard {self.folder / 'optuna.log'}")
+            self.progress.say(f"Ray dashboard: {where}   token: {tool('ray', 'get-auth-token')}")
+            self.progress.say(f"trials: {tool('optuna-dashboard', self.folder / 'optuna.log')}")
 
     def phases(self, searching: bool, planned: list[Candidate]) -> None:
         """Search, race and confirmation, or the rows of a table."""
@@ -229,7 +238,7 @@ class StudyDriver:
     def interrupted(self) -> Interrupted:
         """What to raise after Ctrl-C; the state is written."""
         self.finish("interrupted")
-        return Interrupted(f"interrupted; resume with: {PROGRAM} --resume {self.folder}")
+        return Interrupted(f"interrupted; resume with: {command('--resume', self.folder)}")
 
     def failed(self, error: Exception) -> StudyFailed:
         """What to raise after an error; traceback and state are written, if the disk has room for them."""
@@ -252,6 +261,12 @@ class StudyDriver:
     def _resumable(self) -> Path | None:
         """The folder, once it is a study that `--resume` reads."""
         return self.folder if (self.folder / "study.json").is_file() else None
+
+
+def check_weights(configs: Iterable[TrialConfig]) -> None:
+    """Download the pretrained weights of these runs unless they are there; ValueError or OSError if that fails."""
+    for model in sorted({config.model for config in configs if config.pretrained}):
+        imagenet_weights(model)
 
 
 def seeds_of(study: Study) -> dict[str, Any]:

@@ -7,19 +7,23 @@ minutes on two CPU cores. `--help` lists all options, `--dry-run` prints the pla
 In a notebook: `import study; study.run(budget="4N", trials=8)`.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from study.commands import command
 from study.config.cli import Command, read_study
 from study.config.make_study import make_study
-from study.config.study_config import PROGRAM, Study
+from study.config.study_config import Study
+from study.ending import forget_output
 from study.errors import InputError, StudyFailed, reading_input
 from study.workers.listener import Listener
 from study.workers.own import Own, own_of
 
 if TYPE_CHECKING:
     from study.files.results import Results
+    from trainables.data.images import Splits
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -36,10 +40,13 @@ def main(arguments: list[str] | None = None) -> int:
     asked = read_study(arguments)
     try:
         carry_out(asked)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        forget_output()
     except InputError as error:
         return _say(f"error: {error}", WRONG_INPUT)
     except StudyFailed as error:
-        resume = f"; resume with: {PROGRAM} --resume {error.folder}" if error.folder else ""
+        resume = f"; resume with: {command('--resume', error.folder)}" if error.folder else ""
         return _say(f"error: {error}{resume}", FAILED)
     except KeyboardInterrupt as stop:
         return _say(str(stop) or "\ninterrupted", INTERRUPTED)
@@ -80,10 +87,32 @@ def carry_out(asked: Study | Command) -> None:
 
 def plan(study: Study) -> Plan:
     """What the study would do; nothing runs."""
+    from study.config.machine import check_device
+    from study.display.data_lines import read_data
     from study.display.plan import plan_text
 
     with reading_input():
-        return Plan(plan_text(study))
+        check_device(study)
+        if address := study.address or os.environ.get("RAY_ADDRESS"):
+            from study.ray_tune.session import check_reachable
+
+            check_reachable(address)
+        splits = read_data(study)
+        if study.probe:
+            time_here(study, splits)
+        return Plan(plan_text(study, splits=splits))
+
+
+def time_here(study: Study, splits: "Splits | None") -> None:
+    """Time training and measuring here, and keep it for this plan and later ones."""
+    if splits is None:
+        what = study.table or study.trial.dataset
+        raise ValueError(f"--probe needs the images of a search to be on this machine, got {what}")
+    from study.files.timings import remember_timing
+    from study.workers.probe import probe
+
+    timing, device = probe(study, splits)
+    remember_timing(study.trial, device, timing)
 
 
 def conduct(study: Study, searching: bool = True, own: Own | None = None) -> "Results":
@@ -91,10 +120,12 @@ def conduct(study: Study, searching: bool = True, own: Own | None = None) -> "Re
 
     A study that is resumed after its end is only shown.
     """
+    from study.config.machine import check_device
     from study.display.finished import nothing_left, result_text
     from study.files.results import Results
 
     with reading_input():
+        check_device(study)
         if searching and nothing_left(study):
             results = Results(study.out or "")
             print(result_text(study, results))

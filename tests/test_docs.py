@@ -19,7 +19,12 @@ from trainables.methods import METHODS
 from trainables.options import options_of
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "results" / "README.md"]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "results" / "README.md",
+]
 CODE = [path for folder in ("trainables", "study", "analysis", "search_spaces", "benchmarks")
         for path in sorted((ROOT / folder).rglob("*.py"))]  # fmt: skip
 NUMBER = re.compile(r"\bA\d{1,2}\b")
@@ -80,7 +85,9 @@ def test_flags_of_the_decisions_are_those_of_a_command():
 
 
 def test_costs_with_the_defaults_are_those_of_the_methods():
-    rows = re.findall(r"^\| ([a-z_, ]+) \| .*N.* \| ([\dN., ]+) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    rows = re.findall(
+        r"^\| ([a-z_, ]+) \| .*N.* \| ([\dN., ]+) \|$", (ROOT / "docs" / "usage.md").read_text(), re.MULTILINE
+    )
     assert len(rows) > 5
     for names, costs in rows:
         expected = [format_cost(make_method(name, {}).cost) for name in names.split(", ")]

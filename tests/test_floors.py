@@ -90,7 +90,7 @@ LIGHT_STUDY = [
     and name.rpartition(".")[2]
     not in {
         "driver", "phases", "worker", "datasets", "confirm", "gpu_sharing", "work_folder", "race", "posterior",
-        "points", "marginal",
+        "points", "marginal", "probe",
     }
 ] + ["study.confirm", "study.race", "study.ray_tune.settings", "study.search.halving"]  # fmt: skip
 
@@ -117,7 +117,7 @@ FLOORS = {
     ],
     "search_spaces": [{"spaces"}, {"cheapest", "describe"}, {"__main__"}],
     "study": [
-        {"errors"},
+        {"errors", "commands", "ending"},
         {"files"},
         {"papers"},
         {"config"},
@@ -129,7 +129,7 @@ FLOORS = {
         {"phases"},
         {"driver"},
         {"run"},
-        {"doctor"},
+        {"doctor", "__main__"},
     ],
     "analysis": [
         {"inputs"},

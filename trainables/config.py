@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from trainables.choices import Precision
-from trainables.data.datasets import EMBEDDED, dataset_entry
-from trainables.data.images import AUGMENTS
+from trainables.data.datasets import EMBEDDED, check_dataset, dataset_entry
+from trainables.data.images import AUGMENTS, SMALL
 from trainables.methods import METHODS, Method, Vanilla, method_name
 from trainables.models.registry import model_entry
 from trainables.options import check_options, option, unknown
@@ -29,6 +29,10 @@ class TrialConfig:
         False,
         "draw the validation images anew from each run's seed, so that seeds differ in their training images, too",
     )
+    resize: int | None = option(
+        None, f"bring all images to this side in pixels: up to {SMALL}, kept in memory, or 224; unset: as they are",
+        low=8, high=224,
+    )  # fmt: skip
     model: str = option("resnet8", "the network")
     norms: bool = option(True, "keep the network's norm layers; only single-norm methods can do without")
     pretrained: bool = option(
@@ -59,7 +63,9 @@ class TrialConfig:
 
     def __post_init__(self) -> None:
         check_options(self)
-        dataset_entry(self.dataset)
+        check_dataset(self.dataset)
+        if self.resize is not None and SMALL < self.resize < 224:
+            raise ValueError(f"resize must be at most {SMALL}, or 224, got {self.resize}")
         model_entry(self.model)
         whole = all(isinstance(epoch, int) and epoch >= 1 for epoch in self.milestones)
         if not whole or list(self.milestones) != sorted(set(self.milestones)):
@@ -117,7 +123,8 @@ def make_method(name: str, values: Mapping[str, Any]) -> Method:
 
 def with_recipe(method: Method, dataset: str = EMBEDDED, **chosen: Any) -> TrialConfig:
     """A configuration from the data set's own recipe, changed where a value is given."""
-    recipe = dict(dataset_entry(dataset).recipe)
+    resize = chosen.get("resize")
+    recipe = dict(dataset_entry(dataset, resize if isinstance(resize, int) else None).recipe)
     if "optimizer" in chosen and chosen["optimizer"] != recipe.get("optimizer", "sgd"):
         recipe.pop("nesterov", None)  # it belongs to the recipe's optimiser, as its learning rate does
     return TrialConfig(method=method, dataset=dataset, **{**recipe, **chosen})

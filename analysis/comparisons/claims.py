@@ -92,7 +92,7 @@ class JudgedClaim(NamedTuple):
 def judge_claims(runs: pd.DataFrame) -> list[JudgedClaim]:
     """Every claim on every data set and protocol of ours that has both of its settings, or once without any."""
     places = by_place(settings(runs))
-    found = [(claim, *tested) for claim in CLAIMS for tested in _tests(claim, places)]
+    found = [(claim, *tested) for claim in CLAIMS for tested in tests_of(claim, places)]
     judged = judge([test for *_, test in found], "claims")
     ours = [
         JudgedClaim(claim, printed_difference(claim), place, each)
@@ -105,7 +105,7 @@ def judge_claims(runs: pd.DataFrame) -> list[JudgedClaim]:
     ]
 
 
-def _tests(claim: Claim, places: Mapping[Protocol, Sequence[Setting]]) -> Iterator[tuple[Protocol, PairedTest]]:
+def tests_of(claim: Claim, places: Mapping[Protocol, Sequence[Setting]]) -> Iterator[tuple[Protocol, PairedTest]]:
     """The paired test of the claim's two settings for each place that has both, with a seed in common."""
     for place, several in places.items():
         keys = {cell.label: method_key(cell.config.method) for cell in cells_at(claim.table, place)}

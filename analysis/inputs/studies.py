@@ -14,7 +14,8 @@ from typing import Any
 
 import pandas as pd
 
-from study.config.study_config import PROGRAM, Study
+from study.commands import PROGRAM
+from study.config.study_config import Study
 from study.confirm.chosen import published_seeds
 from study.display.measures import column_name
 from study.files.columns import COLUMNS, SELECTED

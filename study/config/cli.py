@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from study.commands import PROGRAM, command
 from study.config.make_study import make_study, not_a_study, read_options
-from study.config.study_config import PROGRAM, STUDY_FIELDS, TRIAL_FIELDS, Study
+from study.config.study_config import STUDY_FIELDS, TRIAL_FIELDS, Study
 from trainables.data.datasets import DATASETS
 from trainables.options import OneLineParser, Option, add_flag, read_flags, unknown
 
@@ -24,11 +25,16 @@ examples:
   python study/run.py --table entprop/16 --scale demo
       the grid of a published table on the embedded images: some minutes; --tables lists all of them
 
-  python study/run.py show runs/DIR     results of a study, also while it runs
-  python study/run.py ls runs           one line for each study
-  python study/run.py confirm runs/DIR  retrain its best settings with fresh seeds, or with more seeds
-  python study/run.py export runs/DIR --to mlflow   copy all its runs into MLflow
-  python study/run.py --resume runs/DIR resume after a kill; nothing finished is repeated
+  python study/run.py show runs/DIR
+      results of a study, also while it runs
+  python study/run.py ls runs
+      one line for each study
+  python study/run.py confirm runs/DIR
+      retrain its best settings with fresh seeds, or with more seeds
+  python study/run.py export runs/DIR --to mlflow
+      copy all its runs into MLflow
+  python study/run.py --resume runs/DIR
+      resume after a kill; nothing finished is repeated
 
 exit codes: 0 done, 2 wrong input (one line, nothing written), 130 interrupted, 1 anything else
 """
@@ -55,18 +61,18 @@ _GROUPS: dict[str, tuple[str, ...]] = {
         "out", "address", "storage", "checkpoint_every", "keep", "cpus_per_trial", "gpus_per_trial", "trials_per_gpu",
         "concurrency", "max_failures", "trial_timeout", "device", "data_root",
     ),
-    "what is shown": ("dry_run", "dashboard", "logger", "quiet"),
+    "what is shown": ("dry_run", "probe", "dashboard", "logger", "quiet"),
 }  # fmt: skip
 
 
 def build_parser() -> OneLineParser:
     """The flags of a study, in groups."""
     parser = OneLineParser(
-        prog=PROGRAM,
-        usage=f"{PROGRAM} --budget B [options] | --table ID | --resume DIR | confirm DIR | show DIR | ls DIR",
+        prog=command(),
+        usage=f"{command()} --budget B [options] | --table ID | --resume DIR | confirm DIR | show DIR | ls DIR",
         description="Find the training recipe with the highest H (of accuracy and robustness) that a compute budget\n"
         "allows, then confirm it on fresh seeds and test images. In brackets: the default.",
-        epilog=EPILOG,
+        epilog=EPILOG.replace(PROGRAM, command()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
     )
@@ -156,8 +162,8 @@ def _read_command(words: list[str]) -> Command:
 def _read_confirm(words: list[str]) -> Command:
     """The confirmation of a study that was searched before, with more settings or seeds if asked for."""
     parser = OneLineParser(
-        prog=f"{PROGRAM} confirm",
-        usage=f"{PROGRAM} confirm DIR [--confirm C] [--seeds S]",
+        prog=command("confirm"),
+        usage=f"{command('confirm')} DIR [--confirm C] [--seeds S]",
         description="Retrain the best settings of a finished search and measure them on test images. With a larger C "
         "or S,\nonly what is new is trained.",
         formatter_class=argparse.RawDescriptionHelpFormatter,

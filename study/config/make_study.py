@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces import spaces
+from study.commands import command
 from study.config.budget import Budget, format_budget, format_cost
-from study.config.study_config import CHANGEABLE, PROGRAM, TRIAL_FIELDS, Study
+from study.config.study_config import CHANGEABLE, TRIAL_FIELDS, Study
 from study.files.store import above, fetch_study, is_url
 from study.files.study_json import read_record
 from study.papers.baselines import BASELINES
@@ -97,7 +98,8 @@ def read_options(folder: Path) -> dict[str, Any]:
 
 
 def not_a_study(folder: Path) -> str:
-    return f"{folder} must be a study's folder with a study.json, which {PROGRAM} --out {folder} writes"
+    writes = command("--budget", "4N", "--out", folder)
+    return f"{folder} must be a study's folder with a study.json, which {writes} writes"
 
 
 def _resumed_from_store(options: Mapping[str, Any]) -> Study:
@@ -187,7 +189,7 @@ def default_out(study: Study, today: datetime.date | None = None) -> Path:
 def check_new_folder(folder: Path) -> None:
     """ValueError if the folder exists or cannot be made."""
     if folder.exists() or folder.is_symlink():  # a link to nowhere, or to itself
-        hint = f"resume it: --resume {folder}" if (folder / "study.json").is_file() else "choose another"
+        hint = f"resume it: {command('--resume', folder)}" if (folder / "study.json").is_file() else "choose another"
         raise ValueError(f"out must be a new folder, got {folder}, which exists; {hint}")
     there = next(parent for parent in folder.absolute().parents if parent.exists() or parent.is_symlink())
     if not there.is_dir() or not os.access(there, os.W_OK):

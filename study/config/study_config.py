@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from search_spaces import spaces
 from search_spaces.cheapest import cheapest
+from study.commands import command
 from study.config import readers
 from study.config.budget import Budget, format_budget, format_cost, parse_budget, parse_total
 from study.config.readers import fixed_values, loggers, number_or_auto, seconds_or_auto, words
@@ -19,8 +20,6 @@ from trainables.config import TrialConfig, make_method, with_recipe
 from trainables.data.datasets import EMBEDDED
 from trainables.methods import METHODS
 from trainables.options import check_options, option, options_of, unknown
-
-PROGRAM = "python study/run.py"
 
 
 @dataclass(frozen=True)
@@ -86,9 +85,7 @@ class Study:
     address: str | None = option(
         None, "a running Ray cluster: auto or HOST:PORT; for ray:// use ray job submit [RAY_ADDRESS, else local]"
     )
-    storage: str | None = option(
-        None, "shared storage for checkpoints on a cluster: PATH or s3://… [the study's folder]"
-    )
+    storage: str | None = option(None, "PATH or s3://… for checkpoints; s3:// also for all tables [the study's folder]")
     checkpoint_every: int = option(1, "epochs after which a trial's state is sent to storage s3://…", low=1)
     keep: Literal["both", "last", "best", "none"] = option("both", "checkpoints to keep of a run that has ended")
     cpus_per_trial: float = option(1.0, "CPU cores per trial", above=0)
@@ -112,6 +109,7 @@ class Study:
     logger: tuple[str, ...] = option((), "log runs to mlflow, wandb, tensorboard", read=loggers, metavar="NAME,…")
     quiet: bool = option(False, "print only the result", switch=True)
     dry_run: bool = option(False, "print the plan and run nothing", switch=True)
+    probe: bool = option(False, "with --dry-run: first time training here, about ten seconds", switch=True)
     resume: bool = False
     extend: int = 0
     retry_failed: bool = False
@@ -121,6 +119,8 @@ class Study:
         if self.storage:
             readers.check_no_secret(self.storage)
         self._set(trial=dataclasses.replace(self.trial, method=make_method("vanilla", {}), seed=self.seed))
+        if self.probe and not self.dry_run:
+            raise ValueError("--probe needs --dry-run, whose plan it times")
         if self.trials_per_gpu != 1 and self.gpus_per_trial is not None:
             raise ValueError(
                 f"only one of --gpus-per-trial and --trials-per-gpu can be set, got {self.gpus_per_trial:g} and "
@@ -244,7 +244,7 @@ class Study:
 
 
 _LISTS = ("given", "methods", "search", "logger", "warm_start")  # tuples here, lists in study.json
-MOMENTARY = ("dry_run", "resume", "extend", "retry_failed", "quiet")  # of one call, not of the study
+MOMENTARY = ("dry_run", "probe", "resume", "extend", "retry_failed", "quiet")  # of one call, not of the study
 # What may differ when a study goes on: where it runs and what is shown, nothing that a result depends on.
 CHANGEABLE = (
     "address", "storage", "checkpoint_every", "keep", "cpus_per_trial", "gpus_per_trial", "trials_per_gpu",
@@ -259,7 +259,7 @@ def _check_table(study: Study) -> None:
     from study.papers import COMPUTED, GRIDS, cells_of
 
     if study.table in COMPUTED:
-        raise ValueError(f"table {study.table} is computed, not trained; {PROGRAM} --table {study.table} prints it")
+        raise ValueError(f"table {study.table} is computed, not trained; {command('--table', study.table)} prints it")
     if study.table not in GRIDS:
         raise ValueError(unknown("table", study.table, [*GRIDS, *COMPUTED]))
     searching = [name for name in _SEARCH_OPTIONS if getattr(study, name) != getattr(Study, name)]

@@ -17,7 +17,7 @@ from study.confirm.comparisons import (
 )
 from study.confirm.over_images import image_spread
 from study.display.rows import setting
-from study.files.aligned import aligned
+from study.files.aligned import fitted, in_lines
 from study.files.results import Results, Row
 from study.papers.baselines import BASELINES
 from study.race.standings import Standings, standings
@@ -38,13 +38,12 @@ def advice(study: Study, results: Results) -> list[str]:
     parts = []
     if top is not None:
         place = alike(found, top)
-        parts += [
-            "\n".join(cheapest_equivalent(place, top) + to_settle(place, top) + other_images(results, place, top))
-        ]
+        lines = cheapest_equivalent(place, top) + to_settle(place, top) + other_images(results, place, top)
+        parts += ["\n".join(map(in_lines, lines))]
     if known is not None:
-        parts += [by_budget(study, known), near_best_text(known)]
+        parts += [by_budget(study, known), in_lines(near_best_text(known))]
     if top is not None:
-        parts += ["\n".join(warnings(results, alike(found, top), top, known))]
+        parts += ["\n".join(map(in_lines, warnings(results, alike(found, top), top, known)))]
     return [part for part in parts if part]
 
 
@@ -122,7 +121,7 @@ def by_budget(study: Study, known: Standings) -> str:
     if not lines:
         return ""
     title = "The best found for each budget: mean validation H ± standard error, from all runs of search and race"
-    return f"{title}\n{aligned([('', 'setting', 'validation H', 'runs'), *lines])}"
+    return f"{in_lines(title)}\n{fitted([('', 'setting', 'validation H', 'runs'), *lines], ('runs',))}"
 
 
 def near_best_text(known: Standings) -> str:

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-WIDTH = 56
+from study.files.aligned import screen_width, shortened
+
+WIDTH, LEAST = 56, 24
 
 
 class Bar(NamedTuple):
@@ -16,7 +18,11 @@ class Bar(NamedTuple):
 
 
 def interval_chart(title: str, bars: Sequence[Bar], width: int = WIDTH) -> str:
-    """All bars under a scale that just holds them."""
+    """All bars under a scale that just holds them; in a narrow terminal the bars, and then the labels, are shorter."""
+    if screen := screen_width():
+        longest = max(len(title), *(len(bar.label) for bar in bars))
+        width = max(min(LEAST, screen // 2), min(width, screen - 2 - longest))
+        bars = [bar._replace(label=shortened(bar.label, screen - 2 - width)) for bar in bars]
     low, high = min(bar.low for bar in bars), max(bar.high for bar in bars)
     if high - low < 0.01:
         low, high = low - 0.5, high + 0.5

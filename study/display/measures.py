@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from study.confirm.comparisons import interval
 from study.display.summary import with_interval
-from study.files.aligned import WIDTH, aligned
+from study.files.aligned import aligned, text_width
 from study.files.columns import SELECTED
 from study.files.results import Row
 
@@ -41,7 +41,7 @@ def _cell(by_seed: dict[int, float]) -> str:
 
 def _blocks(first: tuple[str, ...], columns: Sequence[tuple[str, ...]]) -> Iterable[str]:
     """The columns in tables no wider than a line, each with the labels first."""
-    room = WIDTH - max(map(len, first))
+    room = text_width() - max(map(len, first))
     block: list[tuple[str, ...]] = []
     for column in columns:
         if block and sum(2 + max(map(len, each)) for each in [*block, column]) > room:

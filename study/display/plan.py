@@ -3,6 +3,7 @@
 The time comes from a vanilla step that was timed on this machine before (`remember_timing`), if there is one.
 """
 
+import dataclasses
 import functools
 import math
 import os
@@ -18,13 +19,15 @@ from study.config.budget import format_budget, format_cost
 from study.config.space import share_limits
 from study.config.study_config import Study
 from study.confirm.chosen import Candidate, choose, choose_table, published_seeds
-from study.display.rows import duration
+from study.display.data_lines import data_lines
+from study.display.rows import counted, duration
 from study.display.table_plan import table_lines, table_notes, wrapped
 from study.files.timings import known_timing
 from study.race.contenders import FINALS, known_contenders
 from study.workers.patience import FACTOR, LEAST_S
 from trainables.config import make_method
 from trainables.data.datasets import EMBEDDED, dataset_entry
+from trainables.data.images import Splits
 from trainables.methods import method_name
 
 # Bytes of a checkpoint: weights and momentum in float32, norms doubled. Of measuring, a run's rows in corruptions.csv.
@@ -66,7 +69,7 @@ def parts_of(study: Study) -> list[Part]:
     total = study.total_budget or float("inf")
     most = min(trials * per_trial, total)
     likely = min(trials * mean_cost(study) * study.trial.epochs, total)
-    note = f"each at most {format_cost(study.per_epoch)} × {study.trial.epochs} epochs"
+    note = f"each at most {format_cost(study.per_epoch)} × {counted(study.trial.epochs, 'epoch')}"
     if study.total_budget is not None:
         note += f", stops at {format_cost(study.total_budget)}"
     if study.scheduler == "asha":
@@ -130,14 +133,14 @@ def _confirm_part(study: Study) -> Part:
         known + most,
         known + likely,
         "test",
-        f"{best}, {listed}; {seeds} fresh seeds, {fewer} of published settings",
+        f"{best}, {listed}; {counted(seeds, 'fresh seed')}, {fewer} of published settings",
     )
 
 
 def _table_part(study: Study) -> Part:
     chosen = _rows(study)
     cost = sum(len(each.seeds) * each.config.method.cost * each.config.epochs for each in chosen)
-    return Part("table", sum(len(each.seeds) for each in chosen), cost, cost, "test", f"{len(chosen)} settings")
+    return Part("table", sum(len(each.seeds) for each in chosen), cost, cost, "test", counted(len(chosen), "setting"))
 
 
 def space_lines(study: Study) -> list[str]:
@@ -208,14 +211,21 @@ def slots_here(study: Study) -> int:
     return min(study.concurrency or cores, cores)
 
 
-def plan_text(study: Study, slots: int | None = None) -> str:
-    """The plan that `--dry-run` prints, with so many runs at once, by default as many as this machine has room for."""
+def plan_text(study: Study, slots: int | None = None, splits: Splits | None = None) -> str:
+    """The plan that `--dry-run` prints, with so many runs at once, by default as many as this machine has room for.
+
+    `splits` are the study's images, where they could be read without a download.
+    """
     at_once = slots or slots_here(study)
     parts = parts_of(study)
-    lines = _what(study) + [line for part in parts for line in wrapped(part.name, f"{_amount([part])}; {part.note}")]
-    lines += [f"{'in all':<9}{_amount(parts)}"] if len(parts) > 1 else []
-    lines.append(_time_line(study, at_once))
-    lines.append(f"{'disk':<9}at most {_size(estimated_bytes(study))} in {study.out}, checkpoints with it")
+    lines = (
+        _what(study)
+        + data_lines(study, splits)
+        + [line for part in parts for line in wrapped(part.name, f"{_amount([part])}; {part.note}")]
+    )
+    lines += wrapped("in all", _amount(parts)) if len(parts) > 1 else []
+    lines += wrapped("time", _time(study, at_once))
+    lines += wrapped("disk", f"at most {_size(estimated_bytes(study))} in {study.out}, checkpoints with it")
     lines += wrapped("faults", _faults(study))
     return "\n".join([*lines, *(line for note in _notes(study) for line in wrapped("note", note))])
 
@@ -224,7 +234,7 @@ def _amount(parts: list[Part]) -> str:
     """Runs, and their cost where it is known, else what is likely and the most."""
     runs, likely, most = (sum(getattr(part, name) for part in parts) for name in ("runs", "likely", "most"))
     cost = f"{most:,.0f} N-epochs"
-    return f"{runs} runs, " + (cost if most - likely < 0.5 else f"about {likely:,.0f}, at most {cost}")
+    return f"{counted(runs, 'run')}, " + (cost if most - likely < 0.5 else f"about {likely:,.0f}, at most {cost}")
 
 
 def _what(study: Study) -> list[str]:
@@ -234,17 +244,18 @@ def _what(study: Study) -> list[str]:
     budget = format_budget(study.budget) if study.budget else ""
     goal = "validation H" if study.objective == "h" else "validation H against cost"
     return [
-        f"budget {budget} per epoch; {trial.dataset}, {trial.model}, {trial.epochs} epochs, batch {trial.batch_size}",
+        f"budget {budget} per epoch; {trial.dataset}, {trial.model}, {counted(trial.epochs, 'epoch')}, "
+        f"batch {trial.batch_size}",
         *space_lines(study),
         f"sampler {study.sampler}, scheduler {study.scheduler}, objective {goal}",
     ]
 
 
-def _time_line(study: Study, slots: int) -> str:
+def _time(study: Study, slots: int) -> str:
     seconds = estimated_seconds(study, slots)
     if seconds is None:
-        return f"{'time':<9}unknown: no step of this kind was timed on this machine yet; a first study does it"
-    return f"{'time':<9}about {duration(seconds)} with {slots} at once, from a vanilla step timed on this machine"
+        return "unknown: no step of this kind was timed on this machine yet; --dry-run --probe does it"
+    return f"about {duration(seconds)} with {slots} at once, from a vanilla step timed on this machine"
 
 
 def _faults(study: Study) -> str:
@@ -264,6 +275,8 @@ def _notes(study: Study) -> Iterable[str]:
         yield f"{study.methods[0]} has one setting, which further trials repeat with other seeds; --trials 1 is enough"
     if study.table is not None:
         yield from table_notes(study, _rows(study))
+    yield from _confirmation_note(study)
+    yield from _weights_note(study)
     for name, work in sorted(_uncounted(study).items()):
         yield f"{name} makes forward passes, {work:.2f}N of work, that its cost, the papers' formula, leaves out (A17)"
     datasets = {study.trial.dataset} if study.table is None else {e.config.dataset for e in _rows(study)}
@@ -276,6 +289,27 @@ def _notes(study: Study) -> Iterable[str]:
             yield f"{dataset} " + ("must lie in the data folder" if by_hand else "is downloaded if it is not there")
         elif not Path(own).exists():
             yield f"{own} is not there yet, and the study needs it"
+
+
+def _confirmation_note(study: Study) -> Iterable[str]:
+    """How a confirmation that is most of the cost becomes cheaper."""
+    parts = parts_of(study)
+    share = parts[-1].likely / sum(part.likely for part in parts)
+    if parts[-1].name != "confirm" or len(parts) == 1 or share <= 0.5:
+        return
+    fewer = (study.seeds or 1) // 2
+    cheaper = {"--controls false": dataclasses.replace(study, controls=False)} if study.controls else {}
+    cheaper |= {f"--seeds {fewer}": dataclasses.replace(study, seeds=fewer)} if fewer > 2 else {}
+    saved = {way: parts[-1].likely - _confirm_part(other).likely for way, other in cheaper.items()}
+    listed = [f"{way} saves {cost:,.0f} N-epochs" for way, cost in saved.items()]
+    yield "; ".join([f"the confirmation is {share:.0%} of the cost", *listed])
+
+
+def _weights_note(study: Study) -> Iterable[str]:
+    """The pretrained weights that are downloaded before anything else."""
+    trials = [study.trial] if study.table is None else [each.config for each in _rows(study)]
+    for model in sorted({trial.model for trial in trials if trial.pretrained}):
+        yield f"pretrained weights of {model} are downloaded from torchvision first, unless torch's cache holds them"
 
 
 def _uncounted(study: Study) -> dict[str, float]:

@@ -1,9 +1,11 @@
 """A row of a study as a line of text."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from study.config.budget import format_cost
+from study.files.aligned import screen_width, shortened
 from study.files.configs import method_of
 from study.files.results import Row
 from trainables.config import make_method, method_options
@@ -37,11 +39,21 @@ def _option(name: str, value: Any) -> str:
     return f"{SYMBOLS.get(name, name)}={f'{value:.3g}' if isinstance(value, float) else value}"
 
 
-def ended_line(row: Row) -> str:
-    """One line for a run that ended: a trial, a run of the race, or a confirmed one."""
+def ended_line(row: Row, indent: int = 0) -> str:
+    """One line for a run that ended: a trial, a run of the race, or a confirmed one; no wider than a terminal."""
     if "status" in row:
-        return _trial_line(row)
-    return _run_line("race", row, "val_") if "round" in row else _run_line("confirm", row, "")
+        line = _trial_line(row)
+    else:
+        line = _run_line("race", row, "val_") if "round" in row else _run_line("confirm", row, "")
+    width = screen_width()
+    if width is None or len(line) <= width - indent:
+        return line
+    return shortened(re.sub(r" \(SA [^)]*\)$", "", line), width - indent)
+
+
+def counted(count: int, name: str) -> str:
+    """A number with its noun: 1 trial, 2 trials."""
+    return f"{count:,} {name}" if count == 1 else f"{count:,} {name}s"
 
 
 def _trial_line(row: Row) -> str:

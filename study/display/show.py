@@ -1,16 +1,18 @@
 """A study's folder as text, finished or not (`run.py show DIR`), or one line per study (`run.py ls DIR`)."""
 
 import datetime
+import shlex
 from pathlib import Path
 from typing import Any
 
-from study.config.study_config import PROGRAM, Study
+from study.commands import command
+from study.config.study_config import Study
 from study.confirm.comparisons import settings_of
 from study.display.advice import advice
 from study.display.measures import measured_text
-from study.display.rows import duration, ended_line, first_line, setting
+from study.display.rows import counted, duration, ended_line, first_line, setting
 from study.display.summary import confirmed_chart, confirmed_table, counts_line, verdict
-from study.files.aligned import aligned
+from study.files.aligned import fitted, in_lines
 from study.files.ranking import best
 from study.files.results import Results, Row
 
@@ -20,7 +22,7 @@ def show_study(folder: Path | str) -> str:
     results = Results(folder)
     study = results.read_study()
     trials, confirm = results.trials, results.confirm
-    parts = ["\n".join(_head(Path(folder), study))]
+    parts = ["\n".join(map(in_lines, _head(Path(folder), study)))]
     if trials:
         parts.append(counts_line(trials))
         parts += _trials(trials)
@@ -29,9 +31,8 @@ def show_study(folder: Path | str) -> str:
         parts.append("no trial has started yet")
     if confirm:
         further = measured_text(confirm, results.attacks, results.measures)
-        parts += filter(
-            None, [confirmed_table(confirm), confirmed_chart(confirm), further, "\n".join(verdict(confirm))]
-        )
+        answer = "\n".join(map(in_lines, verdict(confirm)))
+        parts += filter(None, [confirmed_table(confirm), confirmed_chart(confirm), further, answer])
         parts += _failures([row for row in confirm if row["h"] is None and row["error"]], "seed")
     if trials and (known := _study(study)):
         parts += advice(known, results)
@@ -45,9 +46,9 @@ def list_studies(folder: Path | str) -> str:
     if (Path(folder) / "study.json").is_file():
         found = [Path(folder), *found]
     if not found:
-        return f"no studies in {folder}; {PROGRAM} --budget 4N makes one in runs/"
+        return f"no studies in {folder}; {command('--budget', '4N')} makes one in runs/"
     header = ("study", "state", "what", "trials", "best validation H", "confirmed H")
-    return aligned([header, *map(_line, found)])
+    return fitted([header, *map(_line, found)], ("confirmed H", "trials", "what"))
 
 
 def _line(folder: Path) -> tuple[str, ...]:
@@ -76,8 +77,8 @@ def _head(folder: Path, study: dict[str, Any]) -> list[str]:
     state, start, end = study.get("state", "unknown"), study.get("start"), study.get("end")
     took = f", took {duration(_seconds_between(start, end))}" if start and end else ""
     lines = [f"{folder}: {_what(_options(study))}", f"{state}; started {start or 'at an unknown time'}{took}"]
-    if command := study.get("command"):
-        lines.append(f"command: {' '.join(command)}")
+    if words := study.get("command"):
+        lines.append(f"options: {shlex.join(words[1:]) or 'none'}")
     device, data = study.get("device"), study.get("data")
     if device:
         lines.append(f"device: {device}")
@@ -93,7 +94,7 @@ def _what(options: dict[str, Any]) -> str:
         scale = f" at {options['scale']} scale" if options.get("scale") else ""
         return f"table {options['table']}{scale}"
     place = ", ".join(str(trial[name]) for name in ("dataset", "model") if name in trial)
-    epochs = f", {trial['epochs']} epochs" if "epochs" in trial else ""
+    epochs = f", {counted(trial['epochs'], 'epoch')}" if "epochs" in trial else ""
     return f"{'+'.join(options.get('methods') or ['?'])} within {options.get('budget', '?')} on {place or '?'}{epochs}"
 
 
@@ -113,7 +114,7 @@ def _study(record: dict[str, Any]) -> Study | None:
 def _race(race: list[Row]) -> list[str]:
     if not race:
         return []
-    lines = [f"  {ended_line(row)}" for row in sorted(race, key=lambda row: (row["round"], row["why"]))]
+    lines = [f"  {ended_line(row, 2)}" for row in sorted(race, key=lambda row: (row["round"], row["why"]))]
     return ["\n".join(["race on validation images:", *lines])]
 
 
@@ -121,7 +122,7 @@ def _trials(trials: list[Row]) -> list[str]:
     parts = []
     top = best(trials, 5)
     if top:
-        parts.append("\n".join(["best trials by validation H:", *(f"  {ended_line(row)}" for row in top)]))
+        parts.append("\n".join(["best trials by validation H:", *(f"  {ended_line(row, 2)}" for row in top)]))
     running = [row for row in trials if row["status"] == "running"]
     if running:
         lines = [f"  trial {row['trial']:>3}  {setting(row)}  epoch {row['epochs'] or 0}" for row in running]
@@ -132,7 +133,7 @@ def _trials(trials: list[Row]) -> list[str]:
 def _failures(rows: list[Row], number: str) -> list[str]:
     if not rows:
         return []
-    lines = [f"  {number} {row[number]}  {setting(row)}: {first_line(row['error'])}" for row in rows]
+    lines = [in_lines(f"  {number} {row[number]}  {setting(row)}: {first_line(row['error'])}") for row in rows]
     return ["\n".join(["failed:", *lines])]
 
 
@@ -142,7 +143,7 @@ def _missing(folder: Path, study: dict[str, Any], trials: list[Row], race: list[
     ended = sum(row["status"] != "running" for row in trials)
     wanted = options.get("trials")
     if not options.get("table") and wanted and ended < wanted and not options.get("total_budget"):
-        lines.append(f"missing: {wanted - ended} of {wanted} trials")
+        lines.append(f"missing: {wanted - ended} of {counted(wanted, 'trial')}")
     if options.get("race") and options.get("confirm") and ended and not any(row["round"] == 2 for row in race):
         lines.append("missing: the race has not ended")
     if not confirm and (options.get("confirm") or options.get("table")):
@@ -150,7 +151,7 @@ def _missing(folder: Path, study: dict[str, Any], trials: list[Row], race: list[
     if study.get("state") != "finished":
         age = _age(folder)
         last = f"; last written {duration(age)} ago" if age is not None else ""
-        lines.append(f"{study.get('state', 'unknown')}{last}; if it is not running: {PROGRAM} --resume {folder}")
+        lines.append(f"{study.get('state', 'unknown')}{last}; if it is not running: {command('--resume', folder)}")
     return ["\n".join(lines)] if lines else []
 
 

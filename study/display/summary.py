@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from study.commands import command
 from study.config.budget import format_cost
-from study.config.study_config import PROGRAM, Study
+from study.config.study_config import Study
 from study.confirm.comparisons import (
     HIGHER,
     LEAST_PAIRS,
@@ -21,18 +22,25 @@ from study.confirm.comparisons import (
 )
 from study.display.advice import advice, alike, recommended
 from study.display.chart import Bar, interval_chart
-from study.display.rows import setting
-from study.files.aligned import aligned
+from study.display.rows import counted, setting
+from study.files.aligned import fitted, in_lines
 from study.files.ranking import finished, spent_of
 from study.files.results import Results, Row
 from study.papers.baselines import BASELINES
 
 
 def confirmed_table(rows: Iterable[Row]) -> str:
+    """The confirmed settings in a table that fits the terminal."""
+    lines = confirmed_lines(rows)
+    narrow = ("work", "seeds", "SA", "RA", "cost")  # what a narrow terminal can do without
+    return fitted(lines, narrow, numbers=True) if lines else "nothing confirmed yet"
+
+
+def confirmed_lines(rows: Iterable[Row]) -> list[tuple[str, ...]]:
     """Mean ± 95 % confidence interval over seeds, and paired differences to vanilla and to mixup alone."""
     found = settings_of(rows)
     if not found:
-        return "nothing confirmed yet"
+        return []
     several = len({each.place[:2] for each in found}) > 1
     lines: list[tuple[str, ...]] = [("setting", "cost", "work", "seeds", "SA", "RA", "H", "− vanilla", "− mixup")]
     for each in sorted(found, key=_order):
@@ -42,7 +50,7 @@ def confirmed_table(rows: Iterable[Row]) -> str:
         differences = [_difference_cell(found, method, each) for method in BASELINES]
         costs = (format_cost(round(each.row["cost"], 3)), work_cell(each.row))
         lines.append((name, *costs, seeds, *measured, *differences))
-    return aligned(lines, numbers=True)
+    return lines
 
 
 def ra_sources(rows: Iterable[Row]) -> list[str]:
@@ -129,7 +137,7 @@ def sentence(found: Judged, subject: str, name: str) -> str:
     numbers = f"{found.difference.mean:+.2f} H"
     if found.difference.half is not None:
         numbers += f", 95 % CI {found.difference.low:+.2f} to {found.difference.high:+.2f}"
-    seeds = f"{found.difference.seeds} common seed{'s' if found.difference.seeds > 1 else ''}"
+    seeds = counted(found.difference.seeds, "common seed")
     if found.verdict == NOT_TESTED:
         reason = (
             f"a test needs {LEAST_PAIRS} seeds, got {seeds}"
@@ -147,14 +155,15 @@ def counts_line(trials: Iterable[Row]) -> str:
     rows = list(trials)
     found = Counter(row["status"] for row in rows)
     named = ", ".join(f"{found[name]} {name}" for name in ("finished", "stopped", "failed", "running") if found[name])
-    return f"{len(rows)} trials: {named or 'none'}; spent {format_cost(round(sum(spent_of(row) for row in rows), 1))}"
+    spent = format_cost(round(sum(map(spent_of, rows)), 1))
+    return f"{counted(len(rows), 'trial')}: {named or 'none'}; spent {spent}"
 
 
 def runs_lines(results: Results) -> list[str]:
     """The number of runs of race and confirmation, and their cost."""
     several = (("race", results.race), ("confirmation", results.confirm))
     return [
-        f"{name}: {len(rows)} runs; spent {format_cost(round(sum(spent_of(row) for row in rows), 1))}"
+        f"{name}: {counted(len(rows), 'run')}; spent {format_cost(round(sum(spent_of(row) for row in rows), 1))}"
         for name, rows in several
         if rows
     ]
@@ -166,15 +175,17 @@ def final_text(study: Study, results: Results) -> str:
     parts = []
     if confirm:
         title = "On test images and the 15 corruptions, mean ± 95 % CI over seeds; differences in H, paired by seed:"
-        parts += [title, "\n".join([confirmed_table(confirm), *ra_sources(confirm)]), confirmed_chart(confirm)]
-        parts.append("\n".join(verdict(confirm, study.per_epoch if study.budget else None)))
+        sources = map(in_lines, ra_sources(confirm))
+        parts += [in_lines(title), "\n".join([confirmed_table(confirm), *sources]), confirmed_chart(confirm)]
+        parts.append("\n".join(map(in_lines, verdict(confirm, study.per_epoch if study.budget else None))))
     if trials:
         parts += advice(study, results)
         parts.append("\n".join([counts_line(trials), *runs_lines(results)]))
         short = sum(row["status"] == "finished" for row in trials) - len(finished(trials))
-        parts += [f"{short} finished trials had fewer epochs than the others and are not ranked"] if short else []
+        few = f"{counted(short, 'finished trial')} had fewer epochs than the others and {'is' if short == 1 else 'are'}"
+        parts += [f"{few} not ranked"] if short else []
     files = sorted(path.name for path in folder.glob("*.csv"))
-    parts.append(f"all files are in {folder}: {', '.join(['study.json', *files])}")
-    more = f"   or: {PROGRAM} --resume {folder} --extend 24" if trials else ""
-    parts.append(f"next: {PROGRAM} show {folder}{more}")
+    parts.append(in_lines(f"all files are in {folder}: {', '.join(['study.json', *files])}"))
+    more = f"\nor:   {command('--resume', folder, '--extend', 24)}" if trials else ""
+    parts.append(f"next: {command('show', folder)}{more}")
     return "\n\n".join(filter(None, parts))

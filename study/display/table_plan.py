@@ -7,7 +7,8 @@ from typing import Any
 from study.config.budget import format_cost
 from study.config.study_config import Study
 from study.confirm.chosen import Candidate, run_name
-from study.files.aligned import WIDTH
+from study.display.rows import counted
+from study.files.aligned import text_width
 from study.papers import GRIDS, demo_twins
 from trainables.attacks.spec import parse_attacks
 
@@ -17,7 +18,7 @@ def table_lines(study: Study, chosen: Sequence[Candidate]) -> list[str]:
     grid = GRIDS[study.table or ""]
     places = list(dict.fromkeys((each.config.dataset, each.config.model) for each in chosen))
     title = f"table {study.table}: {grid.title}" + ("; its printed numbers are missing" if grid.lost else "")
-    lines = textwrap.wrap(title, WIDTH, subsequent_indent="  ")
+    lines = textwrap.wrap(title, text_width(), subsequent_indent="  ")
     lines += wrapped("on", ", ".join(f"{dataset} with {model}" for dataset, model in places))
     rows: dict[str, str] = {}
     for each in chosen:
@@ -29,8 +30,8 @@ def table_lines(study: Study, chosen: Sequence[Candidate]) -> list[str]:
 
 def _row(each: Candidate) -> str:
     config, count = each.config, len(each.seeds)
-    seeds = f"{count} seed" + ("s" if count > 1 else "")
-    return f"  {each.why}: {format_cost(config.method.cost)} × {config.epochs} epochs, {seeds}"
+    seeds, epochs = counted(count, "seed"), counted(config.epochs, "epoch")
+    return f"  {each.why}: {format_cost(config.method.cost)} × {epochs}, {seeds}"
 
 
 def _flags(measure: Mapping[str, Any]) -> str:
@@ -62,4 +63,4 @@ def gradient_steps(measures: Iterable[Mapping[str, Any]]) -> int:
 
 def wrapped(head: str, text: str) -> list[str]:
     """A text with a heading, wrapped to the width of a screen."""
-    return textwrap.wrap(text, WIDTH, initial_indent=f"{head:<9}", subsequent_indent=" " * 11)
+    return textwrap.wrap(text, text_width(), initial_indent=f"{head:<9}", subsequent_indent=" " * 11)

@@ -1,6 +1,8 @@
 """Judge what was found on this machine: plain values in, findings with a fix out."""
 
 import re
+import shlex
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -8,8 +10,12 @@ from typing import Literal, NamedTuple
 from study.files.aligned import aligned
 
 GIB = 2**30
-REINSTALL = "make clean && make env (with conda: conda env update -f environment.yml)"
-MATCHING_WHEEL = '.venv/bin/python -m uv pip install --reinstall --torch-backend auto "torch>={0}" "torchvision>={1}"'
+ROOT = Path(__file__).resolve().parents[2]
+MAKE = shlex.join(["make", "-C", str(ROOT)])
+REINSTALL = f"{MAKE} clean && {MAKE} env (with conda: conda env update -f {shlex.quote(str(ROOT / 'environment.yml'))})"
+MATCHING_WHEEL = (
+    shlex.quote(sys.executable) + ' -m uv pip install --reinstall --torch-backend auto "torch>={0}" "torchvision>={1}"'
+)
 # The oldest NVIDIA driver that runs what was built with a CUDA of this major version.
 OLDEST_DRIVER = {11: 450, 12: 525, 13: 580}
 NOT_TRIED = "not tried: an earlier import ended the process"
@@ -45,9 +51,9 @@ class Smi(NamedTuple):
 def judge_python(version: tuple[int, ...], executable: str) -> Finding:
     """Python must be a supported version."""
     text = f"{'.'.join(map(str, version[:3]))}, {executable}"
-    if (3, 11) <= version[:2] <= (3, 13):
+    if (3, 11) <= version[:2] <= (3, 14):
         return Finding("python", "ok", text)
-    return Finding("python", "problem", f"{text}: must be 3.11, 3.12 or 3.13", "PYTHON=python3.12 make env")
+    return Finding("python", "problem", f"{text}: must be 3.11 to 3.14", f"PYTHON=python3.12 {MAKE} env")
 
 
 def judge_package(name: str, bound: str, installed: str | None, needed: bool) -> Finding:
@@ -150,7 +156,8 @@ def judge_disk(name: str, folder: Path, free: int, writable: bool) -> Finding:
     """A folder must be writable; little space is enough for the embedded data only."""
     text = f"{free / GIB:.0f} GiB free in {folder}"
     if not writable:
-        return Finding(name, "problem", f"{folder} is not writable", f"chown it: sudo chown $USER {folder}")
+        chown = f"sudo chown $USER {shlex.quote(str(folder))}"
+        return Finding(name, "problem", f"{folder} is not writable", f"chown it: {chown}")
     if free < GIB:
         return Finding(name, "problem", f"{text}, must be 1 GiB or more", "free some space")
     if free < 10 * GIB:

@@ -11,6 +11,8 @@ from trainables.config import TrialConfig, make_method, method_options
 from trainables.methods import METHODS, Method, method_name
 from trainables.options import unknown
 
+YOUNGER = ("resplit", "resize")  # left out at their defaults, so that identifiers of older studies stay what they were
+
 
 def method_row(method: Method) -> Row:
     """A method's name and hyper-parameters as columns; an epsilon that a rule gives is written as a number."""
@@ -31,8 +33,9 @@ def config_id(config: TrialConfig) -> str:
     """Eight hexadecimal letters, the same for configurations that differ only in the seed and in `compile`."""
     values = {**config.as_dict(), "method": method_row(config.method)}
     del values["seed"], values["compile"]
-    if not values["resplit"]:  # younger than the rest: without it, identifiers of older studies stay what they were
-        del values["resplit"]
+    for name in YOUNGER:
+        if not values[name]:
+            del values[name]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from study.commands import command
 from study.files.columns import COLUMNS, STATUSES
 from study.files.configs import method_of
 from study.files.csv_table import Row, Table
@@ -142,7 +143,8 @@ class Results:
         """The content of study.json; ValueError if it is not there or damaged."""
         path = self.folder / "study.json"
         if not path.is_file():
-            raise ValueError(f"no study.json in {self.folder}; python study/run.py --out {self.folder} writes one")
+            writes = command("--budget", "4N", "--out", self.folder)
+            raise ValueError(f"no study.json in {self.folder}; {writes} writes one")
         return read_record(path)
 
     def write_study(self, content: Mapping[str, Any]) -> None:

@@ -22,7 +22,7 @@ class Entry(NamedTuple):
 STUDY_ENTRIES: dict[str, Entry] = {
     "command": Entry((list,), "the words of the command line"),
     "options": Entry((dict,), "every option with its value, as `--resume` reads them back"),
-    "space": Entry((dict,), "what was searched after the budget: for each method the names, and for each n the "
+    "space": Entry((dict,), "the search space within the budget: for each method the names, and for each n the "
                    "largest k"),
     "versions": Entry((dict,), "of Python and the packages that results depend on"),
     "git": Entry((dict,), "hash of the code, and whether files differed from it; null outside a repository"),

@@ -71,7 +71,8 @@ def known_timing(config: TrialConfig, device: str = "auto") -> Timing | None:
 
 def _timing_key(config: TrialConfig, device: str) -> str:
     """What decides a step's time; the device is last, so that a key without it is the start of those of all devices."""
-    parts = (platform.node(), config.dataset, config.model, config.batch_size, config.precision, config.train_images)
+    data = f"{config.dataset} at {config.resize} px" if config.resize else config.dataset
+    parts = (platform.node(), data, config.model, config.batch_size, config.precision, config.train_images)
     return "|".join([*map(str, parts), device])
 
 

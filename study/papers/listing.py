@@ -2,7 +2,8 @@
 
 import textwrap
 
-from study.files.aligned import WIDTH
+from study.commands import command
+from study.files.aligned import text_width
 from study.papers.computed import COMPUTED
 from study.papers.expand import Size, demo_twins, size
 from study.papers.grid import Grid
@@ -25,7 +26,8 @@ def list_tables() -> str:
         lines += ["", title] if lines else [title]
         for name in sorted((name for name in (*GRIDS, *COMPUTED) if name.startswith(f"{paper}/")), key=table_order):
             lines += computed_lines(name) if name in COMPUTED else table_lines(name, GRIDS[name])
-    return "\n".join(lines)
+    example = command("--table", "entprop/16", "--scale", "demo", "--dry-run")
+    return "\n".join([*lines, "", f"the plan of one: {example}"])
 
 
 def table_order(name: str) -> tuple[int, str]:
@@ -53,8 +55,10 @@ def table_lines(name: str, grid: Grid) -> list[str]:
 
 
 def _amount(found: Size) -> str:
-    settings = f"{found.settings} setting" + ("s" if found.settings > 1 else "")
-    return f"{settings}, {found.runs} runs, {found.cost:,.0f} N-epochs"
+    settings, runs = (
+        f"{count} {name}" + "s" * (count != 1) for count, name in ((found.settings, "setting"), (found.runs, "run"))
+    )
+    return f"{settings}, {runs}, {found.cost:,.0f} N-epochs"
 
 
 def _data(grid: Grid) -> str:
@@ -62,8 +66,8 @@ def _data(grid: Grid) -> str:
 
 
 def _entry(name: str, text: str) -> list[str]:
-    return textwrap.wrap(f"  {name:15} {text}", WIDTH, subsequent_indent=" " * 18)
+    return textwrap.wrap(f"  {name:15} {text}", text_width(), subsequent_indent=" " * 18)
 
 
 def _indented(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=" " * 18, subsequent_indent=" " * 20)
+    return textwrap.wrap(text, text_width(), initial_indent=" " * 18, subsequent_indent=" " * 20)

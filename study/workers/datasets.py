@@ -29,4 +29,4 @@ class Data:
 
 def data_key(config: TrialConfig) -> tuple[Any, ...]:
     """What two configurations must share to be trained on the same arrays."""
-    return config.dataset, config.train_images
+    return config.dataset, config.train_images, config.resize

@@ -66,7 +66,7 @@ def test_the_sentences_of_the_readme_are_those_of_the_stored_studies():
         each.judged for each in compared
         if each.baseline.row["method"] == "mixup" and (each.setting.row["k"], each.setting.row["n"]) == (0.6, 5)
     )  # fmt: skip
-    assert f"by {found.difference.mean:.2f} ± {found.difference.half:.2f} H (p = {found.p:.3f}" in README
+    assert f"better by {found.difference.mean:.2f} ± {found.difference.half:.2f} H (p = {found.p:.3f}" in README
     results = Results(ROOT / "results" / "fashion-entprop-16")
     names = {row["config"]: row["why"] for row in results.confirm}
     attacked = {"k=1": {}, "Mixup alone": {}}
@@ -74,7 +74,7 @@ def test_the_sentences_of_the_readme_are_those_of_the_stored_studies():
         if row["attack"] == "PGD20-8:entprop" and names[row["config"]] in attacked:
             attacked[names[row["config"]]][row["seed"]] = row["accuracy"]
     kept = paired_test(*attacked.values()).difference
-    assert f"keeps {kept.mean:.1f} ± {kept.half:.1f} points more" in README
+    assert f"k = 1 is {kept.mean:.1f} ± {kept.half:.1f} points more accurate than mixup alone" in README
     assert kept.mean == pytest.approx(14.4)
 
 

@@ -37,6 +37,17 @@ def test_a_study_killed_while_it_searches_goes_on_to_its_end(tmp_path):
     assert "finished" in again.stdout
 
 
+def test_sigterm_ends_a_study_as_ctrl_c_does(tmp_path):
+    out = tmp_path / "s"
+    with StudyProcess(*TINY, "--trials", "50", "--confirm", "0", "--out", str(out)) as study:
+        study.wait_for(lambda: "finished" in statuses(out))
+        study.process.terminate()
+        assert study.wait() == 130
+        assert "interrupted; resume with: " in study.text().splitlines()[-1]
+        assert "SIGTERM" not in study.text()
+    assert json.loads((out / "study.json").read_text())["state"] == "interrupted"
+
+
 @pytest.mark.slow
 def test_a_study_is_lengthened_confirmed_later_and_known_to_the_next(tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from trainables.data.folders import read_image
 from trainables.data.images import AUGMENTS, Augment, Files, Images
-from trainables.data.loaders import read_image
 from trainables.functional.batch import Batch
 
 BLOCK_VALUES = 2**25  # pixels times channels of images in memory that are corrupted together

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainables.data.images import IMAGENET_MEAN, IMAGENET_STD, Images, RawData, Splits
+from trainables.data import recipes
+from trainables.data.images import IMAGENET_MEAN, IMAGENET_STD, SMALL, Images, RawData, Splits
 from trainables.data.splits import cut_validation, digest_of, limited, mean_and_std, validation_count
 from trainables.disk import data_folder
 from trainables.options import unknown
@@ -24,99 +25,89 @@ class Dataset:
     description: str
     recipe: Mapping[str, object]  # values of TrialConfig fields
     load: Callable[[Path], RawData]  # from the data folder
+    reason: str = ""  # why images of one's own get this recipe
     folder_only: bool = False  # no download: the files must be put into the data folder by hand
     validation: float | int = 0.1  # share or number of training images cut for validation; a share stops at 5,000
 
 
-def _later(function: str, path: Path | None = None) -> Callable[[Path], RawData]:
-    """A loader by name, imported only when the data are wanted, for a path or else the data folder."""
+def _later(function: str) -> Callable[[Path], RawData]:
+    """A loader by name, imported only when the data are wanted."""
 
     def load(root: Path) -> RawData:
-        from trainables.data import loaders, npz_file
+        from trainables.data import loaders
 
-        return getattr(npz_file if function == "npz" else loaders, function)(path or root)
+        return getattr(loaders, function)(root)
 
     return load
 
 
-_SGD = {"optimizer": "sgd", "momentum": 0.9, "nesterov": False, "weight_decay": 5e-4, "decay": 0.1, "warmup": 0.0,
-        "milestones": (), "pretrained": False}  # fmt: skip
-# EntProp paper, CIFAR-100. Its augmentation is not stated; crop and flip are what such nets are trained with.
-_CIFAR = {**_SGD, "model": "resnet18", "epochs": 200, "batch_size": 128, "lr": 0.1, "schedule": "cosine",
-          "augment": "crop4_flip"}  # fmt: skip
-# EntProp paper, CUB, Pets and Cars: from ImageNet weights; as published, the rate is negligible after 40 epochs.
-_FINE_TUNE = {**_SGD, "model": "resnet50", "epochs": 100, "batch_size": 64, "optimizer": "adam", "lr": 1e-4,
-              "schedule": "milestones", "milestones": tuple(range(10, 100, 10)), "augment": "resized_crop_flip",
-              "pretrained": True}  # fmt: skip
-_IMAGENET = {**_SGD, "model": "resnet50", "epochs": 105, "batch_size": 256, "lr": 0.1, "schedule": "milestones",
-             "milestones": (30, 60, 90), "augment": "resized_crop_flip"}  # fmt: skip
-# MixProp paper, 100 classes of ImageNet.
-_IMAGENET100 = {**_IMAGENET, "model": "resnet18", "epochs": 270, "batch_size": 128, "milestones": (90, 180, 220)}
-# Measured for this study: ends in seconds on one core with the training images learnt by heart, as the effect needs.
-_DIGITS = {**_SGD, "model": "resnet8", "epochs": 10, "batch_size": 64, "lr": 0.1, "nesterov": True, "warmup": 0.1,
-           "schedule": "cosine", "augment": "crop"}  # fmt: skip
-# The same for clothes, whose mirror images are clothes; at 0.4 most methods are at their best.
-_CLOTHES = {**_DIGITS, "epochs": 15, "lr": 0.4, "augment": "flip"}
-# Uncertainty paper, MNIST; its own net, mnist_cnn, has no norms to double, so the smallest net here stands in for it.
-_MNIST = {**_SGD, "model": "resnet8", "epochs": 40, "batch_size": 128, "lr": 0.01, "weight_decay": 1e-4,
-          "schedule": "milestones", "milestones": (20,), "augment": "none"}  # fmt: skip
-# CEB paper: a wide ResNet and nothing else; Adam at 1e-3 and the small net are ours. Mirrored clothes are clothes.
-_FASHION = {**_SGD, "model": "resnet8", "epochs": 40, "batch_size": 128, "optimizer": "adam", "lr": 1e-3,
-            "weight_decay": 0.0, "schedule": "cosine", "augment": "flip"}  # fmt: skip
-# Somebody's own small images. Their number is not known, so the net that a laptop can train, and the digits recipe
-# lengthened until 1,000 CIFAR-10 images were learnt by heart. Mirror images: right for things, wrong for writing.
-_OWN_SMALL = {**_DIGITS, "epochs": 35, "augment": "flip"}
-
+OWN = ("folder", "npz")  # schemes of images of one's own
 EMBEDDED = "fashion"  # the default: it comes with the program, so that nothing is downloaded
 
 DATASETS: dict[str, Dataset] = {
     "fashion": Dataset(
         "2,000 pieces of clothing of Fashion-MNIST, 28 px grey, brought to 32; embedded, nothing to download",
-        _CLOTHES, _later("fashion"), validation=400),
+        recipes.CLOTHES, _later("fashion"), validation=400),
     "digits": Dataset(
         "1,797 handwritten digits of scikit-learn, 8 px brought to 32; nothing to download",
-        _DIGITS, _later("digits"), validation=200),
-    "cifar10": Dataset("60,000 images of 10 classes, 32 px; downloaded", _CIFAR, _later("cifar10")),
-    "cifar100": Dataset("60,000 images of 100 classes, 32 px; downloaded", _CIFAR, _later("cifar100")),
+        recipes.DIGITS, _later("digits"), validation=200),
+    "cifar10": Dataset("60,000 images of 10 classes, 32 px; downloaded", recipes.CIFAR, _later("cifar10")),
+    "cifar100": Dataset("60,000 images of 100 classes, 32 px; downloaded", recipes.CIFAR, _later("cifar100")),
     "svhn": Dataset(
         "99,289 house numbers (without the extra part), 32 px; downloaded",
-        {**_CIFAR, "augment": "crop4"}, _later("svhn")),  # a mirrored digit is no digit
+        {**recipes.CIFAR, "augment": "crop4"}, _later("svhn")),  # a mirrored digit is no digit
     "mnist": Dataset(
         "70,000 handwritten digits, 28 px grey, black border to 32 px, three equal channels; downloaded",
-        _MNIST, _later("mnist")),
+        recipes.MNIST, _later("mnist")),
     "fashion_mnist": Dataset(
         "70,000 pieces of clothing, 28 px grey, black border to 32 px, three equal channels; downloaded",
-        _FASHION, _later("fashion_mnist")),
+        recipes.FASHION, _later("fashion_mnist")),
     "pets": Dataset(
-        "Oxford-IIIT Pets: 7,349 cats and dogs of 37 breeds, 224 px; downloaded", _FINE_TUNE, _later("pets")),
+        "Oxford-IIIT Pets: 7,349 cats and dogs of 37 breeds, 224 px; downloaded", recipes.FINE_TUNE, _later("pets")),
     "cars": Dataset(
         "Stanford Cars: 16,185 cars of 196 models, 224 px; from a folder",
-        _FINE_TUNE, _later("cars"), folder_only=True),
+        recipes.FINE_TUNE, _later("cars"), folder_only=True),
     "cub": Dataset(
         "CUB-200-2011: 11,788 birds of 200 species, 224 px; from a folder",
-        _FINE_TUNE, _later("cub"), folder_only=True),
+        recipes.FINE_TUNE, _later("cub"), folder_only=True),
     "imagenet": Dataset(
         "ILSVRC2012: 1.3 million images of 1,000 classes, 224 px; from a folder",
-        _IMAGENET, _later("imagenet"), folder_only=True),
+        recipes.IMAGENET, _later("imagenet"), folder_only=True),
     "imagenet100": Dataset(
         "100 classes of ILSVRC2012, 224 px; from a folder",
-        _IMAGENET100, _later("imagenet100"), folder_only=True),
+        recipes.IMAGENET100, _later("imagenet100"), folder_only=True),
 }  # fmt: skip
 
 
-def dataset_entry(name: str) -> Dataset:
-    """The entry of a name, or one made for `folder:PATH` or `npz:PATH`; whether these exist is seen on loading."""
+def check_dataset(name: str) -> None:
+    """ValueError unless it is a data set's name, `folder:PATH` or `npz:PATH`; no path is looked at."""
     scheme, _, path = name.partition(":")
-    if scheme == "npz" and path:
-        return Dataset(f"arrays of {path}", _OWN_SMALL, _later("npz", Path(path)))
-    if scheme == "folder" and path:
-        from trainables.data import loaders
+    if name not in DATASETS and not (scheme in OWN and path):
+        raise ValueError(unknown("dataset", name, [*DATASETS, *(f"{each}:PATH" for each in OWN)]))
 
-        recipe = _OWN_SMALL if loaders.holds_small_images(Path(path)) else _FINE_TUNE
-        return Dataset(f"images of {path}", recipe, _later("folder", Path(path)))
-    if name not in DATASETS:
-        raise ValueError(unknown("dataset", name, [*DATASETS, "folder:PATH", "npz:PATH"]))
-    return DATASETS[name]
+
+def dataset_entry(name: str, resize: int | None = None) -> Dataset:
+    """The entry of a name, or one made for `folder:PATH` or `npz:PATH`; whether these exist is seen on loading.
+
+    The recipe for images of one's own depends on their median side, or on the side that they are resized to.
+    """
+    check_dataset(name)
+    if name in DATASETS:
+        return DATASETS[name]
+    scheme, _, path = name.partition(":")
+    if scheme == "npz":
+        recipe = recipes.Recipe(recipes.OWN_SMALL, "a small network from scratch: the images lie in memory")
+        return Dataset(f"arrays of {path}", recipe.values, lambda root: _npz(Path(path)), recipe.reason)
+    from trainables.data import folders
+
+    recipe = recipes.recipe_for(None if resize else folders.median_side(Path(path)), resize)
+    return Dataset(f"images of {path}", recipe.values, lambda root: folders.folder(Path(path), resize), recipe.reason)
+
+
+def _npz(file: Path) -> RawData:
+    from trainables.data.npz_file import npz
+
+    return npz(file)
 
 
 # ---------------------------------------------------------------------------------------- from raw data to three parts
@@ -125,14 +116,17 @@ def dataset_entry(name: str) -> Dataset:
 SPLIT_SEED = 0  # every run has the same validation images
 
 
-def load_dataset(name: str, root: Path | None = None, *, limit: int | None = None) -> Splits:
+def load_dataset(name: str, root: Path | None = None, *, limit: int | None = None, resize: int | None = None) -> Splits:
     """The training, validation and test images of a named data set, `folder:PATH` or `npz:PATH`.
 
     `root` is the data folder: by default $ENTPROP_DATA, else the user's cache. `limit` keeps that many training images,
-    each class in its proportion, and leaves validation and test images as they are.
+    each class in its proportion, and leaves validation and test images as they are. `resize` gives all images this
+    side in pixels.
     """
-    entry = dataset_entry(name)
-    raw = entry.load(data_folder(root))
+    entry = dataset_entry(name, resize)
+    raw = _resized(entry.load(data_folder(root)), resize)
+    if len(raw.classes) < 2:
+        raise ValueError(f"{name} must have at least two classes, got {raw.classes[0]!r} alone")
     count = validation_count(entry.validation, len(raw.train), len(raw.classes))
     train, held_out = cut_validation(raw, count, SPLIT_SEED)
     if limit is not None:
@@ -142,3 +136,14 @@ def load_dataset(name: str, root: Path | None = None, *, limit: int | None = Non
         size, (mean, std) = train.pixels.shape[1], mean_and_std(train)
     digest = digest_of(train, held_out, raw.test)
     return Splits(name, train, held_out, raw.test, raw.classes, size, mean, std, raw.source, digest)
+
+
+def _resized(raw: RawData, resize: int | None) -> RawData:
+    """The data with images of this side in memory; those that are read from files at 224 pixels stay as they are."""
+    if resize is None or (resize > SMALL and not isinstance(raw.train, Images)):
+        return raw
+    if isinstance(raw.train, Images) and raw.train.pixels.shape[1] == resize:
+        return raw
+    from trainables.data.folders import in_memory
+
+    return RawData(in_memory(raw.train, resize), in_memory(raw.test, resize), raw.classes, raw.source)

@@ -2,7 +2,6 @@
 
 import http.client
 import importlib.util
-import os
 import socket
 import zlib
 from collections.abc import Sequence
@@ -10,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
-from trainables.data.images import SMALL, Files, Images, RawData, Split
+from trainables.data.folders import listed_folder
+from trainables.data.images import Files, Images, RawData
 from trainables.disk import cache_folder
 
 FASHION_CLASSES = (
@@ -27,7 +26,6 @@ FASHION_CLASSES = (
     "Bag",
     "Ankle boot",
 )
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
 
 
 # ------------------------------------------------------------------------------------------------- nothing to download
@@ -171,7 +169,7 @@ def cars(root: Path) -> RawData:
     """Either train/ and test/ with one folder per model, or the original devkit with its .mat annotations."""
     base = root / "stanford_cars"
     if (base / "train").is_dir():
-        return folder(base)
+        return listed_folder(base)
     from scipy.io import loadmat
 
     where = {"cars_train": "devkit/cars_train_annos.mat", "cars_test": "cars_test_annos_withlabels.mat"}
@@ -210,7 +208,7 @@ def imagenet(root: Path) -> RawData:
         "get ILSVRC2012 from https://image-net.org (an account is needed) and sort it into class folders",
         [base / "train", base / "val"],
     )
-    return folder(base)
+    return listed_folder(base)
 
 
 def imagenet100(root: Path) -> RawData:
@@ -220,103 +218,7 @@ def imagenet100(root: Path) -> RawData:
         "put 100 class folders of ILSVRC2012 there; the MixProp paper does not say which",
         [base / "train", base / "val"],
     )
-    return folder(base)
-
-
-def folder(base: Path) -> RawData:
-    """train/ and test/ (or val/), each with one folder of images per class."""
-    train_base, test_base = _train_and_test(base)
-    classes, train = class_folders(train_base)
-    test_classes, test = class_folders(test_base)
-    if classes != test_classes:
-        odd = sorted(set(classes) ^ set(test_classes))[0]
-        raise ValueError(f"{train_base} and {test_base} must hold the same classes, got {odd!r} in one of them only")
-    with _opened(train.path(0)) as first:
-        size = first.size
-    return RawData(small_in_memory(train, size), small_in_memory(test, size), classes, f"folder {base.resolve()}")
-
-
-def holds_small_images(base: Path) -> bool:
-    """Whether `folder` keeps these images in memory, judged by the first; no if there is none to judge by."""
-    try:
-        first_class = _folders_in(_train_and_test(base)[0])[0]
-        with _opened(_images_in(first_class)[0]) as first:
-            return max(first.size) <= SMALL
-    except (OSError, ValueError):
-        return False
-
-
-def _train_and_test(base: Path) -> tuple[Path, Path]:
-    tests = [base / name for name in ("test", "val") if (base / name).is_dir()]
-    if not (base / "train").is_dir() or not tests:
-        raise FileNotFoundError(f"{base} must hold train/ and test/ (or val/) with one folder of images per class")
-    if len(tests) > 1:  # silently leaving one out would surprise
-        raise ValueError(
-            f"{base} must hold either test/ or val/, got both; validation is cut from train/, so move val/ away"
-        )
-    return base / "train", tests[0]
-
-
-def class_folders(base: Path) -> tuple[tuple[str, ...], Files]:
-    """The classes in alphabetical order and their images."""
-    paths: list[str] = []
-    labels: list[int] = []
-    folders = _folders_in(base)
-    for label, class_folder in enumerate(folders):
-        images = _images_in(class_folder)
-        paths += images
-        labels += [label] * len(images)
-    return tuple(folder.name for folder in folders), Files.of(paths, labels)
-
-
-def _folders_in(base: Path) -> list[Path]:
-    folders = sorted(entry for entry in base.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    if not folders:
-        raise ValueError(f"{base} must hold one folder per class, got none")
-    return folders
-
-
-def _images_in(class_folder: Path) -> list[str]:
-    files = (os.path.join(base, name) for base, _, names in os.walk(class_folder) for name in names)
-    images = sorted(file for file in files if file.lower().endswith(IMAGE_SUFFIXES))
-    if not images:
-        raise ValueError(f"{class_folder} must hold images ({', '.join(IMAGE_SUFFIXES)}), got none")
-    return images
-
-
-def small_in_memory(files: Files, size: tuple[int, int]) -> Split:
-    """Small images as one array, large ones as they are; `size` is the width and height of the training part's."""
-    if max(size) > SMALL:
-        return files
-    if size[0] != size[1]:
-        raise ValueError(f"images of up to {SMALL} pixels must be square, got {size[0]}x{size[1]}: {files.path(0)}")
-    pixels = np.empty((len(files), size[1], size[0], 3), dtype=np.uint8)
-    for row in range(len(files)):
-        path = files.path(row)
-        image = read_image(path)
-        if image.size != size:
-            raise ValueError(
-                f"images of up to {SMALL} pixels must be equally large, got {size} and {image.size}: {path}"
-            )
-        pixels[row] = np.asarray(image)
-    return Images(pixels, files.labels)
-
-
-def read_image(path: str) -> Image.Image:
-    """The image in RGB."""
-    with _opened(path) as image:
-        try:
-            return image.convert("RGB")
-        except (OSError, ValueError, SyntaxError, EOFError) as error:  # PIL's answers to cut-off or garbled files
-            raise ValueError(f"{path} is not a readable image: {error}") from error
-
-
-def _opened(path: str) -> Image.Image:
-    try:
-        return Image.open(path)
-    except OSError as error:
-        reason = "of no known format" if isinstance(error, UnidentifiedImageError) else error.strerror
-        raise ValueError(f"{path} is not a readable image: {reason}") from error
+    return listed_folder(base)
 
 
 def _must_exist(advice: str, paths: Sequence[Path]) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.data.batches import make_batches
-from trainables.data.loaders import class_folders, small_in_memory
+from trainables.data.folders import class_folders, small_in_memory
 from trainables.measures.accuracy import Measurement
 from trainables.models.modes import evaluating
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,9 @@ from trainables.options import unknown
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+_SCRATCH = "pretrained weights exist for torchvision's networks only"
 
 
 @dataclass(frozen=True)
@@ -44,19 +48,31 @@ def _torchvision_resnet(
     return net
 
 
-def _load_imagenet_weights(net: nn.Module, name: str) -> None:
+def imagenet_weights(name: str) -> Mapping[str, Any]:
     """torchvision's first ImageNet weights, which the papers' fine-tuning starts from; downloaded once."""
     import torchvision
     from torch.hub import get_dir
 
+    if name not in torchvision.models.list_models():
+        raise ValueError(f"{_SCRATCH}, got {name}; choose one of them or train from scratch")
     weights = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(30)  # seconds; without it a silent network hangs for ever
     try:
-        net.load_state_dict(weights.get_state_dict(progress=False, check_hash=True))
+        return weights.get_state_dict(progress=False, check_hash=True)
     except OSError as error:
         raise OSError(
             f"the pretrained weights of {name} must be downloaded or be in {get_dir()}/checkpoints, got: {error}; "
             f"put the file of {weights.url} there, or set pretrained to false"
         ) from error
+    finally:
+        socket.setdefaulttimeout(patience)
+
+
+def _load_imagenet_weights(net: nn.Module, name: str) -> None:
+    weights = imagenet_weights(name)
+    try:
+        net.load_state_dict(weights)
     except RuntimeError as error:  # the net was built without its norms
         raise ValueError(f"norms must be true for pretrained weights of {name}, which hold them") from error
 
@@ -93,9 +109,7 @@ def _scratch_only(
     from trainables.models import resnets
 
     if pretrained:
-        raise ValueError(
-            "pretrained weights exist for torchvision's networks only; choose one of them or train from scratch"
-        )
+        raise ValueError(f"{_SCRATCH}; choose one of them or train from scratch")
     if kind == "resnet8":
         return resnets.ResNet8(classes, norms, **settings)
     block = resnets.PreActBottleneck if kind == "bottleneck" else resnets.PreActBasic

@@ -228,7 +228,8 @@ def deterministic_if(wanted: bool) -> Iterator[None]:
 
 def load_splits(config: TrialConfig, root: Path | None = None) -> Splits:
     """The data that a configuration names."""
-    return splits_of(config, load_dataset(config.dataset, root, limit=config.train_images))
+    splits = load_dataset(config.dataset, root, limit=config.train_images, resize=config.resize)
+    return splits_of(config, splits)
 
 
 def splits_of(config: TrialConfig, splits: Splits) -> Splits:

@@ -7,7 +7,19 @@ import pytest
 from scipy import stats
 
 from analysis.comparisons.claims import CLAIMS, PGD, judge_claims, printed_difference
-from analysis.report.results_page import PAGE, README, ROOT, front, least_visible, page, pictures, stored
+from analysis.report.index import index
+from analysis.report.results_page import (
+    INDEX,
+    PAGE,
+    README,
+    ROOT,
+    documentation,
+    front,
+    least_visible,
+    page,
+    pictures,
+    stored,
+)
 from study.confirm.comparisons import Interval
 from study.papers import COMPUTED, GRIDS
 from tests.support.analysis_folders import stored as copy_of_a_study
@@ -101,8 +113,15 @@ def test_the_readme_shows_the_final_table_of_the_study_that_it_names():
     assert front(spoilt) == text
 
 
+def test_the_index_names_every_page_with_its_first_sentence():
+    text = INDEX.read_text()
+    assert text == index(ROOT, documentation())
+    assert len(re.findall(r"^- \[.+\]\(.+\.md\): .{20,}$", text, re.MULTILINE)) == len(documentation())
+
+
 def test_the_pictures_of_the_readme_are_those_of_the_stored_studies():
     drawn = pictures()
-    assert {f"docs/figures/{path.name}" for path in drawn} == set(re.findall(r'src="([^"]+)"', README.read_text()))
+    shown = set(re.findall(r'src="([^"]+)"', README.read_text()))
+    assert {f"docs/figures/{path.name}" for path in drawn} == shown - {"docs/figures/entprop-step.svg"}
     for path, text in drawn.items():
         assert path.read_text() == text, path

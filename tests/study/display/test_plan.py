@@ -8,9 +8,12 @@ from study.config.budget import Budget
 from study.config.make_study import make_study
 from study.config.space import space_record
 from study.config.study_config import Study
+from study.display.data_lines import read_data
 from study.display.plan import estimated_seconds, mean_cost, parts_of, plan_text
 from study.files.timings import Timing, known_timing, remember_timing, timings_file
-from trainables.config import TrialConfig
+from tests.support.data_files import write_folder
+from trainables.config import TrialConfig, with_recipe
+from trainables.methods import Vanilla
 
 
 @pytest.fixture(autouse=True)
@@ -79,6 +82,44 @@ def test_a_plan_says_where_data_come_from_that_are_not_there(tmp_path):
     (tmp_path / "mine.npz").touch()
     assert "mine.npz is not there" not in plan_text(missing)
     assert "note" not in plan_text(make_study(budget="2N"))
+
+
+def test_a_plan_shows_the_images_their_split_and_the_reason_of_the_recipe(tmp_path):
+    study = make_study(budget="2N", dataset=f"folder:{write_folder(tmp_path / 'mine')}", batch_size=4)
+    words = " ".join(plan_text(study, splits=read_data(study)).split())
+    assert "data 24 images of 2 classes, 8 px: 10 for training, 2 for validation, 12 for test" in words
+    assert "recipe a small network from scratch: the median side of the images is 8 pixels, at most 128" in words
+    with pytest.raises(ValueError, match="batch_size must be at most the 10 training images"):
+        read_data(make_study(budget="2N", dataset=f"folder:{tmp_path / 'mine'}"))
+
+
+def test_a_plan_downloads_nothing(tmp_path):
+    study = make_study(budget="2N", dataset="cifar10", data_root=str(tmp_path))
+    assert read_data(study) is None
+    assert "data     60,000 images of 10 classes, 32 px; downloaded" in plan_text(study)
+    note = "pretrained weights of resnet50 are downloaded from torchvision first"
+    assert note in " ".join(plan_text(make_study(budget="2N", dataset="pets")).split())
+
+
+def test_a_plan_says_how_a_confirmation_that_is_most_of_the_cost_becomes_cheaper():
+    study = make_study(budget="4N", dataset="cifar10", seeds=6)
+    words = " ".join(plan_text(study).split())
+    assert "the confirmation is 56% of the cost; --controls false saves 9,600 N-epochs; --seeds 3 saves" in words
+    cheaper = parts_of(make_study(budget="4N", dataset="cifar10", seeds=6, controls="false"))
+    assert parts_of(study)[-1].likely - cheaper[-1].likely == pytest.approx(9600)
+    assert "of the cost" not in plan_text(make_study(budget="4N", dataset="cifar10", trials=100))
+
+
+def test_a_probe_times_training_and_measuring_here(monkeypatch):
+    from study import run as study_run
+    from study.workers import probe
+
+    monkeypatch.setattr(probe, "TRAINING_S", 0.1)
+    text = study_run(budget="1N", dry_run=True, probe=True, device="cpu")
+    timing = known_timing(with_recipe(Vanilla(), "fashion"), "cpu")
+    assert timing.images == 1200
+    assert 0 < timing.validation_seconds < timing.test_seconds
+    assert "from a vanilla step timed on this machine" in text
 
 
 def test_the_mean_cost_is_that_of_even_draws():

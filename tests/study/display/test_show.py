@@ -18,7 +18,7 @@ def folder(tmp_path):
 def test_a_study_that_has_just_begun_says_what_is_missing(folder):
     text = show_study(folder)
     assert "entprop within 4N on fashion, resnet8, 15 epochs" in text
-    assert "command: study/run.py --budget 4N" in text
+    assert "options: --budget 4N" in text
     assert "no trial has started yet" in text
     assert "missing: 8 of 8 trials" in text
     assert f"--resume {folder}" in text

@@ -1,5 +1,6 @@
 """The table and the words at the end of a study."""
 
+from study.commands import command
 from study.confirm.comparisons import settings_of
 from study.display.summary import confirmed_chart, confirmed_table, counts_line, final_text, verdict
 from study.files.results import Results
@@ -112,5 +113,8 @@ def test_the_final_text_ends_with_where_things_lie_and_what_to_do_next(tmp_path)
     text = final_text(STUDY, results)
     assert text.index("best-1") < text.index("It beats vanilla") < text.index("The best found for each budget")
     assert "confirmation: 9 runs" in text
-    assert text.splitlines()[-1].startswith(f"next: python study/run.py show {results.folder}")
+    assert text.splitlines()[-2:] == [
+        f"next: {command('show', results.folder)}",
+        f"or:   {command('--resume', results.folder, '--extend', 24)}",
+    ]
     assert f"all files are in {results.folder}: study.json, confirm.csv, trials.csv" in text

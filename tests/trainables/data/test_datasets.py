@@ -225,7 +225,7 @@ def test_a_limit_that_cannot_be_kept_says_why(limit, message):
     ("train_labels", "message"),
     [
         (np.array([0, 1]), "at least one image per class, 2, got 2 of 2"),
-        (np.array([0] * 19), "none of 'bee'"),
+        (np.array([0] * 19), "each class must have a training image, got none of bee"),
     ],
 )
 def test_too_few_images_for_a_validation_part(tmp_path, train_labels, message):

@@ -13,8 +13,10 @@ import pytest
 from PIL import Image
 
 from tests.support.data_files import labels, pictures, write_folder, write_npz, write_picture
+from trainables.config import with_recipe
 from trainables.data.datasets import DATASETS, dataset_entry, load_dataset
 from trainables.data.images import Files, Images
+from trainables.methods import Vanilla
 
 # --------------------------------------------------------------------------------------------------------------- npz
 
@@ -41,7 +43,11 @@ def test_an_npz_without_class_names_numbers_them(tmp_path):
         ({"train_images": pictures(20).astype(np.float32)}, "train_images must be uint8 .* got float32"),
         ({"train_images": pictures(20)[..., 0]}, r"got uint8 \(20, 8, 8\); repeat grey images to three channels"),
         ({"train_images": pictures(20)[..., :1]}, r"got uint8 \(20, 8, 8, 1\); repeat grey"),
-        ({"train_images": pictures(20).transpose(0, 3, 1, 2)}, r"\(N, S, S, 3\), got uint8 \(20, 3, 8, 8\)$"),
+        (
+            {"train_images": pictures(20).transpose(0, 3, 1, 2)},
+            r"got uint8 \(20, 3, 8, 8\); channels come last: .*transpose\(0, 2, 3, 1\)",
+        ),
+        ({"train_images": pictures(20) / 255.0}, r"got float64 .*; numbers from 0 to 1 become bytes with"),
         ({"train_images": pictures(20)[:, :6]}, r"got uint8 \(20, 6, 8, 3\)"),
         ({"test_images": pictures(0), "test_labels": labels(0)}, r"test_images must be .* got uint8 \(0, 8, 8, 3\)"),
         ({"test_images": pictures(6, 9)}, "equally large, got sides of 8 and 9"),
@@ -49,6 +55,10 @@ def test_an_npz_without_class_names_numbers_them(tmp_path):
         ({"train_labels": labels(20) / 1.0}, "train_labels must be integers of shape .* got float64"),
         ({"train_labels": labels(20).reshape(20, 1)}, r"train_labels must be integers .* got int64 \(20, 1\)"),
         ({"train_labels": labels(20, 3)}, r"train_labels must be in \[0, 1\], got 0 to 2"),
+        ({"train_labels": labels(20) + 1}, "labels must begin at 0, got 1 to 2; subtract 1 from train_labels and test"),
+        ({"classes": None, "train_labels": labels(20) + 1}, "labels must begin at 0, got 1 to 2; subtract 1"),
+        ({"classes": None, "train_labels": 3 * labels(20)}, "must have a training image, got none of 1, 2$"),
+        ({"classes": None, "train_labels": 0 * labels(20), "test_labels": 0 * labels(6)}, "two classes, got '0' alone"),
         ({"test_labels": labels(6) - 1}, r"test_labels must be in \[0, 1\], got -1 to 0"),
         ({"classes": None, "test_labels": labels(6, 3)}, r"test_labels must be in \[0, 1\], got 0 to 2"),
         ({"classes": np.array([1, 2])}, "classes must be a list of strings, got int64"),
@@ -99,7 +109,7 @@ def test_grey_pictures_of_a_folder_become_three_equal_channels(tmp_path):
 
 
 def test_large_pictures_of_a_folder_stay_files(tmp_path):
-    splits = load_dataset(f"folder:{write_folder(tmp_path, side=70, test='val')}")
+    splits = load_dataset(f"folder:{write_folder(tmp_path, side=140, test='val')}")
     assert isinstance(splits.train, Files)
     assert splits.size == 224
     assert splits.test.path(0) == str(tmp_path / "val" / "ant" / "0.png")
@@ -107,16 +117,67 @@ def test_large_pictures_of_a_folder_stay_files(tmp_path):
 
 def test_the_recipe_of_a_folder_depends_on_the_size_of_its_pictures(tmp_path):
     small = dataset_entry(f"folder:{write_folder(tmp_path / 'small')}").recipe
-    large = dataset_entry(f"folder:{write_folder(tmp_path / 'large', side=70)}").recipe
+    large = dataset_entry(f"folder:{write_folder(tmp_path / 'large', side=140)}").recipe
     assert (small["model"], large["model"]) == ("resnet8", "resnet50")
     assert (small["augment"], large["augment"]) == ("flip", "resized_crop_flip")
+
+    assert large["pretrained"]
+
+
+def test_the_recipe_follows_the_median_side_or_the_side_that_is_asked_for_and_says_so(tmp_path):
+    base = write_folder(tmp_path, side=140)
+    for number in range(3):
+        write_picture(base / "train" / "ant" / f"{number}.png", (20, 20))  # three of twelve change no median
+    name = f"folder:{base}"
+    assert dataset_entry(name).reason.endswith("the median side of the images is 140 pixels, above 128")
+    assert dataset_entry(name, 64).reason.endswith("images are resized to 64 pixels")
+    assert dataset_entry(name, 64).recipe["model"] == "resnet8"
+    assert with_recipe(Vanilla(), name, resize=64).model == "resnet8"
+    assert with_recipe(Vanilla(), name).model == "resnet50"
+
+
+def test_images_of_all_sizes_are_resized_to_squares_in_memory(tmp_path):
+    base = write_folder(tmp_path)
+    write_picture(base / "train" / "ant" / "0.png", (300, 30))
+    Image.new("RGB", (90, 40), (7, 80, 200)).save(base / "test" / "ant" / "0.png")
+    splits = load_dataset(f"folder:{base}", resize=16)
+    assert (splits.size, splits.test.pixels.shape) == (16, (12, 16, 16, 3))
+    assert (splits.test.pixels[0] == (7, 80, 200)).all()
+    file = write_npz(tmp_path / "a.npz")
+    assert load_dataset(f"npz:{file}", resize=12).train.pixels.shape[1:] == (12, 12, 3)
+    assert load_dataset(f"npz:{file}", resize=8).digest == load_dataset(f"npz:{file}").digest
+    assert isinstance(load_dataset(f"folder:{base}", resize=224).train, Files)
+
+
+def test_images_that_are_not_square_or_of_middling_size_are_refused_with_the_option_that_helps(tmp_path):
+    for part, name in (("train", "ant"), ("train", "bee"), ("test", "ant"), ("test", "bee")):
+        for number in range(4):
+            write_picture(tmp_path / "oblong" / part / name / f"{number}.png", (8, 9))
+    with pytest.raises(ValueError, match=r"must be square, got 8x9: .*0\.png; add --resize 32"):
+        load_dataset(f"folder:{tmp_path / 'oblong'}")
+    with pytest.raises(ValueError, match="at most 64 a side, got 96; add --resize 64, or --resize 224 to fine-tune"):
+        load_dataset(f"folder:{write_folder(tmp_path / 'middling', side=96)}")
+
+
+def test_one_message_names_every_bad_file_and_every_empty_class(tmp_path):
+    base = write_folder(tmp_path / "data")
+    for path in ("train/ant/0.png", "train/bee/3.png", "test/bee/5.png"):
+        (base / path).write_bytes((base / path).read_bytes()[:100])
+    for part in ("train", "test"):
+        (base / part / "cat").mkdir()
+    with pytest.raises(ValueError, match="must hold images") as caught:
+        load_dataset(f"folder:{base}", resize=32)
+    text = str(caught.value)
+    assert text.count("is not a readable image") == 3
+    assert text.count("cat must hold images, got none") == 2
+    assert "\n" not in text
 
 
 def test_the_digest_changes_with_a_picture_a_label_or_a_split(tmp_path):
     def digest(base: Path) -> str:
         return load_dataset(f"folder:{base}").digest
 
-    base = write_folder(tmp_path / "a", side=70)
+    base = write_folder(tmp_path / "a", side=140)
     first = digest(base)
     assert digest(base) == first
     (tmp_path / "a").rename(tmp_path / "b")
@@ -151,8 +212,11 @@ def cut_off(base: Path) -> None:
         (lambda base: write_picture(base / "test" / "cat" / "0.png"), "same classes, got 'cat'"),
         (lambda base: [remove(base / "train" / name) for name in ("ant", "bee")], "one folder per class, got none"),
         (lambda base: [remove(base / "train" / "ant"), (base / "train" / "ant").mkdir()], "ant must hold images"),
-        (lambda base: write_picture(base / "test" / "ant" / "3.png", (9, 9)), r"equally large.*\(9, 9\): .*3\.png"),
-        (lambda base: write_picture(base / "train" / "ant" / "0.png", (8, 9)), r"must be square, got 8x9: .*0\.png"),
+        (
+            lambda base: write_picture(base / "test" / "ant" / "3.png", (9, 9)),
+            r"equally large.*\(9, 9\).*3\.png; add --resize 32",
+        ),
+        (lambda base: write_picture(base / "train" / "ant" / "0.png", (8, 9)), r"equally large.*\(8, 9\)"),
         (spoil("train/ant/0.png"), r"0\.png is not a readable image"),
         (spoil("test/bee/5.png"), r"5\.png is not a readable image"),
         (cut_off, r"0\.png is not a readable image"),
@@ -207,9 +271,9 @@ def test_cars_are_read_from_the_devkit(tmp_path):
 
 
 def test_cars_and_imagenet_are_read_from_class_folders(tmp_path):
-    write_folder(tmp_path / "stanford_cars", side=70)
-    write_folder(tmp_path / "imagenet", side=70, test="val")
-    write_folder(tmp_path / "imagenet100", side=70, test="val")
+    write_folder(tmp_path / "stanford_cars", side=140)
+    write_folder(tmp_path / "imagenet", side=140, test="val")
+    write_folder(tmp_path / "imagenet100", side=140, test="val")
     for name in ("cars", "imagenet", "imagenet100"):
         splits = load_dataset(name, tmp_path)
         assert splits.classes == ("ant", "bee")
