@@ -102,9 +102,9 @@ class StudyDriver:
         self.check_own(searching)
         planned = choose_table(study) if study.table else []
         check_images(study, planned)
+        self.splits = self.data.of(planned[0].config if planned else study.trial)
         if not (study.resume or study.address):  # machines of a cluster have caches of their own
             check_weights([each.config for each in planned] or [study.trial])
-        self.splits = self.data.of(planned[0].config if planned else study.trial)
         return planned
 
     def check_own(self, searching: bool) -> None:

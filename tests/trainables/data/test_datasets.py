@@ -168,7 +168,7 @@ def test_images_are_redrawn_by_seed_and_none_is_lost(tmp_path):
 
 
 def test_files_are_redrawn_like_images(tmp_path):
-    splits = load_dataset(f"folder:{write_folder(tmp_path / 'big', side=72, count=20)}")
+    splits = load_dataset(f"folder:{write_folder(tmp_path / 'big', side=160, count=20)}")
     found = redrawn(splits, 1)
 
     def paths(part):
