@@ -4,11 +4,13 @@ import contextlib
 import errno
 import fcntl
 import json
+import re
 
 import pytest
 
 import study
 from study import driver
+from study.commands import command
 from study.files.lock import locked
 from study.files.results import Results
 from study.run import main
@@ -124,7 +126,7 @@ def test_an_error_of_the_driver_is_no_wrong_input(tmp_path, capsys, monkeypatch,
     out = tmp_path / "s"
     assert main([*FLAGS, "--confirm=1", "--quiet", "--out", str(out)]) == 1
     said = capsys.readouterr().err
-    assert said == f"error: {error.__name__}: last line; resume with: python study/run.py --resume {out}\n"
+    assert said == f"error: {error.__name__}: last line; resume with: {command('--resume', out)}\n"
     log = (out / "driver.log").read_text()
     assert "first line\nlast line" in log
     assert "in phases" in log
@@ -150,7 +152,7 @@ def test_a_study_in_which_no_trial_finished_fails_and_says_why_once(tmp_path, ca
     assert main([*FLAGS, f"--confirm={confirm}", "--quiet", "--out", str(out)]) == 1
     said = capsys.readouterr()
     reason = "3 × the loss is no longer finite at step 3; try a lower one"
-    assert said.err == f"error: no trial finished: {reason}; resume with: python study/run.py --resume {out}\n"
+    assert said.err == f"error: no trial finished: {reason}; resume with: {command('--resume', out)}\n"
     assert said.out == ""
     assert state_of(out) == "failed"
     assert [row["status"] for row in Results(out).trials] == ["failed"] * 3
@@ -174,6 +176,6 @@ def test_the_limit_without_progress_reaches_the_workers(tmp_path, monkeypatch, n
 
 def test_ctrl_c_raises_keyboard_interrupt_with_the_command_that_resumes(tmp_path, monkeypatch, no_ray):
     monkeypatch.setattr(driver.tuner, "run_jobs", failing(KeyboardInterrupt()))
-    with pytest.raises(KeyboardInterrupt, match=r"^interrupted; resume with: python study/run.py --resume "):
+    with pytest.raises(KeyboardInterrupt, match=rf"^interrupted; resume with: {re.escape(command('--resume'))} "):
         study.run(budget="2N", trials=2, quiet=True, out=str(tmp_path / "s"), **TINY)
     assert state_of(tmp_path / "s") == "interrupted"

@@ -13,7 +13,6 @@ from ray.tune.schedulers import HyperBandScheduler, PopulationBasedTraining
 import study
 from study.files.results import Results
 
-pytestmark = pytest.mark.slow
 TINY = {"epochs": 2, "train_images": 64, "batch_size": 32, "confirm": 0, "budget": "2N", "quiet": True}
 
 
@@ -110,6 +109,7 @@ def mlflow_callback(folder):
     return MLflowLoggerCallback((folder / "mlruns").as_uri(), experiment_name="mine")
 
 
+@pytest.mark.slow
 def test_a_study_in_a_running_ray_with_a_sampler_and_loggers_of_the_program(tmp_path, cluster):
     out, seen = tmp_path / "s", Recorder()
     with_mlflow = importlib.util.find_spec("mlflow") is not None
@@ -159,6 +159,7 @@ def check_mlflow(folder, rows):
         assert {point.step for point in client.get_metric_history(run.info.run_id, "loss")} == {1, 2}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("mlflow") is None, reason="needs the package mlflow")
 def test_the_logger_mlflow_keeps_its_runs_beside_the_study(tmp_path, cluster, monkeypatch):
     import mlflow
@@ -171,6 +172,7 @@ def test_the_logger_mlflow_keeps_its_runs_beside_the_study(tmp_path, cluster, mo
     assert len(list((tmp_path / "s" / "tensorboard").glob("trial-*/events*"))) == 2
 
 
+@pytest.mark.slow
 def test_a_machine_that_joins_is_used(tmp_path, cluster):
     joining = Joining(cluster)
     with pytest.raises(KeyboardInterrupt):
@@ -179,6 +181,7 @@ def test_a_machine_that_joins_is_used(tmp_path, cluster):
     assert len(joining.processes) == 3
 
 
+@pytest.mark.slow
 def test_trials_are_paused_and_stopped_by_a_scheduler_of_the_program(tmp_path, cluster):
     # Of four trials at once, the last two are compared after one epoch; the first to get there waits for the other.
     scheduler = HyperBandScheduler(time_attr="epoch", max_t=2, reduction_factor=2)
