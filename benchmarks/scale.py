@@ -31,8 +31,9 @@ from study.files.results import Results
 from study.files.study_json import study_record
 from study.ray_tune import trainable, tuner
 from study.ray_tune.gauges import StudyGauges
-from study.search.search import Search
-from study.workers.watched import Watched
+from study.search.search import Search, mirror_of
+from study.workers.in_turn import InTurn
+from study.workers.tally import Tally
 
 PART = 500  # trials at either end whose rates are compared
 
@@ -95,14 +96,6 @@ class Timed:
         self.memory.append(resident_mb())
 
 
-class Silent:
-    """Progress that nobody sees."""
-
-    def started(self, name): ...
-    def epoch(self, name, row): ...
-    def ended(self, row): ...
-
-
 def resident_mb():
     """The memory of this process that is in use now."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -114,14 +107,15 @@ def run_study(folder, asked):
                        out=str(folder))  # fmt: skip
     results = Results(folder)
     results.write_study(study_record(study.as_dict(), ["benchmark"]))
-    source = Timed(Watched(Search(study, results, Silent()), "search", StudyGauges(folder.name).show, 0.0))
+    tally, search = Tally(), Search(study, results)
+    source = Timed(InTurn([search], [tally, StudyGauges(folder.name, tally), mirror_of(study, search)]))
     worker = tune.with_resources(Replayed, {"cpu": 1})
-    tuner.run_jobs(source, worker, name=folder.name, folder=folder / "ray", slots=asked.nodes)
+    tuner.run_jobs(source, worker, name=folder.name, folder=folder / "ray", slots=lambda: asked.nodes)
     results.update_study(state="finished")
     ended = [row for row in Results(folder).trials if row["status"] == "finished"]
     assert len(source.ends) == len(ended)
     started = time.process_time()
-    Search(study, Results(folder), Silent())
+    Search(study, Results(folder))
     return source, time.process_time() - started
 
 

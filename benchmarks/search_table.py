@@ -25,10 +25,10 @@ from study.display.progress import Progress
 from study.files.results import Results
 from study.files.study_json import study_record
 from study.ray_tune import session, trainable, tuner
-from study.ray_tune.gauges import StudyGauges
 from study.search.sampling import Proposals
 from study.search.search import Search
-from study.workers.watched import Watched
+from study.workers.in_turn import InTurn
+from study.workers.tally import Tally
 from trainables.data.datasets import EMBEDDED
 from trainables.training.loop import load_splits
 
@@ -52,13 +52,15 @@ def train(folder: Path, asked: argparse.Namespace, seed: int) -> Results:
     if not (folder / "study.json").exists():
         results.write_study(study_record(study.as_dict(), ["benchmarks.search_table"]))
     splits = load_splits(study.trial)
-    search = Search(study, results, Progress())
+    search = Search(study, results)
     search.first = points_of(study)
-    source = Watched(search, "search", StudyGauges(folder.name).show, 0.0)
+    tally = Tally()
+    source = InTurn([search], [tally, Progress(tally)])
+    source.begin()
     if not source.finished:
         with session.ray_session():
             worker = trainable.worker_for(splits, folder.name)
-            tuner.run_jobs(source, worker, name=folder.name, folder=folder / "ray", slots=session.slots_of(1, 0))
+            tuner.run_jobs(source, worker, name=folder.name, folder=folder / "ray", slots=session.Slots(1, 0))
     return results
 
 

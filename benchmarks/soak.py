@@ -27,8 +27,10 @@ from study.files.results import Results
 from study.files.study_json import study_record
 from study.ray_tune import session, trainable, tuner
 from study.ray_tune.gauges import StudyGauges
-from study.search.search import Search
-from study.workers.watched import Watched
+from study.search.search import Search, mirror_of
+from study.workers.in_turn import InTurn
+from study.workers.listener import Listener
+from study.workers.tally import Tally
 from trainables.training.loop import load_splits
 
 EVERY = 20  # trials
@@ -46,20 +48,14 @@ BOUNDS = {
 }
 
 
-class Watch:
-    """Progress that looks over all processes of the study now and then."""
+class Watch(Listener):
+    """Looks over all processes of the study now and then."""
 
     def __init__(self, folder, session):
         self.folder, self.session = folder, session
         self.samples, self.count, self.began = [], 0, time.perf_counter()
 
-    def started(self, name):
-        pass
-
-    def epoch(self, name, row):
-        pass
-
-    def ended(self, row):
+    def on_end(self, phase, job, row):
         assert row["status"] == "finished", row["error"]
         self.count += 1
         if self.count % EVERY == 0:
@@ -151,8 +147,9 @@ def run(count, folder):
 
         watch = Watch(folder / "study", ray._private.worker._global_node.get_session_dir_path())
         worker = trainable.worker_for(load_splits(study.trial), "soak")
-        source = Watched(Search(study, results, watch), "search", StudyGauges("soak").show, 0.0)
-        tuner.run_jobs(source, worker, name="soak", folder=folder / "study" / "ray", slots=2)
+        tally, search = Tally(), Search(study, results)
+        source = InTurn([search], [watch, tally, StudyGauges("soak", tally), mirror_of(study, search)])
+        tuner.run_jobs(source, worker, name="soak", folder=folder / "study" / "ray", slots=lambda: 2)
     assert watch.count == count
     return watch.samples
 

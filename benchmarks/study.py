@@ -24,24 +24,26 @@ from study.files.results import Results
 from study.files.study_json import study_record
 from study.ray_tune import session, trainable, tuner
 from study.ray_tune.gauges import StudyGauges
-from study.search.search import Search
-from study.workers.watched import Watched
+from study.search.search import Search, mirror_of
+from study.workers.in_turn import InTurn
+from study.workers.listener import Listener
+from study.workers.tally import Tally
 from trainables.training.loop import load_splits
 
 
-class Clock:
-    """Progress that notes when trials ended; `work` is what their workers did of use in between."""
+class Clock(Listener):
+    """Notes when trials ended; `work` is what their workers did of use in between."""
 
     def __init__(self):
         self.ends, self.work = [], []
 
-    def started(self, name):
+    def on_start(self, phase, job):
         self.spent = 0.0
 
-    def epoch(self, name, row):
+    def on_result(self, phase, job, row):
         self.spent += row["seconds"] + row["measuring_s"]
 
-    def ended(self, row):
+    def on_end(self, phase, job, row):
         self.ends.append(time.perf_counter())
         self.work.append(self.spent)
 
@@ -57,10 +59,10 @@ def run_trials(folder, count, reuse, sampler):
     )
     results = Results(folder)
     results.write_study(study_record(study.as_dict(), ["benchmark"]))
-    clock = Clock()
+    clock, tally, search = Clock(), Tally(), Search(study, results)
     worker = trainable.worker_for(load_splits(study.trial), folder.name)
-    source = Watched(Search(study, results, clock), "search", StudyGauges(folder.name).show, 0.0)
-    tuner.run_jobs(source, worker, name=folder.name, folder=folder / "ray", slots=1, reuse=reuse)
+    source = InTurn([search], [clock, tally, StudyGauges(folder.name, tally), mirror_of(study, search)])
+    tuner.run_jobs(source, worker, name=folder.name, folder=folder / "ray", slots=lambda: 1, reuse=reuse)
     assert len(clock.ends) == count
     return clock.overheads()
 

@@ -10,6 +10,7 @@ from study.errors import InputError, StudyFailed
 
 # Imported here and not at the first call: a later import of the module would replace the function of its name.
 from study.run import run
+from study.workers.listener import Listener
 from trainables.lazy import lazy_names
 
 if TYPE_CHECKING:
@@ -17,4 +18,4 @@ if TYPE_CHECKING:
 else:
     __getattr__ = lazy_names(__name__, {"notebook": "Results"})
 
-__all__ = ["InputError", "Results", "StudyFailed", "run"]
+__all__ = ["InputError", "Listener", "Results", "StudyFailed", "run"]

@@ -19,7 +19,7 @@ from study.commands import command, tool
 from study.config.seeds import confirm_seeds
 from study.config.space import space_record
 from study.config.study_config import Study
-from study.confirm.chosen import Candidate, check_images, choose_table, roles, size_of
+from study.confirm.chosen import Candidate, check_images, choose_table, roles
 from study.confirm.confirm import Confirm
 from study.display.data_lines import data_lines
 from study.display.finished import result_text
@@ -30,20 +30,27 @@ from study.errors import Interrupted, StudyFailed, last_line, reading_input
 from study.files.lock import locked
 from study.files.ranking import best
 from study.files.results import Results, Row
-from study.files.study_json import now, study_record
+from study.files.store import Copy, is_url
+from study.files.study_json import now, study_id, study_record
 from study.files.timings import remember_timing, timing_of
 from study.phases import phases
 from study.race.contenders import rounds
 from study.ray_tune import session, trainable, tuner
 from study.ray_tune.cost_rungs import CostRungs
 from study.ray_tune.gauges import StudyGauges
+from study.ray_tune.loggers import check_callbacks, make_loggers
+from study.ray_tune.own_scheduler import OfSearch, check_scheduler
 from study.search.halving import Halving, rung_costs
+from study.search.sampling import check_sampler
 from study.search.search import rungs_so_far
 from study.workers import gpu_sharing
 from study.workers.datasets import Data, data_key
+from study.workers.in_turn import InTurn
 from study.workers.jobs import ClusterError
-from study.workers.watched import Watched
-from study.workers.work_folder import check_writable
+from study.workers.own import OWN, Own
+from study.workers.tally import Tally
+from study.workers.upload import Upload
+from study.workers.work_folder import base_of, check_writable
 from trainables.config import TrialConfig, make_method
 from trainables.data.images import Splits
 from trainables.disk import remove_unfinished
@@ -54,13 +61,15 @@ from trainables.training.state import build_network
 class StudyDriver:
     """One call of a study: `run` checks the input, opens Ray and the folder, and leads the phases."""
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: Study, own: Own | None = None) -> None:
         assert study.out is not None
-        self.study, self.folder = study, Path(study.out)
+        self.study, self.folder, self.own = study, Path(study.out), own or Own()
         self.name = self.folder.resolve().name
-        self.progress = Progress(quiet=study.quiet)
+        self.tally = Tally()
+        self.progress = Progress(self.tally, quiet=study.quiet)
         self.results, self.data = Results(self.folder), Data(study)
         self.workers: dict[Any, Any] = {}
+        self.upload: Upload | None = None
 
     def run(self, searching: bool = True) -> Results:
         """Search and confirm, or one of them alone, or train a table's rows.
@@ -71,7 +80,7 @@ class StudyDriver:
         with ExitStack() as stack:
             try:
                 with reading_input():
-                    planned = self.check()
+                    planned = self.check(searching)
                     dashboard = self.open(stack, planned)
             except ClusterError as error:
                 raise StudyFailed(str(error), self._resumable()) from error
@@ -87,18 +96,29 @@ class StudyDriver:
 
     # --------------------------------------------------------------------------------------------- the preparation
 
-    def check(self) -> list[Candidate]:
+    def check(self, searching: bool) -> list[Candidate]:
         """Look over files, address, data and batch size; the rows of a table, if this is one."""
         study = self.study
         for results in (self.results, *map(Results, study.warm_start)):
             results.check()
-        session.check_reachable(study.address or os.environ.get("RAY_ADDRESS") or "local")
+        session.check_reachable(session.address_of(study.address))
+        self.check_own(searching)
         planned = choose_table(study) if study.table else []
         check_images(study, planned)
         self.splits = self.data.of(planned[0].config if planned else study.trial)
         if not (study.resume or study.address):  # machines of a cluster have caches of their own
             check_networks([each.config for each in planned] or in_methods(study), self.splits)
         return planned
+
+    def check_own(self, searching: bool) -> None:
+        """Look over what a program has handed over, and what a program must hand over again."""
+        study, own = self.study, self.own
+        check_callbacks(study.logger, own.callbacks)
+        for name, check in (("sampler", check_sampler), ("scheduler", check_scheduler)):
+            if getattr(own, name) is not None:
+                check(getattr(own, name))
+            elif getattr(study, name) == OWN and searching:
+                raise ValueError(f"{name} must be given again, it is a program's own: study.run(resume=…, {name}=…)")
 
     def open(self, stack: ExitStack, planned: list[Candidate]) -> str:
         """Share the GPU, start Ray and lock the folder until the stack is closed; the dashboard's URL."""
@@ -107,7 +127,8 @@ class StudyDriver:
         stack.enter_context(self.shared_gpu([each.config for each in planned]))
         dashboard = stack.enter_context(session.ray_session(study.address, self.name))
         stack.enter_context(terminable())
-        self.slots = min(study.concurrency or sys.maxsize, session.slots_of(self.cpus, self.gpus))
+        self.slots = session.Slots(self.cpus, self.gpus, study.concurrency)
+        self.slots.check()
         if study.storage:
             check_writable(study.storage)
         stack.enter_context(locked(self.folder))
@@ -131,7 +152,10 @@ class StudyDriver:
     def begin(self, dashboard: str) -> None:
         """Write what the study is, or that it is resumed."""
         study = self.study
-        self.gauges = StudyGauges(self.name)
+        self.listeners = [self.tally, self.progress, StudyGauges(self.name, self.tally), *self.own.listeners]
+        if study.storage and is_url(study.storage):
+            self.upload = Upload(Copy(self.folder, base_of(str(self.folder), study.storage)), self.progress.say)
+            self.listeners.append(self.upload)
         remove_unfinished(self.folder)
         if self._resumable():
             self.results.update_study(options=study.as_dict(), state="running", end=None)
@@ -144,6 +168,7 @@ class StudyDriver:
                     device="GPU" if self.gpus else "CPU",
                     data={"source": self.splits.source, "digest": self.splits.digest},
                     seeds=seeds_of(study),
+                    own=self.own.names or None,
                 )
             )
         for line in data_lines(study, self.splits):
@@ -163,9 +188,12 @@ class StudyDriver:
             self.results.reopen_failed()
         rungs = rung_costs(study.per_epoch, study.trial.epochs) if study.scheduler == "asha" else ()
         halving = Halving(rungs, rungs_so_far(self.results, rungs))
-        source = phases(study, self.results, self.progress, self.gauges.show, rungs, searching)
+        source = phases(study, self.results, self.listeners, rungs, searching, self.own.sampler)
+        scheduler: Any = CostRungs(halving, self.folder / "rungs.csv") if rungs else None
+        if self.own.scheduler is not None:
+            scheduler = OfSearch(self.own.scheduler)
         if not source.finished:
-            self.run_jobs(source, study.trial, CostRungs(halving, self.folder / "rungs.csv") if rungs else None)
+            self.run_jobs(source, study.trial, scheduler)
         if not best(self.results.trials):
             raise StudyFailed(f"no trial finished: {reasons(self.results.trials)}")
 
@@ -175,12 +203,13 @@ class StudyDriver:
         for each in chosen:
             groups.setdefault(data_key(each.config), []).append(each)
         self.results.relabel(roles(chosen))
-        total, planned = size_of(chosen)
-        self.progress.begin("table", total, planned=planned)
-        several = [(Confirm(self.study, group, self.results, self.progress), group) for group in groups.values()]
-        for confirm, group in several:
-            if not confirm.finished:
-                self.run_jobs(Watched(confirm, "table", self.gauges.show), group[0].config)
+        several = [Confirm(self.study, group, self.results, of=chosen) for group in groups.values()]
+        sources = [InTurn([confirm], self.listeners) for confirm in several]
+        for source in sources:
+            source.begin()
+        for source, group in zip(sources, groups.values(), strict=True):
+            if not source.finished:
+                self.run_jobs(source, group[0].config)
         if all(row["h"] is None for row in self.results.confirm):
             raise StudyFailed(f"no run finished: {reasons(self.results.confirm)}")
 
@@ -191,8 +220,9 @@ class StudyDriver:
             self.workers[key] = trainable.worker_for(self.data.of(config), self.name, self.cpus, self.gpus)
         tuner.run_jobs(
             source, self.workers[key], name=self.name, folder=self.folder / "ray", slots=self.slots,
-            max_failures=study.max_failures, scheduler=scheduler, tensorboard=study.tensorboard,
-            trial_timeout=study.trial_timeout, say=self.progress.say,
+            max_failures=study.max_failures, scheduler=scheduler, trial_timeout=study.trial_timeout,
+            say=self.progress.say, identity=study_id(self.results.read_study()),
+            callbacks=[*make_loggers(study.logger, self.folder), *self.own.callbacks],
         )  # fmt: skip
         self.progress.end()
         if not source.complete:
@@ -228,6 +258,8 @@ class StudyDriver:
     def finish(self, state: str) -> None:
         self.progress.end()
         self.results.update_study(state=state, end=now())
+        if self.upload:
+            self.upload.update()
 
     def _resumable(self) -> Path | None:
         """The folder, once it is a study that `--resume` reads."""

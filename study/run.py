@@ -10,6 +10,7 @@ In a notebook: `import study; study.run(budget="4N", trials=8)`.
 import inspect
 import os
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from study.commands import command
@@ -20,6 +21,8 @@ from study.config.study_config import Study
 from study.config.typed_options import Options
 from study.ending import forget_output
 from study.errors import InputError, Interrupted, StudyFailed, reading_input
+from study.workers.listener import Listener
+from study.workers.own import Own, own_of
 
 if TYPE_CHECKING:
     from study import notebook
@@ -63,24 +66,39 @@ def _say(line: str, code: int) -> int:
 def run(budget: str | float | None = None, *, dry_run: Literal[True], **options: Unpack[Options]) -> Plan: ...
 @overload
 def run(
-    budget: str | float | None = None, *, dry_run: Literal[False] = False, **options: Unpack[Options]
+    budget: str | float | None = None,
+    *,
+    dry_run: Literal[False] = False,
+    callbacks: Sequence[Any] = (),
+    listeners: Sequence[Listener] = (),
+    **options: Unpack[Options],
 ) -> "notebook.Results": ...
-def run(budget: str | float | None = None, *, dry_run: bool = False, **options: Any) -> "notebook.Results | Plan":
+def run(
+    budget: str | float | None = None,
+    *,
+    dry_run: bool = False,
+    callbacks: Sequence[Any] = (),
+    listeners: Sequence[Listener] = (),
+    **options: Any,
+) -> "notebook.Results | Plan":
     """Run a study from a notebook or a program, with the options of the command line; returns its results.
 
     `run("4N", trials=8)`, `run(resume="runs/DIR")`; with `dry_run=True` nothing runs and the plan is returned.
+    `sampler` may also be a sampler of Optuna and `scheduler` one of Ray Tune's that stops or pauses trials; give them
+    again on resume. `callbacks` are Ray Tune's, such as its loggers; `listeners` hear what happens as it happens.
     Raises InputError (a ValueError) for wrong input and StudyFailed for a study that could not go on. Ctrl-C or the
     stop button ends it early: what is there is returned, and `run(resume=…)` resumes it.
     """
     from study import notebook
 
+    own = own_of(options, callbacks, listeners)
     given = {**options, **({} if budget is None else {"budget": budget}), "dry_run": dry_run}
     with reading_input():
         study = make_study(**given)
     if study.dry_run:
         return plan(study)
     try:
-        conduct(study)
+        conduct(study, own=own)
     except Interrupted as stop:
         print(stop, file=sys.stderr)
     return notebook.Results(study.out or "")
@@ -131,7 +149,7 @@ def time_here(study: Study, splits: "Splits | None") -> None:
     remember_timing(study.trial, device, timing)
 
 
-def conduct(study: Study, searching: bool = True) -> "Results":
+def conduct(study: Study, searching: bool = True, own: Own | None = None) -> "Results":
     """Run a study, or only its confirmation; torch and Ray are imported here, now that the options are right.
 
     A study that is resumed after its end is only shown.
@@ -155,7 +173,7 @@ def conduct(study: Study, searching: bool = True) -> "Results":
     configure()
     from study.driver import StudyDriver
 
-    return StudyDriver(study).run(searching)
+    return StudyDriver(study, own or Own()).run(searching)
 
 
 def answer(asked: Command) -> str:
@@ -169,6 +187,10 @@ def answer(asked: Command) -> str:
         if asked.name == "table":
             return computed_text(asked.table)
         assert asked.folder is not None
+        if asked.name == "export":
+            from study.export import export_mlflow
+
+            return export_mlflow(asked.folder)
         return show_study(asked.folder) if asked.name == "show" else list_studies(asked.folder)
 
 

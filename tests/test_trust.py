@@ -20,7 +20,7 @@ from study.files.results import Results
 from study.files.study_json import study_record
 from study.search.search import Search
 from tests.support.bad_files import Malicious
-from tests.support.study_helpers import Silent, tiny_study
+from tests.support.study_helpers import tiny_study
 from trainables.training.state import read_checkpoint
 
 ROOT = Path(__file__).parents[1]
@@ -79,7 +79,7 @@ def test_nothing_that_is_read_can_bring_code_along():
 
 def test_a_name_in_a_results_file_leads_nowhere(tmp_path):
     study, results = tiny_study(tmp_path / "s", trials=2)
-    search = Search(study, results, Silent())
+    search = Search(study, results)
     job = search.next()
     assert Path(job.folder).parent == (tmp_path / "s" / "checkpoints").absolute()
     table = results.table("trials").path

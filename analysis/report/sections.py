@@ -122,7 +122,9 @@ def attack_table(group: Sequence[Setting]) -> Layout | None:
 
 def published_section(shown: Sequence[Layout], rest: Sequence[Layout], several: bool) -> Markup:
     """The published tables of which enough is measured, then all others behind a click; of several studies, all."""
-    text = PIECES.paragraph(COMMON if shown else NO_TABLE, "caption") + Markup().join(html.table(each) for each in shown)
+    text = PIECES.paragraph(COMMON if shown else NO_TABLE, "caption") + Markup().join(
+        html.table(each) for each in shown
+    )
     if several and shown:
         text = PIECES.folded(f"{len(shown)} tables with rows of these studies", text)
     folded = Markup().join(html.table(each) for each in rest)

@@ -33,6 +33,8 @@ examples:
       one line for each study
   python study/run.py confirm runs/DIR
       retrain its best settings with fresh seeds, or with more seeds
+  python study/run.py export runs/DIR --to mlflow
+      copy all its runs into MLflow
   python study/run.py --resume runs/DIR
       resume after a kill; nothing finished is repeated
 
@@ -41,7 +43,7 @@ exit codes: 0 done, 2 wrong input (one line, nothing written), 130 interrupted, 
 
 
 class Command(NamedTuple):
-    """Anything but a new study: show DIR, ls DIR, confirm DIR, tables, or a table that is computed."""
+    """Anything but a new study: show DIR, ls DIR, confirm DIR, export DIR, tables, or a table that is computed."""
 
     name: str
     folder: Path | None = None
@@ -58,10 +60,10 @@ _GROUPS: dict[str, tuple[str, ...]] = {
     "race and confirmation": ("race", "confirm", "seeds", "controls"),
     "a published table": ("table", "scale"),
     "where it runs": (
-        "out", "address", "storage", "cpus_per_trial", "gpus_per_trial", "trials_per_gpu", "concurrency",
-        "max_failures", "trial_timeout", "device", "data_root",
+        "out", "address", "storage", "checkpoint_every", "keep", "cpus_per_trial", "gpus_per_trial", "trials_per_gpu",
+        "concurrency", "max_failures", "trial_timeout", "device", "data_root",
     ),
-    "what is shown": ("dry_run", "probe", "dashboard", "tensorboard", "quiet"),
+    "what is shown": ("dry_run", "probe", "dashboard", "logger", "quiet"),
 }  # fmt: skip
 
 
@@ -142,8 +144,14 @@ def _read_command(words: list[str]) -> Command:
     name, *folders = words
     if name == "confirm":
         return _read_confirm(folders)
-    if name not in ("show", "ls"):
-        raise ValueError(unknown("command", name, ("confirm", "ls", "show")) + "; a study begins with --budget")
+    if name not in ("export", "show", "ls"):
+        raise ValueError(
+            unknown("command", name, ("confirm", "export", "ls", "show")) + "; a study begins with --budget"
+        )
+    if name == "export":
+        if folders[-2:] != ["--to", "mlflow"]:
+            raise ValueError(f"export takes a folder and --to mlflow, got {' '.join(folders) or 'nothing'}")
+        folders = folders[:-2]
     if name == "ls" and not folders:
         folders = ["runs"]
     if len(folders) != 1:
@@ -151,7 +159,7 @@ def _read_command(words: list[str]) -> Command:
     folder = Path(folders[0])
     if not folder.is_dir():
         raise ValueError(f"{name} takes an existing folder, got {folders[0]}")
-    if name == "show" and not (folder / "study.json").is_file():
+    if name != "ls" and not (folder / "study.json").is_file():
         raise ValueError(not_a_study(folder))
     return Command(name, folder)
 

@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from study.commands import command
 from study.config.budget import Budget, format_budget, format_cost
 from study.config.like import options_like
 from study.config.study_config import CHANGEABLE, TRIAL_FIELDS, Study
+from study.files.store import above, fetch_study, is_url
 from study.files.study_json import read_record
 from study.papers.baselines import BASELINES
 from trainables.config import TrialConfig, differences, make_method, with_recipe
@@ -31,7 +33,7 @@ def make_study(**options: Any) -> Study:
     if options.get("resume"):
         if "like" in options:
             raise ValueError("--like does not apply to --resume, whose study has its own options")
-        return _resumed(options)
+        return _resumed_from_store(options) if is_url(str(options["resume"])) else _resumed(options)
     if "like" in options:
         given = {name: value for name, value in options.items() if name != "like"}
         return make_study(**{**options_like(str(options["like"]), given), **given})
@@ -105,6 +107,21 @@ def read_options(folder: Path) -> dict[str, Any]:
 def not_a_study(folder: Path) -> str:
     writes = command("--budget", "4N", "--out", folder)
     return f"{folder} must be a study's folder with a study.json, which {writes} writes"
+
+
+def _resumed_from_store(options: Mapping[str, Any]) -> Study:
+    """The study in an object store, continued in a folder that is made here: `out`, or its name below runs/."""
+    storage, name = above(str(options["resume"]))
+    folder = Path(options.get("out") or Path("runs", name))
+    check_new_folder(folder)
+    if folder.name != name:
+        raise ValueError(f"out must end in {name}, the study's name in the store, got {folder}")
+    fetch_study(str(options["resume"]), folder)
+    try:
+        return _resumed({**options, "resume": str(folder), "out": str(folder), "storage": storage})
+    except ValueError:
+        shutil.rmtree(folder)
+        raise
 
 
 def _resumed(options: Mapping[str, Any]) -> Study:

@@ -6,12 +6,23 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from trainables.methods import METHODS
-from trainables.options import options_of, read_flags
+from trainables.options import options_of, read_flags, unknown
 
 
 def words(given: str | Iterable[str]) -> tuple[str, ...]:
     """The words of a text with commas."""
     return tuple(part for part in given.split(",") if part) if isinstance(given, str) else tuple(given)
+
+
+LOGGERS = ("mlflow", "wandb", "tensorboard")
+
+
+def loggers(given: str | Iterable[str]) -> tuple[str, ...]:
+    """Names of loggers, each known."""
+    for name in (found := words(given)):
+        if name not in LOGGERS:
+            raise ValueError(unknown("logger", name, LOGGERS))
+    return found
 
 
 def number_or_auto(given: str) -> int | str | None:
@@ -50,6 +61,19 @@ def _field_value(name: str, value: Any) -> Any:
     """A text as a value of the method field of that name, whichever method has it."""
     kind = next((kind for kind in METHODS.values() if name in options_of(kind)), None)
     return value if kind is None else read_flags({name: value}, kind)[name]
+
+
+def of_today(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a study that may be older than some of them."""
+    older: dict[str, Any] = {
+        "validation_corruptions": "imagenet-c",
+        "race": None if values.get("table") else 0,
+        "logger": [],
+    }
+    found = {**older, **values}
+    if found.pop("tensorboard", False):
+        found["logger"] = ["tensorboard"]
+    return found
 
 
 def check_no_secret(storage: str) -> None:

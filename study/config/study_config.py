@@ -12,8 +12,9 @@ from typing import Any, Literal
 from search_spaces import spaces
 from search_spaces.cheapest import cheapest
 from study.commands import command
+from study.config import readers
 from study.config.budget import Budget, format_budget, format_cost, parse_budget, parse_total
-from study.config.readers import check_no_secret, fixed_values, number_or_auto, seconds_or_auto, words
+from study.config.readers import fixed_values, loggers, number_or_auto, seconds_or_auto, words
 from trainables.choices import ValidationCorruptions
 from trainables.config import TrialConfig, make_method, with_recipe
 from trainables.data.datasets import EMBEDDED
@@ -54,12 +55,12 @@ class Study:
     total_budget: float | None = option(
         None, "stop the search once the next trial would exceed C N-epochs, e.g. 500N", read=parse_total, metavar="C"
     )
-    scheduler: Literal["none", "asha"] = option(
+    scheduler: Literal["none", "asha", "own"] = option(
         "none",
         "none: train every trial to its end; asha: stop the worse half at rungs of equal spent cost, never to "
-        "promote it; off by default, as equal spending favours cheap settings",
+        "promote it; off by default, as equal spending favours cheap settings; own: one that Python handed over",
     )
-    sampler: Literal["tpe", "gp", "random", "grid"] | None = option(None, "search algorithm [tpe]")
+    sampler: Literal["tpe", "gp", "random", "grid", "own"] | None = option(None, "search algorithm [tpe]")
     validation_corruptions: ValidationCorruptions = option(
         "veils", "what the search sees; imagenet-c: ImageNet-C's four for validation; veils: three veils beside them"
     )
@@ -84,16 +85,16 @@ class Study:
     address: str | None = option(
         None, "a running Ray cluster: auto or HOST:PORT; for ray:// use ray job submit [RAY_ADDRESS, else local]"
     )
-    storage: str | None = option(
-        None, "shared storage for checkpoints on a cluster: PATH or s3://… [the study's folder]"
-    )
+    storage: str | None = option(None, "PATH or s3://… for checkpoints; s3:// also for all tables [the study's folder]")
+    checkpoint_every: int = option(1, "epochs after which a trial's state is sent to storage s3://…", low=1)
+    keep: Literal["both", "last", "best", "none"] = option("both", "checkpoints to keep of a run that has ended")
     cpus_per_trial: float = option(1.0, "CPU cores per trial", above=0)
     gpus_per_trial: float | None = option(
         None, "GPUs per trial; a fraction shares one [1 if there is one, else 0]", low=0, high=1
     )
     trials_per_gpu: int | None = option(1, "trials per GPU; auto: measure throughput first", low=1, read=number_or_auto)
     concurrency: int | None = option(None, "trials at once [as many as the resources allow]", low=1)
-    max_failures: int = option(2, "retries for a trial whose worker died or was stuck", low=0)
+    max_failures: int = option(2, "retries of a trial whose worker died or was stuck, until it does a new epoch", low=0)
     trial_timeout: float | None = option(
         None, "seconds without a row after which a trial's worker is ended and the trial retried; auto: 20 times the "
         "slowest step so far, at least 10 min [auto]", above=0, read=seconds_or_auto,
@@ -105,7 +106,7 @@ class Study:
     )
     seed: int = option(0, "seed of the sampler and of the trials; confirmation uses fresh seeds", low=0, high=2**31 - 1)
     dashboard: bool = option(False, "print the address of Ray's dashboard and how to log in", switch=True)
-    tensorboard: bool = option(False, "write TensorBoard files beside the results", switch=True)
+    logger: tuple[str, ...] = option((), "log runs to mlflow, wandb, tensorboard", read=loggers, metavar="NAME,…")
     quiet: bool = option(False, "print only the result", switch=True)
     dry_run: bool = option(False, "print the plan and run nothing", switch=True)
     probe: bool = option(False, "with --dry-run: first time training here, about ten seconds", switch=True)
@@ -116,7 +117,7 @@ class Study:
     def __post_init__(self) -> None:
         check_options(self)
         if self.storage:
-            check_no_secret(self.storage)
+            readers.check_no_secret(self.storage)
         self._set(trial=dataclasses.replace(self.trial, method=make_method("vanilla", {}), seed=self.seed))
         if self.probe and not self.dry_run:
             raise ValueError("--probe needs --dry-run, whose plan it times")
@@ -221,8 +222,7 @@ class Study:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Study":
         """The study that `as_dict` wrote."""
-        older = {"validation_corruptions": "imagenet-c", "race": None if values.get("table") else 0}
-        values = {**older, **values}  # of studies that are older than these options
+        values = readers.of_today(values)
         known = [f.name for f in dataclasses.fields(cls)]
         for name in values:
             if name not in known:
@@ -243,12 +243,12 @@ class Study:
             raise ValueError(f"the options of a study must be those that a study wrote ({error})") from error
 
 
-_LISTS = ("given", "methods", "search", "warm_start")  # tuples here, lists in study.json
+_LISTS = ("given", "methods", "search", "logger", "warm_start")  # tuples here, lists in study.json
 MOMENTARY = ("dry_run", "probe", "resume", "extend", "retry_failed", "quiet")  # of one call, not of the study
 # What may differ when a study goes on: where it runs and what is shown, nothing that a result depends on.
 CHANGEABLE = (
-    "address", "storage", "cpus_per_trial", "gpus_per_trial", "trials_per_gpu", "concurrency", "max_failures",
-    "trial_timeout", "device", "data_root", "dashboard", "tensorboard", *MOMENTARY,
+    "address", "storage", "checkpoint_every", "keep", "cpus_per_trial", "gpus_per_trial", "trials_per_gpu",
+    "concurrency", "max_failures", "trial_timeout", "device", "data_root", "dashboard", "logger", *MOMENTARY,
 )  # fmt: skip
 
 
@@ -319,7 +319,7 @@ def _check_search(study: Study) -> None:
 def _check_strategy(study: Study) -> None:
     if study.scheduler == "asha" and study.sampler == "gp":
         raise ValueError("sampler must be tpe or random with scheduler asha, got gp, which cannot use stopped trials")
-    if study.scheduler == "asha" and study.objective == "pareto":
+    if study.scheduler != "none" and study.objective == "pareto":
         raise ValueError("scheduler must be none with objective pareto: a trial cannot be stopped for two objectives")
     if study.sampler == "grid" and len(study.methods) > 1:
         raise ValueError(f"methods must be one method with sampler grid, got {','.join(study.methods)}")

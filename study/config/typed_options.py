@@ -12,8 +12,8 @@ class Options(TypedDict, total=False):
     fix: str | Mapping[str, Any]
     trials: int | None
     total_budget: str | float | None
-    scheduler: Literal["none", "asha"] | Any
-    sampler: Literal["tpe", "gp", "random", "grid"] | Any | None
+    scheduler: Literal["none", "asha", "own"] | Any
+    sampler: Literal["tpe", "gp", "random", "grid", "own"] | Any | None
     validation_corruptions: Literal["veils", "imagenet-c"]
     objective: Literal["h", "pareto"]
     race: int | None
@@ -25,6 +25,8 @@ class Options(TypedDict, total=False):
     out: str | None
     address: str | None
     storage: str | None
+    checkpoint_every: int
+    keep: Literal["both", "last", "best", "none"]
     cpus_per_trial: float
     gpus_per_trial: float | None
     trials_per_gpu: int | str | None
@@ -36,7 +38,7 @@ class Options(TypedDict, total=False):
     warm_start: str | Sequence[str]
     seed: int
     dashboard: bool
-    tensorboard: bool
+    logger: str | Sequence[str]
     dataset: str
     train_images: int | None
     resplit: bool

@@ -118,4 +118,5 @@ def check_images(study: Study, chosen: Iterable[Candidate]) -> None:
 
 def shift_folder(study: Study, measure: Row) -> Path:
     """Where other images of the same classes lie: beside the data sets."""
-    return data_folder(Path(study.data_root) if study.data_root else None) / measure["shift"].removeprefix("folder:")
+    root = data_folder(Path(study.data_root) if study.data_root else None).absolute()
+    return root / measure["shift"].removeprefix("folder:")

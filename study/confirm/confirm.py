@@ -13,15 +13,17 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from study.config.study_config import Study
-from study.confirm.chosen import Candidate, run_name, shift_folder
+from study.confirm.chosen import Candidate, choose, roles, run_name, shift_folder, size_of
 from study.files.configs import config_id, config_row
-from study.files.ranking import standing
+from study.files.ranking import best, standing
 from study.files.results import Results
+from study.files.store import below
+from study.race.contenders import ranking
+from study.search.search import annotate
 from study.workers.jobs import Job, Row
-from study.workers.work_folder import base_of
+from study.workers.work_folder import base_of, keeping
 from trainables.config import TrialConfig
 
 MOST_IMAGES = 10_000  # that images.csv holds of a run: a line of 30,000 characters
@@ -34,14 +36,17 @@ class Confirm:
     A proxy, a run whose network transfers attacks to others, comes first; the runs that need it wait for its end.
     """
 
-    def __init__(self, study: Study, chosen: list[Candidate], results: Results, progress: Any) -> None:
+    def __init__(self, study: Study, chosen: list[Candidate], results: Results, of: Sequence[Candidate] = ()) -> None:
         assert study.out is not None
-        self.study, self.results, self.progress = study, results, progress
+        self.study, self.results = study, results
+        self.name = "table" if study.table else "confirm"
         self.base = base_of(study.out, study.storage)
+        self.of = of  # all rows of a table, of which these are some
         self.chosen: dict[str, Candidate] = {}
         self.asked: set[tuple[str, int]] = set()  # configuration and seed of every run so far
         self.proxies: set[str] = set()
         self.not_ended: set[str] = set()
+        self.earlier: list[Row] = []
         self.waiting: list[tuple[Candidate, int]] = []
         self.seconds: dict[str, dict[int, float]] = {}
         self.add(chosen)
@@ -54,7 +59,7 @@ class Confirm:
             key = config_id(each.config)
             new = [seed for seed in each.seeds if (key, seed) not in self.asked]
             self.waiting += [(each, seed) for seed in new if (key, seed) not in done]
-            self.progress.earlier(done[key, seed] for seed in new if (key, seed) in done)
+            self.earlier += [done[key, seed] for seed in new if (key, seed) in done]
             self.asked |= {(key, seed) for seed in new}
             self.chosen[key] = each
         names = [run_name(each.config, seed) for each, seed in self.waiting]
@@ -62,6 +67,24 @@ class Confirm:
         self.waiting.sort(
             key=lambda run: (run_name(run[0].config, run[1]) not in self.proxies, -run[0].config.method.cost)
         )
+
+    def begin(self) -> None:
+        """Search and race have ended: the best join the runs that were known before. Those of a table are all known."""
+        if self.study.table:
+            return
+        trials = self.results.trials
+        if not best(trials):
+            self.waiting.clear()  # the baselines have nothing to be compared with
+            return
+        annotate(self.study, ranking(self.study, trials, self.results.race))
+        chosen = choose(self.study, self.results)
+        self.results.relabel(roles(chosen))
+        self.add(chosen)
+
+    @property
+    def size(self) -> tuple[int, float | None]:
+        """How many runs there are so far, and what they cost in N-epochs."""
+        return size_of(self.of or self.chosen.values())
 
     @property
     def finished(self) -> bool:
@@ -74,10 +97,10 @@ class Confirm:
         self.waiting.remove(run)
         each, seed = run
         name = run_name(each.config, seed)
-        self.progress.started(name)
         config = dataclasses.replace(each.config, seed=seed)
         measures = tuple(self._located(measure) for measure in self._measures(each, name))
-        return Job(name, f"{self.base}/{name}", config.as_dict(), "all", measures=measures)
+        kept = keeping(self.study) | ({"keep": "both"} if name in self.proxies else {})
+        return Job(name, below(self.base, name), config.as_dict(), "all", measures=measures, **kept)
 
     def _waits(self, each: Candidate, seed: int) -> bool:
         """Whether the run needs a proxy that is not trained yet."""
@@ -91,14 +114,13 @@ class Confirm:
     def _located(self, measure: Row) -> Row:
         """The measure with a folder in place of the name of a run or data set."""
         if "transfer_from" in measure:
-            return {**measure, "transfer_from": f"{self.base}/{measure['transfer_from']}"}
+            return {**measure, "transfer_from": below(self.base, measure["transfer_from"])}
         return {**measure, "shift": f"folder:{shift_folder(self.study, measure)}"} if "shift" in measure else measure
 
     def on_result(self, job: Job, row: Row) -> None:
         self.seconds.setdefault(job.name, {})[row["epoch"]] = row["seconds"]
-        self.progress.epoch(job.name, row)
 
-    def on_end(self, job: Job, row: Row | None, error: str) -> None:
+    def on_end(self, job: Job, row: Row | None, error: str) -> Row:
         config = TrialConfig.from_dict(job.config)
         self.not_ended.discard(job.name)
         each, last = self.chosen[config_id(config)], row or {}
@@ -119,7 +141,7 @@ class Confirm:
         files = measured_files(key, last.get("measured", ()))
         self.results.add_measured({**files, "images": image_rows(key, last.get("images", ()), files["corruptions"])})
         self.results.put_confirm(written)  # last: its row says that the others are complete
-        self.progress.ended(written)
+        return written
 
 
 def image_rows(key: Row, images: Sequence[Row], corruptions: Iterable[Row]) -> list[Row]:

@@ -105,10 +105,3 @@ def duration(seconds: float) -> str:
             rest = whole % size // smaller
             return f"{whole // size} {name}" + (f" {rest} {smaller_name}" if rest else "")
     raise AssertionError(seconds)
-
-
-def spent_of(row: Row) -> float:
-    """The cost of a trial or a confirmed run, in N-epochs."""
-    if row.get("spent") is not None:
-        return float(row["spent"])
-    return float(row["cost"] or 0.0) * (row.get("epochs") or 0)

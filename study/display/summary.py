@@ -22,9 +22,9 @@ from study.confirm.comparisons import (
 )
 from study.display.advice import advice, alike, recommended
 from study.display.chart import Bar, interval_chart
-from study.display.rows import counted, setting, spent_of
+from study.display.rows import counted, setting
 from study.files.aligned import fitted, in_lines
-from study.files.ranking import finished
+from study.files.ranking import finished, spent_of
 from study.files.results import Results, Row
 from study.papers.baselines import BASELINES
 

@@ -35,3 +35,10 @@ def front(rows: Iterable[Row]) -> list[Row]:
 def spent(rows: Iterable[Row]) -> float:
     """What all trials have cost so far, in N-epochs: also those that were stopped or failed."""
     return sum(row["spent"] or 0.0 for row in rows)
+
+
+def spent_of(row: Row) -> float:
+    """The cost of a trial or a confirmed run, in N-epochs."""
+    if row.get("spent") is not None:
+        return float(row["spent"])
+    return float(row["cost"] or 0.0) * (row.get("epochs") or 0)

@@ -1,6 +1,7 @@
 """study.json: what was asked for, on which machine, with which code and data."""
 
 import datetime
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -28,6 +29,7 @@ STUDY_ENTRIES: dict[str, Entry] = {
     "host": Entry((dict,), "name, system and number of cores of the machine that led the study"),
     "device": Entry((str,), "what the trials computed on"),
     "data": Entry((dict,), "where the data came from, and the digest of images, labels and split"),
+    "own": Entry((dict,), "the classes of a sampler or scheduler that a program handed over; else null"),
     "seeds": Entry((dict,), "the seeds of trials, of the race and of the confirmation"),
     "start": Entry((str,), "when it began"),
     "end": Entry((str,), "when it ended; null while it runs, and after a kill"),
@@ -38,7 +40,7 @@ STUDY_ENTRIES: dict[str, Entry] = {
 OPTIONS: dict[str, tuple[type, ...]] = {
     "methods": (list,), "trial": (dict,), "fix": (dict,), "trials": (int,), "confirm": (int,),
     "total_budget": (float, int), "table": (str,), "budget": (str,),
-    "given": (list,), "search": (list,), "warm_start": (list,),
+    "given": (list,), "search": (list,), "logger": (list,), "warm_start": (list,),
 }  # fmt: skip
 KINDS = {list: "a list", dict: "an object", str: "a text", int: "a whole number", float: "a number"}
 
@@ -71,6 +73,12 @@ def read_record(path: Path) -> dict[str, Any]:
     if not all(isinstance(word, str) for word in (*(content.get("command") or ()), *(options.get("methods") or ()))):
         raise ValueError(f"{path} is damaged (command and methods must be words)")
     return content
+
+
+def study_id(record: Mapping[str, Any]) -> str:
+    """Twelve letters that stay a study's own when its folder is moved, for the runs of loggers."""
+    identity = json.dumps([record.get(name) for name in ("start", "command", "seeds")], sort_keys=True)
+    return hashlib.sha256(identity.encode()).hexdigest()[:12]
 
 
 def _check_kinds(path: Path, values: Mapping[str, Any], kinds: Mapping[str, tuple[type, ...]]) -> None:

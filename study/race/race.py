@@ -6,27 +6,30 @@ contenders follows from all runs of search and race (`ranking`).
 """
 
 import dataclasses
-from typing import Any
 
 from study.config.study_config import Study
 from study.files.configs import config_id, config_row
 from study.files.ranking import best, standing
 from study.files.results import Results, Row
+from study.files.store import below
 from study.race.contenders import Contender, contenders, finalists, known_contenders, rounds
 from study.workers.jobs import Job
-from study.workers.work_folder import base_of
+from study.workers.work_folder import base_of, keeping
 from trainables.config import TrialConfig
 
 
 class Race:
     """A source of the race's runs. Before `begin` it has those that need no result of the search."""
 
-    def __init__(self, study: Study, results: Results, progress: Any) -> None:
+    name = "race"
+
+    def __init__(self, study: Study, results: Results) -> None:
         assert study.out is not None
-        self.study, self.results, self.progress = study, results, progress
+        self.study, self.results = study, results
         self.base = base_of(study.out, study.storage)
         self.first, self.further = rounds(study)
         self.entered: dict[tuple[str, int], Contender] = {}
+        self.earlier: list[Row] = []
         self.waiting: list[TrialConfig] = []
         self.running: set[str] = set()
         self.seconds: dict[str, dict[int, float]] = {}
@@ -51,14 +54,14 @@ class Race:
             for seed in seeds:
                 key = config_id(each.config), seed
                 if key not in self.entered and key in done:
-                    self.progress.earlier([done[key]])
+                    self.earlier.append(done[key])
                 elif key not in self.entered:
                     self.waiting.append(dataclasses.replace(each.config, seed=seed))
                 self.entered.setdefault(key, each)
         self.waiting.sort(key=lambda config: -config.method.cost)
 
     @property
-    def planned(self) -> tuple[int, float]:
+    def size(self) -> tuple[int, float | None]:
         """How many runs there are so far, and what they cost in N-epochs."""
         costs = [each.config.method.cost * each.config.epochs for each in self.entered.values()]
         return len(costs), sum(costs)
@@ -73,14 +76,13 @@ class Race:
         config = self.waiting.pop(0)
         name = f"race-{config_id(config)}-{config.seed}"
         self.running.add(name)
-        self.progress.started(name)
-        return Job(name, f"{self.base}/{name}", config.as_dict(), self.study.validation_corruptions)
+        measure, kept = self.study.validation_corruptions, keeping(self.study)
+        return Job(name, below(self.base, name), config.as_dict(), measure, **kept)
 
     def on_result(self, job: Job, row: Row) -> None:
         self.seconds.setdefault(job.name, {})[row["epoch"]] = row["seconds"]
-        self.progress.epoch(job.name, row)
 
-    def on_end(self, job: Job, row: Row | None, error: str) -> None:
+    def on_end(self, job: Job, row: Row | None, error: str) -> Row:
         config, last = TrialConfig.from_dict(job.config), row or {}
         key = config_id(config), config.seed
         self.running.discard(job.name)
@@ -95,12 +97,11 @@ class Race:
             "error": error or None,
         }
         self.results.put_race(written)
-        self.progress.ended(written)
         self._go_on()
+        return written
 
     def _go_on(self) -> None:
         """Begin the second round once the first has ended."""
         if self.round == 1 and not self.waiting and not self.running:
             self.round = 2
             self.enter(finalists(self.study, self.results.trials, self.results.race), self.further)
-            self.progress.take_over(*self.planned)

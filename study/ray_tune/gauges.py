@@ -9,7 +9,9 @@ import math
 
 from ray.util.metrics import Gauge
 
-from study.workers.jobs import Row
+from study.workers.jobs import Job, Row
+from study.workers.listener import Listener, Phase
+from study.workers.tally import Tally
 
 TRIAL = {  # column of a row: (metric, description)
     "loss": ("entprop_loss", "training loss of the last epoch"),
@@ -23,7 +25,7 @@ TRIAL = {  # column of a row: (metric, description)
 STUDY = {
     "best_h": ("entprop_study_best_h", "best H on validation images so far"),
     "spent": ("entprop_study_spent", "cost spent by all trials, in N-epochs"),
-    "finished": ("entprop_study_finished", "jobs that have ended"),
+    "done": ("entprop_study_finished", "jobs that have ended"),
     "failed": ("entprop_study_failed", "jobs that failed"),
     "running": ("entprop_study_running", "jobs that are running"),
 }
@@ -45,4 +47,25 @@ class Gauges:
 
 
 TrialGauges = functools.partial(Gauges, TRIAL, "trial")  # of a worker: the trial that it works on
-StudyGauges = functools.partial(Gauges, STUDY, "phase")  # of the driver
+
+
+class StudyGauges(Listener):
+    """The gauges of the driver: the counts of each phase."""
+
+    def __init__(self, study: str, tally: Tally) -> None:
+        self.gauges, self.tally = Gauges(STUDY, "phase", study), tally
+
+    def on_phase(self, phase: Phase) -> None:
+        self._show(phase.name)
+
+    def on_start(self, phase: str, job: Job) -> None:
+        self._show(phase)
+
+    def on_result(self, phase: str, job: Job, row: Row) -> None:
+        self._show(phase)
+
+    def on_end(self, phase: str, job: Job, row: Row) -> None:
+        self._show(phase)
+
+    def _show(self, phase: str) -> None:
+        self.gauges.show(phase, vars(self.tally.phases[phase]))

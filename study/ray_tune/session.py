@@ -1,9 +1,12 @@
 """A Ray session: started or joined, and how many jobs it can run at once."""
 
 import contextlib
+import math
 import os
 import socket
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,18 +18,35 @@ from study.ray_tune.settings import configure
 from study.workers.jobs import ClusterError
 
 LONGEST_FOLDER = 40  # letters of Ray's temporary folder: the paths of its sockets must stay below 107 bytes
+ASK_EVERY_S = 1.0
 REACHABLE_S = 5.0  # a cluster that does not answer for so long counts as unreachable
 
 
-def slots_of(cpus: float, gpus: float) -> int:
-    """How many jobs the cluster can run at once; ValueError if not even one."""
-    there = ray.cluster_resources()
-    counts = [there.get("CPU", 0) / cpus] + ([there.get("GPU", 0) / gpus] if gpus else [])
-    slots = int(min(counts) + 1e-9)
-    if slots < 1:
-        has = f"{there.get('CPU', 0):g} CPUs and {there.get('GPU', 0):g} GPUs"
-        raise ValueError(f"a trial must fit into the cluster of {has}, got {cpus:g} CPUs and {gpus:g} GPUs a trial")
-    return slots
+class Slots:
+    """How many jobs the machines of the cluster can run at once, at most `most`: they may join and leave."""
+
+    def __init__(self, cpus: float, gpus: float, most: int | None = None) -> None:
+        self.needs = {"CPU": cpus, "GPU": gpus}
+        self.most = most or sys.maxsize
+        self.asked, self.slots = -math.inf, 0
+
+    def __call__(self) -> int:
+        """The present number; the cluster is asked at most once a second."""
+        if time.monotonic() > self.asked + ASK_EVERY_S:
+            alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+            self.slots, self.asked = sum(map(self._on, alive)), time.monotonic()
+        return min(self.most, self.slots)
+
+    def _on(self, machine: dict[str, float]) -> int:
+        return int(min(machine.get(name, 0) / need for name, need in self.needs.items() if need) + 1e-9)
+
+    def check(self) -> None:
+        """ValueError if not even one job fits on a machine."""
+        if self() < 1:
+            there = ray.cluster_resources()
+            has = f"{there.get('CPU', 0):g} CPUs and {there.get('GPU', 0):g} GPUs"
+            wanted = f"{self.needs['CPU']:g} CPUs and {self.needs['GPU']:g} GPUs a trial"
+            raise ValueError(f"a trial must fit on a machine of the cluster, which has {has}, got {wanted}")
 
 
 @contextlib.contextmanager
@@ -42,7 +62,7 @@ def ray_session(
     if ray.is_initialized():
         yield ""
         return
-    address = address or os.environ.get("RAY_ADDRESS") or "local"
+    address = address_of(address)
     check_reachable(address)
     settings: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     settings |= {"job_config": JobConfig(metadata={"job_name": name}), "namespace": name} if name else {}
@@ -63,9 +83,14 @@ def ray_session(
         ray.shutdown()
 
 
+def address_of(address: str | None) -> str:
+    """The address that was asked for, that of RAY_ADDRESS (submitted jobs have it), or a Ray of this machine."""
+    return address or os.environ.get("RAY_ADDRESS") or "local"
+
+
 def check_reachable(address: str) -> None:
     """ValueError unless the address is local, auto, or a HOST:PORT that answers: Ray itself would try for a minute."""
-    if address in ("local", "auto"):
+    if address in ("local", "auto") or ray.is_initialized():
         return
     host, _, port = address.rpartition(":")
     if address.startswith("ray://") or not host or not port.isdecimal():

@@ -37,16 +37,28 @@ class StudyTrial(tune.Trainable):
         self.reset_config(config)
 
     def reset_config(self, new_config: Row) -> bool:
-        self.job, self.begun = job_of(new_config), False
+        self.job, self.begun, self.known = job_of(new_config), False, 0
         return True
 
     def step(self) -> Row:
         if not self.begun:
-            self.worker.begin(self.job)
+            self.worker.begin(self.job, self.known)
             self.begun = True
         row = self.worker.step()
         self.gauges.show(self.job.name, row)
-        return row
+        self.known = row.get("epoch", self.known)
+        return {**row, "training_iteration": self.known}  # also after the job has moved to another worker
+
+    def save_checkpoint(self, checkpoint_dir: str) -> Row:
+        """What Tune keeps of a job that it pauses: the state itself is in the job's folder."""
+        self.worker.place.send()
+        return {"folder": self.job.folder, "epoch": self.known}
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        self.known = checkpoint["epoch"]
+
+    def cleanup(self) -> None:
+        self.worker.leave()
 
     def __repr__(self) -> str:
         return getattr(self, "label", "StudyTrial")
@@ -54,4 +66,5 @@ class StudyTrial(tune.Trainable):
 
 def job_of(config: Row) -> Job:
     """The job in a trial's configuration."""
-    return Job.from_values(config["job"])
+    job: Job = config["job"]
+    return job

@@ -6,9 +6,11 @@ its jobs are complete after any kill, and a resumed study is a new experiment th
 """
 
 import contextlib
+import functools
+import hashlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from study.errors import last_line
+from study.ray_tune.loggers import adapted
 from study.ray_tune.settings import configure
 from study.ray_tune.trainable import job_of
 from study.ray_tune.watchdog import Watchdog
@@ -46,37 +49,29 @@ class FirstFailure:
 class JobSearcher(Searcher):
     """Hands a source's jobs to Tune, never one more than can run now: a proposal should know all results so far.
 
-    A job whose worker died is handed out again, up to `max_failures` times. Tune does so itself only for a worker that
-    dies at work: one that dies between two trials takes the next with it.
+    How many can run is asked at every hand-out. A job that Tune gave up can be handed out again.
     """
 
-    def __init__(self, source: Source, first: FirstFailure, slots: int, max_failures: int) -> None:
+    def __init__(self, source: Source, first: FirstFailure, slots: Callable[[], int], identity: str) -> None:
         super().__init__()
-        self.source, self.first, self.slots, self.max_failures = source, first, slots, max_failures
-        self.running: set[str] = set()
+        self.source, self.first, self.slots, self.identity = source, first, slots, identity
+        self.live: set[str] = set()  # Tune's trials that have not ended
+        self.paused: set[str] = set()  # those of them that hold no worker
         self.again: list[Job] = []
-        self.failures: dict[str, int] = {}
 
     def suggest(self, trial_id: str) -> Any:
-        if len(self.running) >= self.slots:
+        if len(self.live - self.paused) >= self.slots():
             return None
         with self.first.noted():
             job = self.again.pop(0) if self.again else self.source.next()
             if job is None:
-                return Searcher.FINISHED if self.source.finished and not self.running else None
-        self.running.add(trial_id)
-        return {"job": job.as_values()}
-
-    def takes_back(self, job: Job, failures: int) -> bool:
-        """Whether a job that failed so many more times is handed out again."""
-        self.failures[job.name] = self.failures.get(job.name, 0) + failures
-        if self.failures[job.name] > self.max_failures:
-            return False
-        self.again.append(job)
-        return True
+                return Searcher.FINISHED if self.source.finished and not self.live else None
+        self.live.add(id_of(job, self.identity))
+        return {"phase": job.phase, **job.parameters, "job": job}
 
     def on_trial_complete(self, trial_id: str, result: Row | None = None, error: bool = False) -> None:
-        self.running.discard(trial_id)
+        self.live.discard(trial_id)
+        self.paused.discard(trial_id)
 
     def __getstate__(self) -> Row:
         """Nothing: Tune pickles the searcher, and a source holds streams and locks."""
@@ -87,11 +82,17 @@ class JobSearcher(Searcher):
 
 
 class ResultForwarder(tune.Callback):
-    """Passes rows and endings on to the source."""
+    """Passes rows and endings on to the source.
+
+    A job may lose its worker `max_failures` times without a new epoch in between. Tune counts by itself, but not a
+    worker that dies between two trials, which takes the next one with it.
+    """
 
     def __init__(self, source: Source, first: FirstFailure, searcher: JobSearcher, watchdog: Watchdog) -> None:
         self.source, self.first, self.searcher, self.watchdog = source, first, searcher, watchdog
-        self.last: dict[str, Row] = {}
+        self.max_failures = watchdog.max_failures
+        self.last: dict[str, Row] = {}  # of each job
+        self.failures: dict[str, int] = {}  # of each job since its last new epoch
 
     def __getstate__(self) -> Row:
         """Nothing, as for `JobSearcher`."""
@@ -99,10 +100,36 @@ class ResultForwarder(tune.Callback):
 
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: Row, **info: Any) -> None:
         job = job_of(trial.config)
-        if not result.get("error"):
-            self.last[job.name] = result
-            with self.first.noted():
-                self.source.on_result(job, result)
+        if result.get("error"):
+            return
+        row = dict(result)
+        for name in [name for name, value in result.items() if isinstance(value, (list, dict))]:
+            del result[name]  # loggers come next, and take numbers and words
+        if row["epoch"] > self.last.get(job.name, {}).get("epoch", 0):
+            self.failures.pop(job.name, None)
+            self._allow_failures(trial)
+        self.last[job.name] = row
+        with self.first.noted():
+            self.source.on_result(job, row)
+
+    def on_trial_save(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        self.searcher.paused.add(trial.trial_id)  # nothing else is a reason to save
+
+    def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        self.searcher.paused.discard(trial.trial_id)
+        self._allow_failures(trial)
+
+    def _allow_failures(self, trial: Any) -> None:
+        left = self.max_failures - self.failures.get(job_of(trial.config).name, 0)
+        trial.max_failures = trial.run_metadata.num_failures + left
+
+    def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        self._count_failure(trial)
+
+    def _count_failure(self, trial: Any) -> int:
+        name = job_of(trial.config).name
+        self.failures[name] = self.failures.get(name, 0) + 1
+        return self.failures[name]
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         result = trial.last_result
@@ -116,11 +143,14 @@ class ResultForwarder(tune.Callback):
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         job = job_of(trial.config)
-        if not self.searcher.takes_back(job, trial.run_metadata.num_failures):
-            with self.first.noted():
-                self._end(job, self.watchdog.reasons.pop(job.name, "") or error_text(trial))
+        if self._count_failure(trial) <= self.max_failures:
+            self.searcher.again.append(job)
+            return
+        with self.first.noted():
+            self._end(job, self.watchdog.reasons.pop(job.name, "") or error_text(trial))
 
     def _end(self, job: Job, error: str) -> None:
+        self.failures.pop(job.name, None)
         self.source.on_end(job, self.last.pop(job.name, None), error)
 
 
@@ -142,26 +172,26 @@ def run_jobs(
     *,
     name: str,
     folder: Path,
-    slots: int = 1,
+    slots: Callable[[], int] = lambda: 1,
     max_failures: int = 2,
     trial_timeout: float | None = None,
     say: Callable[[str], None] = _to_stderr,
     scheduler: Any = None,
-    tensorboard: bool = False,
+    callbacks: Sequence[Any] = (),
+    identity: str = "",
     reuse: bool = True,
 ) -> None:
     """Run a source's jobs to their end, or until Ctrl-C; the source knows which.
 
     A job without a row for `trial_timeout` seconds loses its worker, which is said (see `Patience` for None).
+    `callbacks` are Tune's; with `identity`, which is the same after a resume, loggers go on with the runs they have.
     An exception of the source is raised as it is; ClusterError if Ray itself fails.
     """
     configure()
     first = FirstFailure()
-    searcher = JobSearcher(source, first, slots, max_failures)
+    searcher = JobSearcher(source, first, slots, identity)
     watchdog = Watchdog(trial_timeout, max_failures, say)
-    callbacks: list[Any] = [watchdog, ResultForwarder(source, first, searcher, watchdog)]
-    if tensorboard:
-        callbacks.append(tune.logger.TBXLoggerCallback())
+    ours = [watchdog, ResultForwarder(source, first, searcher, watchdog)]
     tuner = tune.Tuner(
         worker,
         tune_config=tune.TuneConfig(
@@ -169,7 +199,7 @@ def run_jobs(
             scheduler=scheduler or FIFOScheduler(),
             num_samples=-1,
             reuse_actors=reuse,
-            trial_name_creator=trial_name,
+            trial_name_creator=functools.partial(trial_name, identity=identity),
             trial_dirname_creator=trial_name,
         ),
         run_config=tune.RunConfig(
@@ -178,7 +208,7 @@ def run_jobs(
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=max_failures),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # a job's folder holds its state
-            callbacks=callbacks,
+            callbacks=[*ours, *adapted(callbacks, name, identity)],
         ),
     )
     try:
@@ -193,6 +223,14 @@ def run_jobs(
         raise
 
 
-def trial_name(trial: Any) -> str:
-    """Tune's name for a trial: that of its job."""
-    return job_of(trial.config).name
+def trial_name(trial: Any, identity: str | None = None) -> str:
+    """Tune's name for a trial: that of its job. With an identity its id too follows from the job: loggers know it."""
+    job = job_of(trial.config)
+    if identity is not None:
+        trial.trial_id = id_of(job, identity)
+    return job.name
+
+
+def id_of(job: Job, identity: str) -> str:
+    """Tune's id for the trial of a job, the same in each call of a study."""
+    return hashlib.sha256(f"{identity} {job.name}".encode()).hexdigest()[:16]

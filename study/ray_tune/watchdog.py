@@ -31,7 +31,7 @@ class Watchdog(tune.Callback):
             reason = f"no row for {round(limit, 1):g} s (--trial-timeout)"
             self.reasons[name] = reason
             self.patience.forget(job_of(trial.config))
-            again = trial.run_metadata.num_failures < self.max_failures
+            again = trial.run_metadata.num_failures < trial.max_failures
             self.say(f"{name}  {reason}: worker ended, " + ("handed out again" if again else "not handed out again"))
             ray.kill(trial.temporary_state.ray_actor)
 

@@ -1,4 +1,4 @@
-"""Proposals of Optuna's samplers over a space. Only this module imports Optuna.
+"""Proposals of Optuna's samplers over a space. Only this folder imports Optuna.
 
 The Optuna study that a sampler learns from is held in memory and rebuilt from the result files on resume; the file for
 optuna-dashboard is a copy of its ended trials. Each proposal has a sampler of its own, seeded by the study's seed and
@@ -8,18 +8,14 @@ one would have proposed.
 
 import bisect
 import itertools
-import os
 import random
 import warnings
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, Literal
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from study.config.space import Space
@@ -39,11 +35,17 @@ class Proposals:
     """Numbered proposals: each number is asked for once, and its result is told once."""
 
     def __init__(
-        self, space: Space, sampler: str, seed: int, directions: tuple[Direction, ...] = ("maximize",)
+        self, space: Space, sampler: str | BaseSampler, seed: int, directions: tuple[Direction, ...] = ("maximize",)
     ) -> None:
-        self.space, self.sampler, self.seed, self.directions = space, sampler, seed, directions
+        self.space, self.seed, self.directions = space, seed, directions
+        self.own = sampler if isinstance(sampler, BaseSampler) else None
+        self.sampler = sampler if isinstance(sampler, str) else "random"
+        self.own_trial: tuple[optuna.Trial, dict[str, Any]] | None = None  # that it drew last, with the parameters
         self.study = self._empty()
-        self.count = 1  # of the trials in the study, with the blank one
+        if self.own:
+            self.study.tell(0, state=TrialState.FAIL)  # a sampler might wait for a trial that runs
+            self.study.sampler = self.own
+        self.places: dict[int, int] = {}  # in the study, of each proposal; the blank trial is at 0
         self.asked: dict[int, optuna.Trial] = {}
         self.ranked: list[tuple[float, int]] = []  # finished trials of a single objective, the best first
         self.common: dict[str, BaseDistribution] | None = None  # the parameters that all ended trials have
@@ -56,7 +58,25 @@ class Proposals:
 
     def draw(self, number: int, parameters: dict[str, Any] | None = None, again: int = 0) -> dict[str, Any]:
         """The parameters of a proposal: given ones are kept, the others are drawn; `again` numbers further draws."""
+        if self.own and again < DRAWS:
+            return self._drawn_by_own(parameters)
         return self._drawn(number, parameters, self.sampler if again < DRAWS else "random", again).rounded(self.space)
+
+    def _drawn_by_own(self, parameters: dict[str, Any] | None) -> dict[str, Any]:
+        """A draw of the user's sampler for a trial of its own, where it may keep what it needs to know later."""
+        self._drop_own()
+        if parameters:
+            self.study.enqueue_trial(parameters)
+        trial = self.study.ask()
+        drawn = self.space.parameters(self.space(trial)) or trial.params
+        self.own_trial = trial, drawn
+        return drawn
+
+    def _drop_own(self) -> None:
+        """Of a draw that was not used, nothing is learnt."""
+        if self.own_trial:
+            self.study.tell(self.own_trial[0], state=TrialState.FAIL)
+        self.own_trial = None
 
     def _drawn(self, number: int, parameters: dict[str, Any] | None, sampler: str, again: int = 0) -> "Draw":
         """One pass through the space, with a sampler of its own."""
@@ -83,9 +103,14 @@ class Proposals:
 
     def begin(self, number: int, parameters: dict[str, Any]) -> dict[str, Any]:
         """Record that a proposal is being tried; returns its values."""
-        self.study.enqueue_trial(parameters)
-        trial = self.asked[number] = self.study.ask()
-        self.count += 1
+        if self.own_trial and self.own_trial[1] is parameters:
+            trial, self.own_trial = self.own_trial[0], None
+        else:
+            self._drop_own()
+            self.study.enqueue_trial(parameters)
+            trial = self.study.ask()
+        self.asked[number] = trial
+        self.places[number] = trial.number
         values = self.space(trial)
         for name, value in {"trial": number, **values}.items():
             trial.set_user_attr(name, value)
@@ -119,14 +144,18 @@ class Proposals:
                 warnings.simplefilter("ignore", UserWarning)
                 trial.report(value, step)
 
-    def tell(self, number: int, status: str, values: Iterable[float] | None) -> FrozenTrial:
-        """Record how a proposal ended: finished with its values, stopped early or failed; returns Optuna's trial."""
+    def tell(self, number: int, status: str, values: Iterable[float] | None) -> None:
+        """Record how a proposal ended: finished with its values, stopped early or failed."""
         state = STATES[status]
         # Of a stopped trial the last report counts, of a failed one nothing.
         final = list(values) if values is not None and state is TrialState.COMPLETE else None
         trial = self.study.tell(self.asked.pop(number), final, state=state)
         self._note(trial, trial.number)
-        return trial
+
+    def trial(self, number: int) -> FrozenTrial | None:
+        """What Optuna knows of a proposal; None for one that was outside the space."""
+        place = self.places.get(number)
+        return None if place is None else self.study.get_trials(deepcopy=False)[place]
 
     def _note(self, trial: FrozenTrial, index: int) -> None:
         """Bring up to date what is known of all trials that ended with a value."""
@@ -141,11 +170,11 @@ class Proposals:
 
     def replay(
         self, number: int, parameters: dict[str, Any], status: str, values: Any, reports: dict[int, float]
-    ) -> FrozenTrial | None:
-        """Take in an earlier result; None if its parameters are outside this study's space."""
+    ) -> None:
+        """Take in an earlier result, unless its parameters are outside this study's space."""
         drawn = self._drawn(number, parameters, "random")
         if not drawn.allows(parameters):
-            return None
+            return
         state, single = STATES[status], len(self.directions) == 1
         last = [reports[max(reports)]] if reports and single and state is TrialState.PRUNED else None
         final = list(values) if values is not None and state is TrialState.COMPLETE else last
@@ -158,9 +187,8 @@ class Proposals:
             intermediate_values=reports if single else {},
         )
         self.study.add_trial(trial)
-        self._note(trial, self.count)
-        self.count += 1
-        return trial
+        self.places[number] = len(self.places) + 1
+        self._note(trial, self.places[number])
 
 
 class Draw:
@@ -218,6 +246,12 @@ def _holds(kind: Any, value: Any) -> bool:
     return value in kind.choices if isinstance(kind, CategoricalDistribution) else kind.low <= value <= kind.high
 
 
+def check_sampler(sampler: Any) -> None:
+    """ValueError unless it is a sampler of Optuna."""
+    if not isinstance(sampler, BaseSampler):
+        raise ValueError(f"sampler must be a name or a sampler of Optuna, got {type(sampler).__name__}")
+
+
 def make_sampler(name: str, seed: int) -> BaseSampler:
     """Optuna's sampler of that name; random also for a grid, whose points are all given."""
     if name == "gp":
@@ -232,44 +266,3 @@ def grid_points(grids: Iterable[dict[str, list[Any]]], seed: int) -> list[dict[s
     points = [dict(zip(grid, point, strict=True)) for grid in grids for point in itertools.product(*grid.values())]
     random.Random(seed).shuffle(points)
     return points
-
-
-class Mirror:
-    """A copy of the ended trials on disk: `optuna-dashboard optuna.log` shows it while the study runs."""
-
-    def __init__(self, path: Path, name: str, directions: tuple[Direction, ...]) -> None:
-        mend(path)
-        try:
-            self.study = _journal_study(path, name, directions)
-        except Exception:  # Optuna replays a damaged line without checking it, and anything may be raised
-            path.replace(path.with_name(path.name + ".damaged"))  # the trials are copied anew
-            self.study = _journal_study(path, name, directions)
-        self.study.set_metric_names(["validation H", "cost in N"][: len(directions)])
-        self.held = {trial.user_attrs.get("trial") for trial in self.study.get_trials(deepcopy=False)}
-
-    def add(self, trial: FrozenTrial) -> None:
-        """Copy a trial that has ended, once."""
-        number = trial.user_attrs["trial"]
-        if number not in self.held:
-            self.study.add_trial(trial)
-            self.held.add(number)
-
-
-def note(path: Path, name: str, directions: tuple[Direction, ...], ranked: list[dict[str, Any]]) -> None:
-    """Write the order of the settings into the copy on disk, unless it is there."""
-    study = _journal_study(path, name, directions)
-    if study.user_attrs.get("race") != ranked:
-        study.set_user_attr("race", ranked)
-
-
-def _journal_study(path: Path, name: str, directions: tuple[Direction, ...]) -> optuna.Study:
-    storage = JournalStorage(JournalFileBackend(str(path)))
-    return optuna.create_study(storage=storage, study_name=name, directions=list(directions), load_if_exists=True)
-
-
-def mend(path: Path) -> None:
-    """Mend a journal after a kill: a stale lock blocks every writer, and the next line would join a torn one."""
-    path.with_name(path.name + ".lock").unlink(missing_ok=True)  # the only writer holds the study's own lock
-    text = path.read_bytes() if path.exists() else b""
-    if text and not text.endswith(b"\n"):
-        os.truncate(path, text.rfind(b"\n") + 1)

@@ -18,10 +18,12 @@ from study.config.study_config import Study
 from study.files.configs import config_id, config_row
 from study.files.ranking import finished
 from study.files.results import Results
+from study.files.store import below, is_url
 from study.search.halving import Measured
-from study.search.sampling import Direction, Mirror, Proposals, grid_points, note
+from study.search.mirror import Mirror, note
+from study.search.sampling import Direction, Proposals, grid_points
 from study.workers.jobs import Job, Row
-from study.workers.work_folder import base_of
+from study.workers.work_folder import base_of, keeping
 from trainables.config import TrialConfig
 
 MOST_DRAWS = 100  # of a proposal, until it is a setting that has no trial
@@ -31,17 +33,17 @@ DIRECTIONS: dict[str, tuple[Direction, ...]] = {"h": ("maximize",), "pareto": ("
 class Search:
     """Hands out trials until the study has as many as it asked for, or its total budget pays for no further one."""
 
-    def __init__(self, study: Study, results: Results, progress: Any, rungs: tuple[float, ...] = ()) -> None:
+    name = "search"
+
+    def __init__(self, study: Study, results: Results, rungs: tuple[float, ...] = (), sampler: Any = None) -> None:
         assert study.sampler is not None
         assert study.out is not None
         assert study.trials is not None
-        self.study, self.results, self.progress, self.rungs = study, results, progress, rungs
+        self.study, self.results, self.rungs = study, results, rungs
         self.base = base_of(study.out, study.storage)
         self.total = study.trials
-        directions = DIRECTIONS[study.objective]
         self.space = space_of(study)
-        self.proposals = Proposals(self.space, study.sampler, study.seed, directions)
-        self.mirror = Mirror(Path(study.out) / "optuna.log", Path(study.out).name, directions)
+        self.proposals = Proposals(self.space, sampler or study.sampler, study.seed, DIRECTIONS[study.objective])
         self.first = grid_points([study.grid], study.seed) if study.sampler == "grid" else first_proposals(study)
         self.numbered: set[int] = set()  # the trials that have a row
         self.seeds: dict[str, set[int]] = {}  # of each configuration's trials
@@ -53,6 +55,7 @@ class Search:
         self.spent = 0.0  # by the trials that have ended
         self.unaffordable: tuple[int, TrialConfig] | None = None  # a proposal that the budget does not yet pay for
         self.budget_spent = False
+        self.earlier: list[Row] = []
         self._learn_from_others()
         self._resume()
 
@@ -85,9 +88,8 @@ class Search:
                 continue
             self.spent += row["spent"] or 0.0
             ended = self.objectives(row) if row["val_h"] is not None else None
-            trial = self.proposals.replay(number, parameters, row["status"], ended, reports.get(number, {}))
-            if trial is not None:
-                self.mirror.add(trial)
+            self.proposals.replay(number, parameters, row["status"], ended, reports.get(number, {}))
+            self.earlier.append(row)
         self.epochs = {number: self.epochs.get(number, {}) for number in self.waiting}
 
     def parameters(self, row: Row) -> dict[str, Any] | None:
@@ -95,6 +97,14 @@ class Search:
         return self.space.parameters(values_of(self.study, row))
 
     # --------------------------------------------------------------------------------------------- handing out
+
+    @property
+    def size(self) -> tuple[int, float | None]:
+        """How many trials there will be, and what they may cost in N-epochs, if that was asked for."""
+        return self.total, self.study.total_budget
+
+    def begin(self) -> None:
+        """Nothing: no phase is before the search."""
 
     @property
     def finished(self) -> bool:
@@ -111,7 +121,7 @@ class Search:
         if not self.affordable(config):
             self.unaffordable = number, config
             # Trials that are stopped early give back what was reserved for them.
-            self.budget_spent = not (self.running and self.study.scheduler == "asha")
+            self.budget_spent = not (self.running and self.study.scheduler != "none")
             return None
         self.unaffordable = None
         self._register(number, config_id(config), config.seed)
@@ -158,8 +168,11 @@ class Search:
     def _start(self, number: int) -> Job:
         config, name = self.open[number], name_of(number)
         self.running[number] = full_cost(config)
-        self.progress.started(name)
-        return Job(name, f"{self.base}/{name}", config.as_dict(), self.study.validation_corruptions, self.rungs)
+        rungs = every_epoch(config) if self.study.scheduler == "own" else self.rungs
+        # A copy of the tables in an object store is as old as the last run's end, while states are sent by epoch.
+        known = max(self.epochs[number], default=0) if is_url(self.base) else None
+        measure, kept = self.study.validation_corruptions, keeping(self.study)
+        return Job(name, below(self.base, name), config.as_dict(), measure, rungs, known=known, **kept)
 
     def affordable(self, config: TrialConfig) -> bool:
         """Whether the total budget pays for this trial at full length beside those that run."""
@@ -176,19 +189,18 @@ class Search:
         self.results.put_trial(self.row(number, row, "running"))
         if row.get("val_h") is not None:
             self.proposals.report(number, row["epoch"], row["val_h"])
-        self.progress.epoch(job.name, row)
 
-    def on_end(self, job: Job, row: Row | None, error: str) -> None:
+    def on_end(self, job: Job, row: Row | None, error: str) -> Row:
         number = number_of(job)
         full = row is not None and row["epoch"] == self.open[number].epochs
         status = "failed" if error else "finished" if full else "stopped"
         written = {**self.row(number, row, status), "error": error or None}
         self.results.put_trial(written)
         ended = self.objectives(written) if written["val_h"] is not None else None
-        self.mirror.add(self.proposals.tell(number, status, ended))
+        self.proposals.tell(number, status, ended)
         self.spent += written["spent"]
         del self.running[number], self.epochs[number], self.open[number]
-        self.progress.ended(written)
+        return written
 
     def row(self, number: int, row: Row | None, status: str) -> Row:
         """A row of trials.csv: the configuration, and the sum of its epochs so far."""
@@ -215,6 +227,12 @@ class Search:
         return trial_config(self.study, values, self.study.seed if seed is None else seed)
 
 
+def mirror_of(study: Study, search: Search) -> Mirror:
+    """The copy of a search on disk, as a listener."""
+    path = Path(study.out or "")
+    return Mirror(path / "optuna.log", path.name, DIRECTIONS[study.objective], search.proposals)
+
+
 def annotate(study: Study, ranked: Iterable[Row]) -> None:
     """Note the order of the race in Optuna's copy: optuna-dashboard shows it beside the trials."""
     assert study.out is not None
@@ -232,6 +250,11 @@ def annotate(study: Study, ranked: Iterable[Row]) -> None:
 def full_cost(config: TrialConfig) -> float:
     """The cost of all epochs of a trial, in N-epochs."""
     return config.epochs * config.method.cost
+
+
+def every_epoch(config: TrialConfig) -> tuple[float, ...]:
+    """Spent costs between the epochs of a trial, so that it is measured after each: a scheduler may ask at any."""
+    return tuple((epoch - 0.5) * config.method.cost for epoch in range(1, config.epochs))
 
 
 def name_of(number: int) -> str:

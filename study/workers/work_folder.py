@@ -13,6 +13,10 @@ from typing import Any
 
 from pyarrow import fs
 
+from study.config.study_config import Study
+from study.files.store import below, is_url
+
+CHECKPOINTS = {"last": "checkpoint.pt", "best": "best.pt"}
 FILES = ("config.json", "epochs.csv", "selected.npy", "checkpoint.pt", "best.pt")
 
 
@@ -21,12 +25,12 @@ def base_of(out: str, storage: str | None) -> str:
     if storage is None:
         return str(Path(out, "checkpoints").absolute())
     name = Path(out).resolve().name
-    return f"{storage.rstrip('/')}/{name}" if is_url(storage) else str(Path(storage, name).absolute())
+    return below(storage, name) if is_url(storage) else str(Path(storage, name).absolute())
 
 
-def is_url(place: str) -> bool:
-    """Whether a place is the address of an object store."""
-    return "://" in place
+def keeping(study: Study) -> dict[str, Any]:
+    """What a job is told of its checkpoints."""
+    return {"send_every": study.checkpoint_every, "keep": study.keep}
 
 
 def check_writable(place: str) -> None:
@@ -73,6 +77,15 @@ class WorkFolder:
         for name in names:
             if (self.path / name).exists():
                 fs.copy_files(str(self.path / name), f"{self.remote}/{name}", fs.LocalFileSystem(), self.system)
+
+    def tidy(self, keep: str) -> None:
+        """Remove the checkpoints of a run that has ended, but those that are kept."""
+        for kind, name in CHECKPOINTS.items():
+            if keep in ("both", kind):
+                continue
+            (self.path / name).unlink(missing_ok=True)
+            if self.system is not None and self.system.get_file_info(f"{self.remote}/{name}").is_file:
+                self.system.delete_file(f"{self.remote}/{name}")
 
     def clear(self) -> None:
         """Remove files that cannot be read, so that the job starts again."""

@@ -37,18 +37,24 @@ class Worker:
     def __init__(self, splits: Splits, device: str = "cpu") -> None:
         self.data, self.device = splits, device
         self.broken: Row = {}
-        self.place = WorkFolder("")  # of no job yet
+        self.place, self.ended = WorkFolder(""), False  # of no job yet
 
-    def begin(self, job: Job) -> None:
-        """Start or continue the job; an error is reported by the first step."""
-        self.job, self.broken = job, {}
-        self.place.close()
+    def begin(self, job: Job, known: int = 0) -> None:
+        """Start or continue the job; rows up to the known epoch have come. An error is reported by the first step."""
+        self.leave()
+        self.job, self.broken, self.ended = job, {}, False
         try:
-            self._open(job)
+            self._open(job, known)
         except Exception as error:
             self.broken = failure(error)
 
-    def _open(self, job: Job) -> None:
+    def leave(self) -> None:
+        """Have done with the last job. If it has ended, its end is written by now, and only what is kept stays."""
+        if self.ended:
+            self.place.tidy(self.job.keep)
+        self.place.close()
+
+    def _open(self, job: Job, known: int) -> None:
         self.config = TrialConfig.from_dict(job.config)
         self.splits, self.images = splits_of(self.config, self.data), list[Row]()
         self.place = WorkFolder(job.folder)
@@ -58,8 +64,10 @@ class Worker:
             self.place.clear()
             self._read(job)
         self.folder.begin(self.config, self.splits)
-        # The last row is returned again: the driver may have been killed before writing it.
-        self.again = self.folder.rows[-1:]
+        # Rows that the driver lacks are returned again, and the last in any case: it may not have been measured.
+        last = len(self.folder.rows) - 1
+        lacking = last if job.known is None else min(job.known, last)
+        self.again = [row for row in self.folder.rows[max(0, lacking) :] if row["epoch"] > known]
         self.epochs = train(self.state, self.splits, selections=self.recorder is not None)
 
     def _read(self, job: Job) -> None:
@@ -87,17 +95,19 @@ class Worker:
 
     def _step(self) -> Row:
         if self.again:
-            row = self.again.pop()
+            row = self.again.pop(0)
         else:
             row = next(self.epochs)
             if self.recorder and self.state.selected is not None:
                 self.recorder.add(self.state.selected)
                 self.recorder.save(self.place.path)
             self.folder.add(row, self.state)
-            self.place.send()
+            if row["epoch"] % self.job.send_every == 0 or row["epoch"] == self.config.epochs:
+                self.place.send()
         done = row["epoch"] == self.config.epochs
         started = time.perf_counter()
-        measured = self.measured() if done or self.at_rung(row) else {}
+        measured = self.measured() if row["epoch"] == self.state.epoch and (done or self.at_rung(row)) else {}
+        self.ended = done
         return {**row, **measured, "measuring_s": time.perf_counter() - started, "done": done}
 
     def at_rung(self, row: Row) -> bool:

@@ -10,8 +10,10 @@ import psutil
 import pytest
 
 from study.files.results import Results
+from study.workers.in_turn import InTurn
+from study.workers.listener import Listener
 from tests.faults.losses import held, lost, recovered, repeated, workers_of
-from tests.support.study_helpers import Silent, tiny_study
+from tests.support.study_helpers import tiny_study
 from tests.support.study_process import ROOT, StudyProcess, check_whole, statuses
 from trainables.training.loop import load_splits
 
@@ -42,7 +44,7 @@ def test_three_machines_are_lost_and_their_trials_go_on_elsewhere(tmp_path, monk
     from ray.cluster_utils import Cluster
 
     from study.ray_tune import session, trainable, tuner
-    from study.search.search import Search
+    from study.search.search import Search, mirror_of
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     machines = [cluster.add_node(num_cpus=1)]
@@ -58,33 +60,26 @@ def test_three_machines_are_lost_and_their_trials_go_on_elsewhere(tmp_path, monk
                 machines.append(cluster.add_node(num_cpus=1))
                 return True
 
-            source = Losing(Search(study, results, Silent()), lose, results, note)
+            losing, search = Losing(lose, results, note), Search(study, results)
+            source = InTurn([search], [losing, mirror_of(study, search)])
             worker = trainable.worker_for(load_splits(study.trial), "s")
-            slots = session.slots_of(1, 0)
+            slots = session.Slots(1, 0)
             tuner.run_jobs(source, worker, name="s", folder=tmp_path / "ray", slots=slots, max_failures=5)
-            assert source.lost == 3
+            assert losing.lost == 3
     finally:
         cluster.shutdown()
     check_whole(tmp_path / "s", trials=12)
 
 
-class Losing:
-    """A source that takes a machine away in the middle of a trial, three times; long ones, so that another comes up."""
+class Losing(Listener):
+    """Takes a machine away in the middle of a trial, three times; long ones, so that another comes up."""
 
-    def __init__(self, source, lose, results, note):
-        self.source, self.lose, self.results, self.note = source, lose, results, note
+    def __init__(self, lose, results, note):
+        self.lose, self.results, self.note = lose, results, note
         self.lost = 0
         self.waiting = None  # of the trial whose machine was lost: its name, since when, what was held
 
-    @property
-    def finished(self):
-        return self.source.finished
-
-    def next(self):
-        return self.source.next()
-
-    def on_result(self, job, row):
-        self.source.on_result(job, row)
+    def on_result(self, phase, job, row):
         if self.waiting and job.name == self.waiting[0]:
             _, since, before = self.waiting
             now = held(self.results.folder)
@@ -95,9 +90,6 @@ class Losing:
             if self.lose(row["pid"]):
                 self.lost += 1
                 self.waiting = job.name, time.monotonic(), before
-
-    def on_end(self, job, row, error):
-        self.source.on_end(job, row, error)
 
 
 class OneDiverges:
@@ -130,9 +122,9 @@ def test_a_loss_that_turns_to_nan_is_one_failed_trial_and_no_score(tmp_path, not
 
     with session.ray_session(cpus=2):
         study, results = tiny_study(tmp_path / "s", trials=4)
-        source = OneDiverges(Search(study, results, Silent()))
+        source = OneDiverges(Search(study, results))
         worker = trainable.worker_for(load_splits(study.trial), "s")
-        tuner.run_jobs(source, worker, name="s", folder=tmp_path / "ray", slots=1)
+        tuner.run_jobs(source, worker, name="s", folder=tmp_path / "ray", slots=lambda: 1)
     rows = Results(tmp_path / "s").trials
     assert [row["status"] for row in rows] == ["finished", "failed", "finished", "finished"]
     assert "the loss is no longer finite" in rows[1]["error"]

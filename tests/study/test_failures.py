@@ -32,7 +32,7 @@ def no_ray(monkeypatch):
             source.on_end(job, None, f"the loss is no longer finite at step {step}; try a lower one\nTraceback …")
 
     monkeypatch.setattr(driver.session, "ray_session", lambda *address: contextlib.nullcontext(""))
-    monkeypatch.setattr(driver.session, "slots_of", lambda cpus, gpus: 1)
+    monkeypatch.setattr(driver.session.Slots, "check", lambda slots: None)
     monkeypatch.setattr(driver.trainable, "worker_for", lambda *parts: None)
     monkeypatch.setattr(driver.tuner, "run_jobs", run_jobs)
 

@@ -1,35 +1,22 @@
-"""The live lines of all phases: none runs past its total, whatever an earlier call left."""
-
-import io
+"""The counts of all phases: none runs past its total, whatever an earlier call left."""
 
 import pytest
 
 from study.config.make_study import make_study
-from study.display.progress import Progress
 from study.files.results import Results
-from study.phases import phases
-from tests.support.study_helpers import play, tiny_study
-
-
-class Shown(Progress):
-    """A progress that keeps those of the other phases."""
-
-    def beside(self, phase):
-        self.later = {**getattr(self, "later", {}), phase: super().beside(phase)}
-        return self.later[phase]
+from tests.support.study_helpers import phases_of, play, tiny_study
 
 
 def played(study, results, h, fail=()):
-    """What ran, and the state of each phase at its end; the last trial is the best."""
-    progress, ran = Shown(io.StringIO()), []
-    source = phases(study, results, progress, lambda phase, values: None)
+    """What ran, and the counts of each phase at its end; the last trial is the best."""
+    (source, tally), ran = phases_of(study, results), []
     while (job := source.next()) is not None:
         ran.append(job.name)
         if job.config["method"]["name"] in fail and job.name.startswith("confirm"):
             source.on_end(job, None, "out of memory")
         else:
             play(source, job, h + (int(job.name[-1]) if job.name.startswith("trial") else 0))
-    return ran, {"search": progress.state, **{phase: each.state for phase, each in progress.later.items()}}
+    return ran, tally.phases
 
 
 @pytest.mark.parametrize("race", [0, 2])

@@ -1,4 +1,4 @@
-"""A study so small that it ends in seconds, and stand-ins for what watches it."""
+"""A study so small that it ends in seconds, and what plays its workers."""
 
 from study.config.make_study import make_study
 from study.files.results import Results
@@ -7,42 +7,16 @@ from study.files.study_json import study_record
 TINY = {"epochs": 2, "train_images": 128, "batch_size": 64, "confirm": 0}
 
 
-class Silent:
-    """Progress that nobody sees; it remembers what ended, and the phases beside it by name."""
-
-    def __init__(self):
-        self.ended_rows, self.later, self.size = [], {}, None
-
-    def begin(self, *phase):
-        pass
-
-    def beside(self, phase):
-        return self.later.setdefault(phase, Silent())
-
-    def earlier(self, rows):
-        pass
-
-    def take_over(self, total, planned):
-        self.size = total, planned
-
-    def end(self):
-        pass
-
-    def started(self, name):
-        pass
-
-    def epoch(self, name, row):
-        pass
-
-    def ended(self, row):
-        self.ended_rows.append(row)
-
-
 class Several:
-    """A source of given jobs that remembers their rows and endings."""
+    """A source of given jobs that remembers their rows and endings; also a phase."""
+
+    name, earlier, size = "search", (), (0, None)
 
     def __init__(self, jobs):
         self.waiting, self.rows, self.ends = list(jobs), [], {}
+
+    def begin(self):
+        pass
 
     @property
     def finished(self):
@@ -56,6 +30,7 @@ class Several:
 
     def on_end(self, job, row, error):
         self.ends[job.name] = (row, error)
+        return {**(row or {}), "error": error}
 
 
 def tiny_study(folder, **options):
@@ -99,8 +74,9 @@ def play(source, job, h, epochs=2):
 
 
 def phases_of(study, results, **options):
-    """All phases of a study, and what they tell their progress."""
+    """All phases of a study, and their counts."""
     from study.phases import phases
+    from study.workers.tally import Tally
 
-    progress = Silent()
-    return phases(study, results, progress, lambda phase, values: None, **options), progress
+    tally = Tally()
+    return phases(study, results, [tally], **options), tally

@@ -12,7 +12,7 @@ from study.confirm.confirm import Confirm, image_rows, measured_files
 from study.files.configs import config_row
 from study.files.results import Results
 from study.search.search import Search
-from tests.support.study_helpers import Silent, finish, row_of, tiny_study
+from tests.support.study_helpers import finish, row_of, tiny_study
 
 FOG = {"measure": "corruption", "name": "fog", "severity": 3, "value": 80.0, "norm": "main", "images": 300}
 MEASURED = {"sa": 97.0, "ra": 90.0, "h": 93.0, "ece": 2.0, "measured": [FOG]}
@@ -20,7 +20,7 @@ MEASURED = {"sa": 97.0, "ra": 90.0, "h": 93.0, "ece": 2.0, "measured": [FOG]}
 
 def searched(folder, **options):
     study, results = tiny_study(folder, trials=6, **{"confirm": 2, "seeds": 2, "race": 0, **options})
-    search = Search(study, results, Silent())
+    search = Search(study, results)
     while (job := search.next()) is not None:
         method = job.config["method"]
         finish(search, job, 70.0 - abs(method["n"] - 1) - abs(method["k"] - 0.2))  # the published (0.2, 1) is the best
@@ -28,7 +28,7 @@ def searched(folder, **options):
 
 
 def confirm_of(study, results):
-    return Confirm(study, choose(study, results), results, Silent())
+    return Confirm(study, choose(study, results), results)
 
 
 def end(source, job):
@@ -48,7 +48,7 @@ def test_the_best_vanilla_mixup_and_published_settings_are_confirmed_with_fresh_
 
 def test_equals_are_ranked_by_cost(tmp_path):
     study, results = tiny_study(tmp_path / "s", trials=14, sampler="random", confirm=2, race=0)
-    search = Search(study, results, Silent())
+    search = Search(study, results)
     while (job := search.next()) is not None:
         finish(search, job, 70.0)
     costs = sorted(row["cost"] for row in results.trials)
@@ -74,7 +74,7 @@ def test_the_published_settings_of_the_searched_methods_are_confirmed_with_what_
 
 def test_trials_stopped_early_are_never_confirmed(tmp_path):
     study, results = tiny_study(tmp_path / "s", confirm=1, race=0)
-    search = Search(study, results, Silent())
+    search = Search(study, results)
     job = search.next()
     search.on_result(job, row_of(job, 1, 99.0))
     search.on_end(job, row_of(job, 1, 99.0), "")
@@ -135,7 +135,7 @@ def test_a_table_is_confirmed_row_by_row(tmp_path):
 def test_runs_wait_for_the_network_whose_attacks_they_are_shown(tmp_path):
     study = make_study(table="uncertainty/12", scale="demo", seeds=1, out=str(tmp_path / "s"))
     chosen = choose_table(study)
-    source = Confirm(study, chosen, Results(tmp_path / "s"), Silent())
+    source = Confirm(study, chosen, Results(tmp_path / "s"))
     proxy = source.next()
     assert (proxy.config["method"]["name"], proxy.config["method"]["loss"], proxy.config["seed"]) == ("pat", "ce", 1)
     assert not any("transfer_from" in measure for measure in proxy.measures)  # it is not shown its own attacks
@@ -147,14 +147,14 @@ def test_runs_wait_for_the_network_whose_attacks_they_are_shown(tmp_path):
     end(source, proxy)
     job = source.next()
     assert {m["transfer_from"] for m in job.measures if "transfer_from" in m} == {proxy.folder}
-    again = Confirm(study, chosen, Results(tmp_path / "s"), Silent())
+    again = Confirm(study, chosen, Results(tmp_path / "s"))
     assert len(again.waiting) == len(chosen)  # all but the proxy's run, which is done
     assert again.next() == job
 
 
 def test_a_proxy_that_failed_holds_nothing_up(tmp_path):
     study = make_study(table="uncertainty/12", scale="demo", seeds=1, out=str(tmp_path / "s"))
-    source = Confirm(study, choose_table(study), Results(tmp_path / "s"), Silent())
+    source = Confirm(study, choose_table(study), Results(tmp_path / "s"))
     source.on_end(source.next(), None, "the loss is no longer finite")
     assert source.next().config["method"]["name"] in ("pat", "trades")
 
@@ -195,7 +195,7 @@ def test_other_pictures_must_be_there_before_anything_is_trained(tmp_path):
     for name in ("imagenet-a", "imagenet-r", "stylized-imagenet"):
         (tmp_path / name).mkdir()
     check_images(study, chosen)
-    job = Confirm(study, chosen, Results(tmp_path / "s"), Silent()).next()
+    job = Confirm(study, chosen, Results(tmp_path / "s")).next()
     assert job.measures[0] == {"shift": f"folder:{tmp_path}/imagenet-a"}
 
 

@@ -34,12 +34,12 @@ def run(source, end=10**6):
 
 def whole(folder, **options):
     study, results = tiny_study(folder, **{"trials": 12, "confirm": 1, "seeds": 2, "race": 4, **options})
-    source, progress = phases_of(study, results)
-    return study, results, run(source), progress, source
+    source, tally = phases_of(study, results)
+    return study, results, run(source), tally, source
 
 
 def test_all_contenders_run_with_one_new_seed_and_the_better_half_with_two_more(tmp_path):
-    study, results, _, progress, source = whole(tmp_path / "s")
+    study, results, _, tally, source = whole(tmp_path / "s")
     (first,), further = rounds(study)
     assert source.complete
     by_round = {number: [row for row in results.race if row["round"] == number] for number in (1, 2)}
@@ -49,7 +49,7 @@ def test_all_contenders_run_with_one_new_seed_and_the_better_half_with_two_more(
     assert 3 <= reasons.count("search") <= 4  # the published setting may be one of the best
     assert {row["seed"] for row in by_round[2]} == set(further)
     assert len({row["config"] for row in by_round[2]}) == 2
-    assert progress.later["race"].size[0] == len(results.race)
+    assert tally.phases["race"].total == len(results.race)
 
 
 def test_no_seed_is_used_twice():

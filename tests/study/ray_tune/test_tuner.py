@@ -12,9 +12,10 @@ from study.ray_tune.cost_rungs import CostRungs
 from study.ray_tune.gauges import StudyGauges
 from study.search.halving import Halving, rung_costs
 from study.search.search import Search
+from study.workers.in_turn import InTurn
 from study.workers.jobs import Job
-from study.workers.watched import Watched
-from tests.support.study_helpers import Several, Silent, tiny_study
+from study.workers.tally import Tally
+from tests.support.study_helpers import Several, tiny_study
 from trainables.config import TrialConfig, make_method, with_recipe
 from trainables.training.loop import load_splits
 
@@ -28,10 +29,10 @@ def test_an_actor_opens_a_jobs_folder_when_it_works_there_and_not_before(tmp_pat
     """Tune starts actors whose job then goes to one that has become free; two would spoil each other's files."""
     job = job_in(tmp_path, "a")
     actor = object.__new__(trainable.StudyTrial)
-    actor.setup({"job": job.as_values()}, load_splits(TrialConfig.from_dict(job.config)), "study", 0)
+    actor.setup({"job": job}, load_splits(TrialConfig.from_dict(job.config)), "study", 0)
     assert not (tmp_path / "a").exists()
     assert [actor.step()["epoch"] for _ in range(2)] == [1, 2]
-    actor.reset_config({"job": job_in(tmp_path, "b").as_values()})
+    actor.reset_config({"job": job_in(tmp_path, "b")})
     assert not (tmp_path / "b").exists()
     assert actor.step()["epoch"] == 1
 
@@ -65,7 +66,7 @@ def test_jobs_run_on_actors_that_outlive_failures_and_rungs_stop_the_worse(tmp_p
 
         jobs = [job_in(tmp_path, "good-1"), job_in(tmp_path, "wild", lr=1e20), job_in(tmp_path, "good-2")]
         source = Several(jobs)
-        tuner.run_jobs(source, worker, name="several", folder=tmp_path / "ray", slots=2)
+        tuner.run_jobs(source, worker, name="several", folder=tmp_path / "ray", slots=lambda: 2)
         assert {name: bool(error) for name, (_, error) in source.ends.items()} == {
             "good-1": False, "wild": True, "good-2": False,
         }  # fmt: skip
@@ -75,8 +76,9 @@ def test_jobs_run_on_actors_that_outlive_failures_and_rungs_stop_the_worse(tmp_p
 
         rungs = rung_costs(4.0, 4)
         scheduler = CostRungs(Halving(rungs), tmp_path / "rungs.csv")
-        search = Watched(Search(study, results, Silent(), rungs), "search", StudyGauges("s").show, 0.0)
-        tuner.run_jobs(search, worker, name="halving", folder=tmp_path / "ray", slots=2, scheduler=scheduler)
+        tally = Tally()
+        search = InTurn([Search(study, results, rungs)], [tally, StudyGauges("s", tally)])
+        tuner.run_jobs(search, worker, name="halving", folder=tmp_path / "ray", slots=lambda: 2, scheduler=scheduler)
         assert search.complete
         rows = Results(tmp_path / "s").trials
         assert {row["status"] for row in rows} <= {"finished", "stopped"}
@@ -89,8 +91,8 @@ def test_jobs_run_on_actors_that_outlive_failures_and_rungs_stop_the_worse(tmp_p
         assert 'trial="trial-0000"' in text
 
         with session.ray_session():  # of a program that has started Ray itself
-            assert session.slots_of(1, 0) == 2
-        assert session.slots_of(1, 0) == 2  # and goes on with it
+            assert session.Slots(1, 0)() == 2
+        assert session.Slots(1, 0)() == 2  # and goes on with it
 
 
 def test_a_cluster_that_is_not_there_is_named_at_once():

@@ -18,7 +18,7 @@ class Stuck(tune.Trainable):
         self.reset_config(config)
 
     def reset_config(self, new_config):
-        self.job, self.epoch = Job.from_values(new_config["job"]), 0
+        self.job, self.epoch = new_config["job"], 0
         return True
 
     def step(self):

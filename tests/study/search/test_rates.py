@@ -9,14 +9,14 @@ from study.confirm.chosen import choose
 from study.confirm.comparisons import compare_with_baselines, settings_of
 from study.files.results import Results
 from study.search.search import Search
-from tests.support.study_helpers import Silent, finish, phases_of, play, tiny_study
+from tests.support.study_helpers import finish, phases_of, play, tiny_study
 
 SEARCHED = {"search": "k,n,epsilon,metric,lr", "seed": 3}
 
 
 def searched(folder, trials=9, **options):
     study, results = tiny_study(folder, trials=trials, **{**SEARCHED, **options})
-    search, jobs = Search(study, results, Silent()), []
+    search, jobs = Search(study, results), []
     while (job := search.next()) is not None:
         jobs.append(job)
         finish(search, job, 60.0 + len(jobs))
@@ -43,7 +43,7 @@ def test_a_resumed_search_proposes_the_same_rates(tmp_path):
     _, _, jobs = searched(tmp_path / "whole")
     study, _, first = searched(tmp_path / "half", trials=5)
     study = dataclasses.replace(study, trials=9, resume=True)
-    again, later = Search(study, Results(tmp_path / "half"), Silent()), []
+    again, later = Search(study, Results(tmp_path / "half")), []
     while (job := again.next()) is not None:
         later.append(job)
         finish(again, job, 60.0 + len(first) + len(later))

@@ -12,12 +12,21 @@ from study.config.space import space_of
 from study.files.results import Results
 from study.search import sampling
 from study.search.sampling import Proposals
-from study.search.search import Search, rungs_so_far
-from tests.support.study_helpers import Silent, finish, row_of, tiny_study
+from study.search.search import Search, mirror_of, rungs_so_far
+from study.workers.in_turn import InTurn
+from tests.support.study_helpers import finish, row_of, tiny_study
 
 
 def search_of(study, results):
-    return Search(study, results, Silent())
+    return Search(study, results)
+
+
+def copied(study, results):
+    """A search with its copy for optuna-dashboard."""
+    search = Search(study, results)
+    source = InTurn([search], [mirror_of(study, search)])
+    source.begin()
+    return source
 
 
 def method_of(job):
@@ -84,10 +93,10 @@ def test_a_study_cut_off_anywhere_proposes_what_the_unbroken_one_did(tmp_path, s
 
 def test_going_on_repeats_nothing_and_leaves_no_trial_running(tmp_path):
     study, results = tiny_study(tmp_path / "s", trials=3)
-    search = search_of(study, results)
+    search = copied(study, results)
     finish(search, search.next(), 80.0)
     search.next()  # proposed, and never heard of again
-    search = search_of(study, Results(tmp_path / "s"))
+    search = copied(study, Results(tmp_path / "s"))
     assert len(play(search)) == 2
     assert search.finished
     rows = Results(tmp_path / "s").trials
@@ -98,9 +107,9 @@ def test_going_on_repeats_nothing_and_leaves_no_trial_running(tmp_path):
 
 def test_a_lost_copy_for_optuna_dashboard_is_made_again(tmp_path):
     study, results = tiny_study(tmp_path / "s", trials=3)
-    play(search_of(study, results))
+    play(copied(study, results))
     (tmp_path / "s" / "optuna.log").unlink()
-    search_of(study, Results(tmp_path / "s"))
+    copied(study, Results(tmp_path / "s"))
     trials = mirrored(tmp_path / "s")
     assert [trial.value for trial in trials] == [row["val_h"] for row in results.trials]
     assert [trial.intermediate_values for trial in trials] == [{2: trial.value} for trial in trials]
@@ -108,7 +117,7 @@ def test_a_lost_copy_for_optuna_dashboard_is_made_again(tmp_path):
 
 def test_a_spoilt_copy_for_optuna_dashboard_is_mended_or_made_again(tmp_path):
     study, results = tiny_study(tmp_path / "s", trials=3)
-    search = Search(study, results, Silent())
+    search = copied(study, results)
     for _ in range(2):
         finish(search, search.next(), 90.0)
     path = tmp_path / "s" / "optuna.log"
@@ -116,19 +125,19 @@ def test_a_spoilt_copy_for_optuna_dashboard_is_mended_or_made_again(tmp_path):
     for spoilt in (whole[:-20], whole.replace('"op_code"', "", 1), "hello\n" + whole):
         path.write_text(spoilt)
         path.with_name("optuna.log.lock").symlink_to(path)  # of a writer that was killed
-        Search(study, Results(tmp_path / "s"), Silent())
+        copied(study, Results(tmp_path / "s"))
         assert sorted(trial.user_attrs["trial"] for trial in mirrored(tmp_path / "s")) == [0, 1]
 
 
 def test_a_trial_whose_row_is_gone_is_proposed_again_and_overwrites_none(tmp_path):
     study, results = tiny_study(tmp_path / "s", trials=3)
-    search = Search(study, results, Silent())
+    search = Search(study, results)
     for number in range(3):
         finish(search, search.next(), 90.0 + number)
     path = tmp_path / "s" / "trials.csv"
     lines = path.read_text().splitlines()
     path.write_text("\n".join([lines[0], *(line for line in lines[1:] if not line.startswith("1,")), ""]))
-    again = Search(study, Results(tmp_path / "s"), Silent())
+    again = Search(study, Results(tmp_path / "s"))
     finish(again, again.next(), 80.0)
     assert [(row["trial"], row["val_h"]) for row in Results(tmp_path / "s").trials] == [(0, 90.0), (1, 80.0), (2, 92.0)]
     assert again.finished
@@ -136,7 +145,7 @@ def test_a_trial_whose_row_is_gone_is_proposed_again_and_overwrites_none(tmp_pat
 
 def test_stopped_and_failed_trials_are_told_as_such_and_keep_their_reason(tmp_path):
     study, results = tiny_study(tmp_path / "s", trials=3)
-    search = search_of(study, results)
+    search = copied(study, results)
     search.on_result(stopped := search.next(), row_of(stopped, 1, 40.0))
     search.on_end(stopped, row_of(stopped, 1, 40.0), "")
     search.on_result(failed := search.next(), row_of(failed, 1))
@@ -176,7 +185,7 @@ def test_with_halving_a_trial_waits_for_what_others_may_give_back(tmp_path):
 
 def test_pareto_tells_h_and_cost(tmp_path):
     study, results = tiny_study(tmp_path / "s", objective="pareto", trials=12, sampler="tpe")
-    play(search_of(study, results))
+    play(copied(study, results))
     trials, rows = mirrored(tmp_path / "s"), results.trials
     assert [trial.values for trial in trials] == [[row["val_h"], row["cost"]] for row in rows]
 
@@ -311,11 +320,11 @@ def test_a_search_remembers_nothing_of_an_ended_trial_but_that_it_was_there(tmp_
 
 def test_warm_started_it_knows_what_another_study_found_within_its_own_budget(tmp_path):
     study, results = tiny_study(tmp_path / "old", trials=12)
-    play(search_of(study, results))
+    play(copied(study, results))
     inside = [row for row in results.trials if row["cost"] <= 2]
     study, results = tiny_study(tmp_path / "new", budget="2N", warm_start=str(tmp_path / "old"))
-    search = search_of(study, results)
-    known = [trial for trial in search.proposals.study.trials if trial.state == TrialState.COMPLETE]
+    search = copied(study, results)
+    known = [trial for trial in search.phases[0].proposals.study.trials if trial.state == TrialState.COMPLETE]
     assert [trial.value for trial in known] == [row["val_h"] for row in inside]
     assert all(1 + m["k"] * m["n"] <= 2 + 1e-9 for m in play(search))
     assert len(mirrored(tmp_path / "new")) == 4
@@ -332,16 +341,16 @@ def test_rungs_are_found_again_in_the_rows(tmp_path):
 
 def test_failed_trials_stay_failed_unless_they_are_asked_for_again(tmp_path):
     study, results = tiny_study(tmp_path / "s", trials=3)
-    search = search_of(study, results)
+    search = copied(study, results)
     finish(search, search.next(), 70.0)
     search.on_result(failed := search.next(), row_of(failed, 1))
     search.on_end(failed, row_of(failed, 1), "out of memory")
     finish(search, search.next(), 80.0)
-    assert search_of(study, Results(tmp_path / "s")).next() is None
+    assert copied(study, Results(tmp_path / "s")).next() is None
 
     results = Results(tmp_path / "s")
     results.reopen_failed()
-    search = search_of(make_study(resume=str(tmp_path / "s"), retry_failed=True), results)
+    search = copied(make_study(resume=str(tmp_path / "s"), retry_failed=True), results)
     again = search.next()
     assert (again, search.next()) == (failed, None)
     finish(search, again, 90.0)

@@ -8,8 +8,8 @@ from tests.support.study_helpers import phases_of, play, tiny_study
 
 def both(folder, trials=2, **options):
     study, results = tiny_study(folder, trials=trials, **{"confirm": 1, "seeds": 1, "race": 0, **options})
-    source, progress = phases_of(study, results)
-    return source, results, progress
+    source, tally = phases_of(study, results)
+    return source, results, tally
 
 
 def reasons(results):
@@ -17,7 +17,7 @@ def reasons(results):
 
 
 def test_a_worker_that_finds_no_trial_left_begins_with_the_controls_and_the_best_wait_for_the_last_trial(tmp_path):
-    source, results, progress = both(tmp_path / "s")
+    source, results, tally = both(tmp_path / "s")
     first, last = source.next(), source.next()
     play(source, first, 60.0)
     controls = []
@@ -36,7 +36,7 @@ def test_a_worker_that_finds_no_trial_left_begins_with_the_controls_and_the_best
     names = [row["why"] for row in results.confirm]
     assert sum("best-1" in why for why in names) == 1
     assert {"vanilla", "mixup"} <= set(names)
-    assert progress.later["confirm"].size[0] == len(names)
+    assert tally.phases["confirm"].total == len(names)
 
 
 def test_a_published_setting_that_turns_out_best_is_trained_once_and_said_to_be_both(tmp_path):

@@ -55,6 +55,40 @@ def test_a_job_in_an_object_store_goes_on_in_another_process_with_the_same_numbe
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("keep", "stay"),
+    [("both", {"checkpoint.pt", "best.pt"}), ("last", {"checkpoint.pt"}), ("best", {"best.pt"}), ("none", set())],
+)
+def test_states_are_sent_now_and_then_and_those_that_are_kept_stay_once_the_next_job_has_begun(tmp_path, keep, stay):
+    worker, there = Worker(load_splits(CONFIG)), tmp_path / "store" / "a"
+    worker.begin(Job("a", f"file://{there}", CONFIG.as_dict(), "veils", send_every=2, keep=keep))
+    sent = []
+    for _ in range(3):
+        worker.step()
+        sent.append((there / "checkpoint.pt").exists())
+    assert sent == [False, True, True]
+    checkpoints = {"checkpoint.pt", "best.pt"}
+    assert {path.name for path in there.iterdir()} > checkpoints  # until its end is written
+    worker.begin(Job("b", str(tmp_path / "b"), CONFIG.as_dict(), "veils", keep=keep))
+    assert {path.name for path in there.iterdir()} & checkpoints == stay
+    assert worker.step()["epoch"] == 1
+    worker.leave()
+    assert {path.name for path in (tmp_path / "b").iterdir()} > checkpoints  # it has not ended
+
+
+def test_rows_that_the_driver_lacks_are_returned_again_and_only_the_last_is_measured(tmp_path):
+    worker = Worker(load_splits(CONFIG))
+    job = Job("a", str(tmp_path / "a"), CONFIG.as_dict(), "veils", rungs=(1.0, 2.0))
+    worker.begin(job)
+    before = [worker.step() for _ in range(2)]
+    worker.begin(dataclasses.replace(job, known=0))
+    again = [worker.step() for _ in range(3)]
+    assert [row["epoch"] for row in again] == [1, 2, 3]
+    assert [row.get("val_h") for row in again[:2]] == [None, before[1]["val_h"]]
+    worker.begin(job, known=2)  # Tune had paused it
+    assert worker.step()["epoch"] == 3
+
+
 def test_what_a_figure_is_drawn_from_follows_into_an_object_store(tmp_path):
     splits = load_splits(CONFIG)
     worker = Worker(dataclasses.replace(splits, test=splits.test.take(np.arange(8))))
