@@ -113,7 +113,7 @@ def test_a_study_whose_machine_is_lost_goes_on_from_s3_alone(tmp_path, s3):
         process.wait_for(lambda: statuses(out).count("finished") >= 2)
         process.kill()
     shutil.rmtree(out)
-    results = study.run(resume=below(s3, "s"), out=str(new), quiet=True)
+    study.run(resume=below(s3, "s"), out=str(new), quiet=True)
     check_whole(new, 4)
-    assert {row["h"] is None for row in results.confirm} == {False}
+    assert {row["h"] is None for row in Results(new).confirm} == {False}
     assert not (new / "checkpoints").exists()
