@@ -20,6 +20,7 @@ from trainables.disk import replacing
 from trainables.methods import Task, parts_of
 from trainables.models.pixel_net import PixelNet, compile_training
 from trainables.models.registry import model_entry
+from trainables.models.synced_norm import sync_norms
 
 
 class TrainState:
@@ -130,6 +131,8 @@ def build_network(config: TrialConfig, splits: Splits, *, pretrained: bool = Tru
     bf16 = config.precision == "bf16"
     net = PixelNet(body, splits.mean, splits.std, dual=method.dual, bf16=bf16, head=head)
     net = net.to(memory_format=torch.channels_last)
+    if config.sync_norms:
+        sync_norms(net)
     if config.compile:
         compile_training(net)
     return net
