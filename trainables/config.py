@@ -121,7 +121,9 @@ def _check_processes(config: TrialConfig) -> None:
         name = "sync_norms" if config.sync_norms else "select_from process"
         raise ValueError(f"{name} needs processes_per_trial of at least 2, got 1")
     if config.batch_size % processes:
-        raise ValueError(f"batch_size must be a multiple of the {processes} processes_per_trial, got {config.batch_size}")
+        raise ValueError(
+            f"batch_size must be a multiple of the {processes} processes_per_trial, got {config.batch_size}"
+        )
     if config.sync_norms and config.compile:
         raise ValueError("compile must be false with sync_norms, whose processes wait for each other in every layer")
 

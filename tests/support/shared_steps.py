@@ -77,7 +77,9 @@ def in_processes(rank, folder, sizes, settings):
     for size in sizes:
         if rank >= size:
             continue
-        dist.init_process_group("gloo", store=dist.FileStore(f"{folder}/store-{size}", size), rank=rank, world_size=size)
+        dist.init_process_group(
+            "gloo", store=dist.FileStore(f"{folder}/store-{size}", size), rank=rank, world_size=size
+        )
         found = {name: step(name, Group(rank, size)) for name in settings}
         if rank == 0:
             torch.save(found, f"{folder}/steps-{size}.pt")

@@ -19,7 +19,7 @@ class Mix(NamedTuple):
     y_a: Tensor
     y_b: Tensor
     weight: Tensor
-    count: int  # of its samples, with those of all processes that share the batch
+    whole: int  # number of its samples, with those of all processes that share the batch
 
     def losses(self, logits: Tensor) -> Tensor:
         """λ·CE(y_a) + (1−λ)·CE(y_b) of each sample (EntProp, equation 2)."""

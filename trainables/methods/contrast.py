@@ -50,9 +50,7 @@ class Contrast(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         return self.classifier(features)
 
-    def losses(
-        self, features: Tensor, y: Tensor, count: int, keys: Keys, weight: float, temperature: float
-    ) -> Tensor:
+    def losses(self, features: Tensor, y: Tensor, count: int, keys: Keys, weight: float, temperature: float) -> Tensor:
         """GPaCo's loss of each sample against the others of its pass, the keys and the queue."""
         own = F.normalize(self.projection(features), dim=1)
         others, others_labels, first = beside_others(own, y, count, EMPTY)

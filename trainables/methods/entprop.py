@@ -83,15 +83,15 @@ class EntProp:
         """Add the gradients of both passes of a mixed batch to the parameters' `.grad`."""
 
         y = mix.y_a
-        processes = mix.count // len(y)
-        count = functional.selected_count(self.k, mix.count, processes)
+        processes = mix.whole // len(y)
+        count = functional.selected_count(self.k, mix.whole, processes)
         images = mix.x.detach().requires_grad_(self.free_first_step and self.attack != "none" and count > 0)
 
         outputs = loss.outputs(images)
         logits = loss.logits(outputs).detach()
         losses = loss.main(mix, outputs)
         chosen = self._choose(logits, y, count, rng)
-        main_weights, aux_weight = self._sample_weights(logits, chosen, mix.count)
+        main_weights, aux_weight = self._sample_weights(logits, chosen, mix.whole)
         with models.gradient_only_for(net, chosen if processes == 1 else None):
             (main_weights * losses).sum().backward()
         step = StepOutput(losses.detach().mean(), logits, y)
@@ -107,7 +107,7 @@ class EntProp:
         return step._replace(
             aux=loss.logits(outputs).detach(),
             selected=chosen,
-            main_weight=self._main_share(mix.count, count),
+            main_weight=self._main_share(mix.whole, count),
             aux_weight=aux_weight * count / processes,
         )
 

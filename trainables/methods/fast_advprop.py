@@ -51,11 +51,11 @@ class FastAdvProp:
 
     def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
         mix = functional.MIXING[self.mixing](x, y, self.beta, rng)
-        processes = mix.count // len(y)  # each needs an image for either pass
-        count = min(functional.selected_count(self.p_adv, mix.count, processes), mix.count - processes)
+        processes = mix.whole // len(y)  # each needs an image for either pass
+        count = min(functional.selected_count(self.p_adv, mix.whole, processes), mix.whole - processes)
         chosen, rest = self._divide(net, mix, count, rng)
 
-        share = count / mix.count
+        share = count / mix.whole
         clean = mix.take(rest)
         logits = net(clean.x)
         losses = clean.losses(logits)
@@ -70,7 +70,7 @@ class FastAdvProp:
         """The positions of the images that are attacked, and of all others."""
         import torch
 
-        batch = mix.count
+        batch = mix.whole
         if self.selection == "random":
             chosen = functional.random_subset(batch, count, rng, mix.x.device)
         else:
@@ -100,7 +100,7 @@ class FastAdvProp:
                 n=self.n,
                 alpha=self.alpha,
                 epsilon=self.epsilon,
-                start=attacks.STARTS[self.start](mix.x, self.epsilon, rng, mix.count),
+                start=attacks.STARTS[self.start](mix.x, self.epsilon, rng, mix.whole),
             )
             logits = net(attacked)
         (weight * mix.losses(logits).sum()).backward()

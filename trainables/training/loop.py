@@ -42,9 +42,7 @@ class Diverged(ArithmeticError):
     """The loss turned to NaN or infinity."""
 
 
-def train(
-    state: TrainState, splits: Splits, *, selections: bool = False, group: Group | None = None
-) -> Iterator[Row]:
+def train(state: TrainState, splits: Splits, *, selections: bool = False, group: Group | None = None) -> Iterator[Row]:
     """Train to the last epoch and yield a row after each; to stop early, stop iterating.
 
     Training continues after the epochs that `state` has behind it, and on a CPU the rows equal those of an unbroken

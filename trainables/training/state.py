@@ -42,17 +42,26 @@ class TrainState:
 
     def save(self, path: Path) -> None:
         """Write a checkpoint in one piece: a kill leaves the old file or the new one."""
-        content = {
+        whole = io.BytesIO()  # so that a full disk is an OSError that says so
+        torch.save(self.content(), whole)
+        with replacing(path) as file:
+            file.write(whole.getbuffer())
+
+    def content(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
+        return {
             "config": self.config.as_dict(),
             "net": self.net.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "epoch": self.epoch,
             "spent": self.spent,
         }
-        whole = io.BytesIO()  # so that a full disk is an OSError that says so
-        torch.save(content, whole)
-        with replacing(path) as file:
-            file.write(whole.getbuffer())
+
+    def restore(self, content: dict[str, Any]) -> None:
+        """Continue from the content of a checkpoint of the same configuration."""
+        self.net.load_state_dict(content["net"])
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.epoch, self.spent = int(content["epoch"]), float(content["spent"])
 
     @classmethod
     def load(cls, path: Path, splits: Splits, device: torch.device | str = "cpu") -> "TrainState":
@@ -61,8 +70,7 @@ class TrainState:
         config, net = load_network(path, content, splits, device)
         state = cls(config, splits, device, net)
         with naming_damage(path):
-            state.optimizer.load_state_dict(content["optimizer"])
-            state.epoch, state.spent = int(content["epoch"]), float(content["spent"])
+            state.restore(content)
         return state
 
 
