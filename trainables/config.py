@@ -54,7 +54,10 @@ class TrialConfig:
         "group_mean",
         "gradient of norm parameters: a mean over the samples that reached them, or over all (A10)",
     )
-    precision: Precision = option("fp32", "fp32, or bfloat16 autocast")
+    precision: Precision = option(
+        "fp32", "of convolutions and matrix products: fp32; on GPUs tf32, float32 with factors of 10 bits; or "
+        "bf16, bfloat16 autocast",
+    )  # fmt: skip
     compile: bool = option(
         False, "compile the training passes: fewer kernels on a GPU, for a minute at the start of each trial"
     )

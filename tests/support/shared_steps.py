@@ -47,15 +47,18 @@ def make_net(method):
     return net.train()
 
 
+def make_batch():
+    draw = torch.Generator().manual_seed(1)
+    x = torch.rand(BATCH, 8, 8, 3, generator=draw, dtype=torch.float64).permute(0, 3, 1, 2)
+    return x, torch.randint(CLASSES, (BATCH,), generator=draw)
+
+
 def step(name, group=None):
     """Gradients, buffers, weights of the two routes, passes and number of selected images of a setting's step."""
     rank, size = (group.rank, group.size) if group else (0, 1)
     kind, values = SETTINGS[name]
     method = METHODS[kind](**values)
-    net = make_net(method)
-    draw = torch.Generator().manual_seed(1)
-    x = torch.rand(BATCH, 8, 8, 3, generator=draw, dtype=torch.float64).permute(0, 3, 1, 2)
-    y = torch.randint(CLASSES, (BATCH,), generator=draw)
+    net, (x, y) = make_net(method), make_batch()
     counter = PassCounter(net)
     with sharing(group):
         out = method.accumulate(net, x[rank::size], y[rank::size], torch.Generator().manual_seed(2))

@@ -60,7 +60,8 @@ class Contrast(nn.Module):
         itself.diagonal(first).fill_(True)
         near = near.masked_fill(itself | (labels == EMPTY), NEVER)
         same = ((y[:, None] == labels) & ~itself).to(near.dtype)
-        target = torch.cat([F.one_hot(y, self.classifier.out_features).to(near.dtype), weight * same], dim=1)
+        own_class = y[:, None] == torch.arange(self.classifier.out_features, device=y.device)
+        target = torch.cat([own_class.to(near.dtype), weight * same], dim=1)
         log_p = torch.cat([self.classifier(features), near], dim=1).log_softmax(dim=1)
         return -(target * log_p).sum(dim=1) / target.sum(dim=1)
 

@@ -3,9 +3,7 @@
 A-numbers: docs/decisions.md
 """
 
-import contextlib
 import math
-import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -29,6 +27,7 @@ from trainables.models.dual_norm import norm_groups
 from trainables.models.modes import evaluating
 from trainables.models.pixel_net import PixelNet
 from trainables.training import Row
+from trainables.training.arithmetic import arithmetic
 from trainables.training.passes import PassCounter
 from trainables.training.processes import average_gradients, average_statistics
 from trainables.training.state import TrainState, derive_seed
@@ -60,7 +59,7 @@ def train(state: TrainState, splits: Splits, *, selections: bool = False, group:
     try:
         while state.epoch < config.epochs:
             started = time.perf_counter()
-            with deterministic_if(config.deterministic):
+            with arithmetic(config.precision, config.deterministic):
                 counter.reset()
                 with sharing(group):
                     metrics = train_epoch(state, training, images // config.batch_size, selections)
@@ -73,13 +72,8 @@ def train(state: TrainState, splits: Splits, *, selections: bool = False, group:
                     "input_passes": counter.input_only,
                 }
                 trained = time.perf_counter() - started
-                if group is not None and group.rank > 0:
-                    yield {"epoch": state.epoch}
-                    continue
-                validated = {
-                    "val_sa": accuracy(state.net, validation.sequential(max(config.batch_size, 256))),
-                    **raw_entropy(state.net, raw),
-                }
+                leads = group is None or group.rank == 0
+                validated = validate(state, validation, raw) if leads else {}
             yield {
                 "epoch": state.epoch,
                 "spent": state.spent,
@@ -93,6 +87,12 @@ def train(state: TrainState, splits: Splits, *, selections: bool = False, group:
             }
     finally:
         counter.remove()
+
+
+def validate(state: TrainState, validation: Any, raw: Iterable[Batch]) -> Row:
+    """Accuracy on validation images, and the entropy of predictions on training images as they are."""
+    batches = validation.sequential(max(state.config.batch_size, 256))
+    return {"val_sa": accuracy(state.net, batches), **raw_entropy(state.net, raw)}
 
 
 def train_epoch(state: TrainState, training: Any, steps: int, selections: bool) -> Row:
@@ -223,19 +223,6 @@ def check_batch_size(config: TrialConfig, splits: Splits) -> None:
     if config.batch_size > len(splits.train):
         images = f"{len(splits.train)} training images of {config.dataset}"
         raise ValueError(f"batch_size must be at most the {images}, got {config.batch_size}")
-
-
-@contextlib.contextmanager
-def deterministic_if(wanted: bool) -> Iterator[None]:
-    """Inside, torch refuses operations whose result may differ from run to run."""
-    before = torch.are_deterministic_algorithms_enabled()
-    if wanted:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before)
 
 
 def load_splits(config: TrialConfig, root: Path | None = None) -> Splits:
