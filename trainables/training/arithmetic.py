@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 
@@ -16,7 +17,8 @@ def arithmetic(precision: Precision, deterministic: bool) -> Iterator[None]:
     If `deterministic`, torch refuses operations whose result may differ from run to run; if not, cuDNN tries its
     algorithms out for each new shape and takes the fastest.
     """
-    kinds = (torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.cudnn.rnn)
+    cuda, cudnn = torch.backends.cuda, torch.backends.cudnn
+    kinds: tuple[Any, ...] = (cuda.matmul, cudnn.conv, cudnn.rnn)  # type: ignore[attr-defined]
     before = [each.fp32_precision for each in kinds]
     tried, repeatable = torch.backends.cudnn.benchmark, torch.are_deterministic_algorithms_enabled()
     for each in kinds:
