@@ -122,10 +122,8 @@ class Study:
         if self.probe and not self.dry_run:
             raise ValueError("--probe needs --dry-run, whose plan it times")
         if self.trials_per_gpu != 1 and self.gpus_per_trial is not None:
-            raise ValueError(
-                f"only one of --gpus-per-trial and --trials-per-gpu can be set, got {self.gpus_per_trial:g} and "
-                f"{self.trials_per_gpu or 'auto'}"
-            )
+            both = f"{self.gpus_per_trial:g} and {self.trials_per_gpu or 'auto'}"
+            raise ValueError(f"only one of --gpus-per-trial and --trials-per-gpu can be set, got {both}")
         if self.trial.processes_per_trial > 1 and (self.trials_per_gpu != 1 or self.gpus_per_trial not in (None, 0, 1)):
             raise ValueError("each process of a trial of several must have a whole GPU, got a share of one")
         if self.table is not None:

@@ -66,8 +66,6 @@ class StudyTrial(tune.Trainable):
 
     def cleanup(self) -> None:
         self.worker.leave()
-
-    def cleanup(self) -> None:
         if self.crew:
             self.crew.end()
 

@@ -6,7 +6,6 @@ How the others are started is up to the caller: here as processes of this machin
 import contextlib
 import datetime
 import io
-import socket
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
@@ -216,8 +215,3 @@ def _caller(pipe: Connection) -> Call:
         return answer
 
     return call
-
-
-def own_address() -> str:
-    """The address under which other machines reach this one."""
-    return socket.gethostbyname(socket.gethostname())
