@@ -4,7 +4,8 @@
 
 Fewer rounds than the stored figures of `benchmarks/results` have, so the spread is wider. The long forms, each with its
 own `--help`: python -m benchmarks.NAME. Beyond these: `peers` (needs the published code), `epoch`, `packing` (a GPU),
-`scheduler`, `noise`, `loss_weights`, `claims`, `soak`, and `search_table`, from whose runs `search` simulates (these
+`gpu` (all that only a GPU can tell), `scheduler`, `noise`, `loss_weights`, `claims`, `soak`, and `search_table`, from
+whose runs `search` simulates (these
 train for long); `same_rows` compares the numbers of two checkouts; `signal` asks what predicts the reported H, and
 `choose_signal` answers from its rows.
 """

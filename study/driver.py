@@ -127,7 +127,7 @@ class StudyDriver:
         stack.enter_context(self.shared_gpu([each.config for each in planned]))
         dashboard = stack.enter_context(session.ray_session(study.address, self.name))
         stack.enter_context(terminable())
-        self.slots = session.Slots(self.cpus, self.gpus, study.concurrency)
+        self.slots = session.Slots(self.cpus, self.gpus, study.concurrency, study.trial.processes_per_trial)
         self.slots.check()
         if study.storage:
             check_writable(study.storage)
@@ -217,7 +217,9 @@ class StudyDriver:
         """Run a source's jobs on the data of a configuration; KeyboardInterrupt if Ctrl-C ended them early."""
         study, key = self.study, data_key(config)
         if key not in self.workers:
-            self.workers[key] = trainable.worker_for(self.data.of(config), self.name, self.cpus, self.gpus)
+            self.workers[key] = trainable.worker_for(
+                self.data.of(config), self.name, self.cpus, self.gpus, study.trial.processes_per_trial
+            )
         tuner.run_jobs(
             source, self.workers[key], name=self.name, folder=self.folder / "ray", slots=self.slots,
             max_failures=study.max_failures, scheduler=scheduler, trial_timeout=study.trial_timeout,

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "analysis": {"trainables", "study"},
 }
 CORE_NEEDS = {"torch", "torchvision", "numpy", "scipy", "sklearn", "PIL"}
-OPTIONAL = {"pyautoattack"}  # an extra of pyproject.toml that is not locked, imported where it is used
+OPTIONAL = {"pyautoattack", "timm"}  # extras of pyproject.toml that are not locked, imported where they are used
 ORACLES = {"imagecorruptions", "captum", "foolbox", "hypothesis", "pytest"}
 HEAVY = {"torch", "torchvision", "numpy", "scipy", "sklearn", "pandas", "matplotlib", "ray", "optuna"}
 

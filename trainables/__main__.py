@@ -5,6 +5,7 @@ and a checkpoint are kept there after every epoch, and the same command resumes 
 """
 
 import argparse
+import contextlib
 import sys
 import time
 from pathlib import Path
@@ -111,6 +112,7 @@ class Progress:
 
 def run(arguments: argparse.Namespace, config: TrialConfig) -> list[Row]:
     """Train, keep what is to be kept, and print."""
+    from trainables.training.crew import local_crew
     from trainables.training.loop import check_batch_size, load_splits, train
     from trainables.training.run_folder import RunFolder
     from trainables.training.selections import Recorder
@@ -135,15 +137,18 @@ def run(arguments: argparse.Namespace, config: TrialConfig) -> list[Row]:
             print(f"resuming {folder.path} after epoch {state.epoch}")  # type: ignore[union-attr]
 
     progress = Progress(config)
-    for row in train(state, splits, selections=recorder is not None):
-        rows.append(row)
-        if recorder and state.selected is not None:
-            recorder.add(state.selected)
-            recorder.save(arguments.out)
-        if folder:
-            folder.add(row, state)
-        if not arguments.quiet:
-            progress.show(row)
+    with contextlib.ExitStack() as stack:
+        several = config.processes_per_trial
+        train_epochs = stack.enter_context(local_crew(splits, device, several)).train if several > 1 else train
+        for row in train_epochs(state, splits, selections=recorder is not None):
+            rows.append(row)
+            if recorder and state.selected is not None:
+                recorder.add(state.selected)
+                recorder.save(arguments.out)
+            if folder:
+                folder.add(row, state)
+            if not arguments.quiet:
+                progress.show(row)
     print_result(config, rows, state, splits)
     if folder:
         print(f"rows and checkpoint: {folder.path}")
@@ -177,12 +182,12 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         config = read_config(vars(values))
         run(values, config)
+    except (ArithmeticError, ConnectionError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except ArithmeticError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         again = "the same command resumes after the last whole epoch" if values.out else "nothing was kept; give --out"
         print(f"\ninterrupted; {again}", file=sys.stderr)

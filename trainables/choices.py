@@ -8,5 +8,5 @@ Selection = Literal["top", "random"]  # of samples: the most uncertain ones, or 
 Start = Literal["none", "uniform", "occasional"]  # of the attacks of training methods
 AttackStatistics = Literal["batch", "running"]  # of batch norms in attack passes
 Marginal = Literal["mixture", "single"]  # of a bottleneck's encodings
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "tf32", "bf16"]  # in which a trial trains
 ValidationCorruptions = Literal["veils", "imagenet-c"]  # what a search sees of its validation images

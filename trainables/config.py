@@ -54,11 +54,24 @@ class TrialConfig:
         "group_mean",
         "gradient of norm parameters: a mean over the samples that reached them, or over all (A10)",
     )
-    precision: Precision = option("fp32", "fp32, or bfloat16 autocast")
+    precision: Precision = option(
+        "fp32", "of convolutions and matrix products: fp32; on GPUs tf32, float32 with factors of 10 bits; or "
+        "bf16, bfloat16 autocast",
+    )  # fmt: skip
     compile: bool = option(
         False, "compile the training passes: fewer kernels on a GPU, for a minute at the start of each trial"
     )
     deterministic: bool = option(False, "refuse operations that are not repeatable bit for bit")
+    processes_per_trial: int = option(
+        1, "processes that train a trial together, each with a share of every batch and a GPU, or cores, of its own",
+        low=1,
+    )  # fmt: skip
+    sync_norms: bool = option(
+        False, "batch norms take the statistics of the whole batch; otherwise each process those of its share"
+    )
+    select_from: Literal["batch", "process"] = option(
+        "batch", "several processes mix and select images from the whole batch, or each from its share"
+    )
     seed: int = option(0, "seed of initialisation, order, augmentation and every random choice", low=0, high=2**31 - 1)
 
     def __post_init__(self) -> None:
@@ -83,6 +96,8 @@ class TrialConfig:
                 f"model must have norm layers for {method_name(self.method)}, which doubles them, got {self.model}"
             )
 
+        _check_processes(self)
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; `from_dict` reads them back."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
@@ -101,6 +116,19 @@ class TrialConfig:
             method = dict(chosen["method"])
             chosen["method"] = make_method(method.pop("name"), method)
         return cls(**{**chosen, "milestones": tuple(chosen.get("milestones", ()))})
+
+
+def _check_processes(config: TrialConfig) -> None:
+    processes = config.processes_per_trial
+    if processes == 1 and (config.sync_norms or config.select_from == "process"):
+        name = "sync_norms" if config.sync_norms else "select_from process"
+        raise ValueError(f"{name} needs processes_per_trial of at least 2, got 1")
+    if config.batch_size % processes:
+        raise ValueError(
+            f"batch_size must be a multiple of the {processes} processes_per_trial, got {config.batch_size}"
+        )
+    if config.sync_norms and config.compile:
+        raise ValueError("compile must be false with sync_norms, whose processes wait for each other in every layer")
 
 
 def method_options(method: Any) -> dict[str, Any]:

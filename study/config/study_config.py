@@ -88,9 +88,9 @@ class Study:
     storage: str | None = option(None, "PATH or s3://… for checkpoints; s3:// also for all tables [the study's folder]")
     checkpoint_every: int = option(1, "epochs after which a trial's state is sent to storage s3://…", low=1)
     keep: Literal["both", "last", "best", "none"] = option("both", "checkpoints to keep of a run that has ended")
-    cpus_per_trial: float = option(1.0, "CPU cores per trial", above=0)
+    cpus_per_trial: float = option(1.0, "CPU cores per trial, or per process of one", above=0)
     gpus_per_trial: float | None = option(
-        None, "GPUs per trial; a fraction shares one [1 if there is one, else 0]", low=0, high=1
+        None, "GPUs per trial or process; a fraction shares one [1 if there is one, else 0]", low=0, high=1
     )
     trials_per_gpu: int | None = option(1, "trials per GPU; auto: measure throughput first", low=1, read=number_or_auto)
     concurrency: int | None = option(None, "trials at once [as many as the resources allow]", low=1)
@@ -122,10 +122,10 @@ class Study:
         if self.probe and not self.dry_run:
             raise ValueError("--probe needs --dry-run, whose plan it times")
         if self.trials_per_gpu != 1 and self.gpus_per_trial is not None:
-            raise ValueError(
-                f"only one of --gpus-per-trial and --trials-per-gpu can be set, got {self.gpus_per_trial:g} and "
-                f"{self.trials_per_gpu or 'auto'}"
-            )
+            both = f"{self.gpus_per_trial:g} and {self.trials_per_gpu or 'auto'}"
+            raise ValueError(f"only one of --gpus-per-trial and --trials-per-gpu can be set, got {both}")
+        if self.trial.processes_per_trial > 1 and (self.trials_per_gpu != 1 or self.gpus_per_trial not in (None, 0, 1)):
+            raise ValueError("each process of a trial of several must have a whole GPU, got a share of one")
         if self.table is not None:
             _check_table(self)
             return

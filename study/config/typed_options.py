@@ -59,9 +59,12 @@ class Options(TypedDict, total=False):
     warmup: float
     augment: Literal["none", "flip", "crop", "crop4", "crop4_flip", "resized_crop_flip", "auto_crop_flip"]
     norm_grad: Literal["group_mean", "global_mean"]
-    precision: Literal["fp32", "bf16"]
+    precision: Literal["fp32", "tf32", "bf16"]
     compile: bool
     deterministic: bool
+    processes_per_trial: int
+    sync_norms: bool
+    select_from: Literal["batch", "process"]
     quiet: bool
     probe: bool
     resume: str

@@ -207,7 +207,7 @@ def slots_here(study: Study) -> int:
         return study.concurrency or 1
     if study.gpus_per_trial or study.device.startswith("cuda"):
         return study.concurrency or study.trials_per_gpu or 1
-    cores = max(1, int((os.cpu_count() or 1) / study.cpus_per_trial))
+    cores = max(1, int((os.cpu_count() or 1) / study.cpus_per_trial / study.trial.processes_per_trial))
     return min(study.concurrency or cores, cores)
 
 

@@ -11,7 +11,8 @@ from trainables.config import TrialConfig, make_method, method_options
 from trainables.methods import METHODS, Method, method_name
 from trainables.options import unknown
 
-YOUNGER = ("resplit", "resize")  # left out at their defaults, so that identifiers of older studies stay what they were
+# Left out at their defaults, so that identifiers of older studies stay what they were.
+YOUNGER = ("resplit", "resize", "processes_per_trial", "sync_norms", "select_from")
 
 
 def method_row(method: Method) -> Row:
@@ -34,7 +35,7 @@ def config_id(config: TrialConfig) -> str:
     values = {**config.as_dict(), "method": method_row(config.method)}
     del values["seed"], values["compile"]
     for name in YOUNGER:
-        if not values[name]:
+        if values[name] == getattr(TrialConfig, name):
             del values[name]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
 

@@ -23,18 +23,21 @@ REACHABLE_S = 5.0  # a cluster that does not answer for so long counts as unreac
 
 
 class Slots:
-    """How many jobs the machines of the cluster can run at once, at most `most`: they may join and leave."""
+    """How many jobs the machines of the cluster can run at once, at most `most`: they may join and leave.
 
-    def __init__(self, cpus: float, gpus: float, most: int | None = None) -> None:
+    A job is of so many `processes`, each of which fits on a machine.
+    """
+
+    def __init__(self, cpus: float, gpus: float, most: int | None = None, processes: int = 1) -> None:
         self.needs = {"CPU": cpus, "GPU": gpus}
-        self.most = most or sys.maxsize
+        self.most, self.processes = most or sys.maxsize, processes
         self.asked, self.slots = -math.inf, 0
 
     def __call__(self) -> int:
         """The present number; the cluster is asked at most once a second."""
         if time.monotonic() > self.asked + ASK_EVERY_S:
             alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-            self.slots, self.asked = sum(map(self._on, alive)), time.monotonic()
+            self.slots, self.asked = sum(map(self._on, alive)) // self.processes, time.monotonic()
         return min(self.most, self.slots)
 
     def _on(self, machine: dict[str, float]) -> int:
@@ -46,6 +49,9 @@ class Slots:
             there = ray.cluster_resources()
             has = f"{there.get('CPU', 0):g} CPUs and {there.get('GPU', 0):g} GPUs"
             wanted = f"{self.needs['CPU']:g} CPUs and {self.needs['GPU']:g} GPUs a trial"
+            if self.processes > 1:
+                several = f"{self.processes} processes of {wanted.removesuffix(' a trial')}"
+                raise ValueError(f"a trial must fit into the cluster, which has {has}, got {several}")
             raise ValueError(f"a trial must fit on a machine of the cluster, which has {has}, got {wanted}")
 
 

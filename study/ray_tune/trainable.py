@@ -7,18 +7,22 @@ from typing import Any
 from ray import tune
 
 from study.ray_tune.gauges import TrialGauges
+from study.ray_tune.members import RayCrew
 from study.workers.jobs import Job, Row
 from study.workers.worker import Worker, prepare_device
 from trainables.data.images import Splits
+from trainables.training.loop import train
 
 
-def worker_for(splits: Splits, study: str, cpus: float = 1, gpus: float = 0) -> Any:
-    """A `StudyTrial` with its share of the machine, for Tune to start.
+def worker_for(splits: Splits, study: str, cpus: float = 1, gpus: float = 0, processes: int = 1) -> Any:
+    """A `StudyTrial` with its share of the machine, for Tune to start; the share is that of each of its processes.
 
     The images lie once in the memory that all processes of a node share, so one of these serves all phases of a study.
     """
-    trainable = tune.with_parameters(StudyTrial, splits=splits, study=study, gpus=gpus)
-    worker = tune.with_resources(trainable, {"cpu": cpus, "gpu": gpus})
+    trainable = tune.with_parameters(StudyTrial, splits=splits, study=study, gpus=gpus, cpus=cpus, processes=processes)
+    bundles = [{"CPU": cpus, "GPU": gpus}] * processes
+    share = {"cpu": cpus, "gpu": gpus} if processes == 1 else tune.PlacementGroupFactory(bundles, strategy="PACK")
+    worker = tune.with_resources(trainable, share)
     worker.__qualname__ = StudyTrial.__name__  # shown by the dashboard and `ps`
     return worker
 
@@ -30,10 +34,13 @@ class StudyTrial(tune.Trainable):
     actor that has become free, and two must not write the same folder.
     """
 
-    def setup(self, config: Row, splits: Splits, study: str, gpus: float) -> None:  # type: ignore[override]
-        self.worker = Worker(splits, prepare_device(gpus))
-        self.gauges = TrialGauges(study)
+    def setup(  # type: ignore[override]
+        self, config: Row, splits: Splits, study: str, gpus: float, cpus: float = 1, processes: int = 1
+    ) -> None:
         self.label = f"{study}: worker {os.getpid()} on {socket.gethostname()}"
+        self.crew = RayCrew(splits, processes, cpus, gpus, self.label) if processes > 1 else None
+        self.worker = Worker(splits, prepare_device(gpus), self.crew.train if self.crew else train)
+        self.gauges = TrialGauges(study)
         self.reset_config(config)
 
     def reset_config(self, new_config: Row) -> bool:
@@ -59,6 +66,8 @@ class StudyTrial(tune.Trainable):
 
     def cleanup(self) -> None:
         self.worker.leave()
+        if self.crew:
+            self.crew.end()
 
     def __repr__(self) -> str:
         return getattr(self, "label", "StudyTrial")

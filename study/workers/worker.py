@@ -7,7 +7,7 @@ continued after the last epoch in its folder, on whichever machine it is started
 import errno
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 
@@ -21,6 +21,7 @@ from trainables.evaluate.options import Evaluation, read_evaluation
 from trainables.evaluate.report import write_csv, write_tables
 from trainables.measures.accuracy import Measurement
 from trainables.models.deploy import Norm
+from trainables.training.crew import LostProcess
 from trainables.training.loop import Diverged, splits_of, train
 from trainables.training.run_folder import Damaged, RunFolder, Trained
 from trainables.training.selections import Recorder
@@ -32,10 +33,13 @@ CLEAN = ("sa", "ece", "entropy", "rate")  # what every evaluation begins with
 
 
 class Worker:
-    """Holds the data and a device; `begin` takes a job and each `step` does one epoch of it."""
+    """Holds the data and a device; `begin` takes a job and each `step` does one epoch of it.
 
-    def __init__(self, splits: Splits, device: str = "cpu") -> None:
-        self.data, self.device = splits, device
+    Where several processes train a trial, `train` is that of their `Crew`.
+    """
+
+    def __init__(self, splits: Splits, device: str = "cpu", train: Callable[..., Iterator[Row]] = train) -> None:
+        self.data, self.device, self.train = splits, device, train
         self.broken: Row = {}
         self.place, self.ended = WorkFolder(""), False  # of no job yet
 
@@ -68,7 +72,7 @@ class Worker:
         last = len(self.folder.rows) - 1
         lacking = last if job.known is None else min(job.known, last)
         self.again = [row for row in self.folder.rows[max(0, lacking) :] if row["epoch"] > known]
-        self.epochs = train(self.state, self.splits, selections=self.recorder is not None)
+        self.epochs = self.train(self.state, self.splits, selections=self.recorder is not None)
 
     def _read(self, job: Job) -> None:
         """Read the state that an earlier process left, and the images that it had selected if the job asks for them."""
@@ -86,6 +90,8 @@ class Worker:
             return self.broken
         try:
             return self._step()
+        except LostProcess:
+            raise  # the trial is handed out again, and goes on with new processes
         except Exception as error:
             row = failure(error)
             if not isinstance(error, torch.OutOfMemoryError) and "CUDA" in row["error"]:

@@ -66,12 +66,12 @@ def recovered(study, folder, since):
     return time.monotonic() - since
 
 
-def workers_of(study):
-    """The processes in which the study's trials run."""
+def workers_of(study, kind="StudyTrial"):
+    """The processes in which the study's trials run; of kind TrialMember, those beside the leader of each trial."""
     found = []
     for child in psutil.Process(study.process.pid).children(recursive=True):
         try:
-            if child.cmdline() and "StudyTrial" in child.cmdline()[0]:
+            if child.cmdline() and kind in child.cmdline()[0]:
                 found.append(child)
         except psutil.Error:  # it has just ended
             continue

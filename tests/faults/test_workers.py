@@ -188,3 +188,23 @@ def test_clocks_that_jump_change_nothing(tmp_path, shim, note):
         [sys.executable, "study/run.py", "show", out], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert "8 trials: 8 finished" in shown.stdout
+
+
+def test_a_process_of_a_trial_of_two_is_killed_and_then_its_leader_and_nothing_is_lost(tmp_path, note):
+    out = tmp_path / "s"
+    flags = ("--epochs", "6", "--dataset", "digits", "--train-images", "256", "--budget", "2N", "--trials", "4",
+             "--confirm", "0", "--sampler", "random", "--processes-per-trial", "2")  # fmt: skip
+    with StudyProcess(*flags, "--out", str(out)) as study:
+        for count, kind in enumerate(("TrialMember", "StudyTrial")):
+            study.wait_for(
+                lambda count=count, kind=kind: len(held(out).epochs) > 8 * count + 2 and workers_of(study, kind)
+            )
+            before = held(out)
+            (process,) = workers_of(study, kind)
+            process.kill()
+            seconds = recovered(study, out, time.monotonic())
+            now = held(out)
+            note("kill of a process of a trial", lost(before, now), repeated(before, now), seconds)
+            assert (lost(before, now), repeated(before, now)) == (0, 0)
+        assert study.wait() == 0, study.text()
+    check_whole(out, 4)

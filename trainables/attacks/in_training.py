@@ -8,6 +8,7 @@ from torch import Generator, Tensor, nn
 
 from trainables.attacks.objectives import Objective, input_gradient
 from trainables.functional.batch import generator_on
+from trainables.functional.shares import drawn
 from trainables.models.dual_norm import AttackStatistics, attack_statistics
 
 PIXEL = 1 / 255
@@ -73,26 +74,26 @@ def attacked_in_training(
         )
 
 
-def no_start(x: Tensor, epsilon: float, rng: Generator) -> Tensor | None:
+def no_start(x: Tensor, epsilon: float, rng: Generator, count: int | None = None) -> Tensor | None:
     """Begin at the image itself (A7)."""
     return None
 
 
-def uniform_start(x: Tensor, epsilon: float, rng: Generator) -> Tensor:
-    """Begin anywhere in the ball."""
-    return linf_noise(x, epsilon * PIXEL, rng)
+def uniform_start(x: Tensor, epsilon: float, rng: Generator, count: int | None = None) -> Tensor:
+    """Begin anywhere in the ball; `count` images are in the shares of all processes together (see `drawn`)."""
+    return linf_noise(x, epsilon * PIXEL, rng, count)
 
 
-def occasional_start(x: Tensor, epsilon: float, rng: Generator) -> Tensor:
+def occasional_start(x: Tensor, epsilon: float, rng: Generator, count: int | None = None) -> Tensor:
     """Begin anywhere in the ball in about 42 % of the batches, as the public AdvProp code does."""
     wanted = torch.randn((), generator=rng, device=rng.device).to(x.device, non_blocking=True) > 0.2
-    return torch.where(wanted, uniform_start(x, epsilon, rng), torch.zeros_like(x))
+    return torch.where(wanted, uniform_start(x, epsilon, rng, count), torch.zeros_like(x))
 
 
 STARTS = {"none": no_start, "uniform": uniform_start, "occasional": occasional_start}
 
 
-def linf_noise(x: Tensor, radius: float, rng: Generator) -> Tensor:
+def linf_noise(x: Tensor, radius: float, rng: Generator, count: int | None = None) -> Tensor:
     """A perturbation drawn uniformly from the L∞ ball."""
-    noise = torch.rand(x.shape, generator=generator_on(x.device, rng), device=x.device, dtype=x.dtype)
+    noise = drawn(torch.rand, x, count, generator=generator_on(x.device, rng), device=x.device, dtype=x.dtype)
     return (2 * noise - 1) * radius

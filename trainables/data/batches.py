@@ -1,7 +1,8 @@
 """Batches on the device: x float32 in [0, 1], NCHW with channels_last strides; y and index int64.
 
 `index` holds the positions of the images in their split. Both kinds of batches have the same two methods:
-`shuffled(batch_size, seed)` shuffles, augments and drops the last incomplete batch (A12 in docs/decisions.md);
+`shuffled(batch_size, seed)` shuffles, augments and drops the last incomplete batch (A12 in docs/decisions.md), and of
+each batch yields every `of`-th image from number `part` on, for processes that share it;
 `sequential(batch_size)` yields all images in order, without augmentation.
 """
 
@@ -67,15 +68,16 @@ class ImageBatches:
         self.views = _views(self.side, how).to(device)
         self.unshifted = how.pad * (2 * how.pad + 1) + how.pad  # the view whose top and left offset are both `pad`
 
-    def shuffled(self, batch_size: int, seed: int) -> Iterator[Batch]:
+    def shuffled(self, batch_size: int, seed: int, part: int = 0, of: int = 1) -> Iterator[Batch]:
         count = len(self.labels)
         _check_batch_size(batch_size, count)
         rng = torch.Generator().manual_seed(seed)  # on the CPU: the same batches on every device, and no waiting for it
         order = _order(count, rng).to(self.labels.device)
         view_of = torch.randint(len(self.views), (count,), generator=rng).to(self.labels.device)
         for start in range(0, count - batch_size + 1, batch_size):
-            index = order[start : start + batch_size]
-            yield self._show(index, view_of[start : start + batch_size]), self.labels[index], index
+            mine = slice(start + part, start + batch_size, of)
+            index = order[mine]
+            yield self._show(index, view_of[mine]), self.labels[index], index
 
     def sequential(self, batch_size: int) -> Iterator[Batch]:
         everything = torch.arange(len(self.labels), device=self.labels.device)
@@ -134,13 +136,14 @@ class FileBatches:
         self.centered = v2.Compose([*center, v2.PILToTensor()])
         self.loaders: dict[tuple[bool, int], DataLoader[Batch]] = {}  # by (augmented, batch size)
 
-    def shuffled(self, batch_size: int, seed: int) -> Iterator[Batch]:
+    def shuffled(self, batch_size: int, seed: int, part: int = 0, of: int = 1) -> Iterator[Batch]:
         count = len(self.files)
         _check_batch_size(batch_size, count)
         rng = torch.Generator().manual_seed(seed)
         order = _order(count, rng)
         seeds = torch.randint(2**62, (count,), generator=rng)
-        yield from self._load(True, list(zip(order.tolist(), seeds.tolist(), strict=True)), batch_size)
+        order, seeds = (each[: count // batch_size * batch_size][part::of] for each in (order, seeds))
+        yield from self._load(True, list(zip(order.tolist(), seeds.tolist(), strict=True)), batch_size // of)
 
     def sequential(self, batch_size: int) -> Iterator[Batch]:
         yield from self._load(False, [(row, 0) for row in range(len(self.files))], batch_size)

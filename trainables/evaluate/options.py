@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from trainables.attacks.spec import Attack, growing_radius, growing_steps, parse_attack, parse_attacks, with_radii
-from trainables.choices import Precision, ValidationCorruptions
+from trainables.choices import ValidationCorruptions
 from trainables.config import make_method
 from trainables.measures import accuracy
 from trainables.methods.entprop import EntProp
@@ -138,7 +138,7 @@ class Evaluation:
     )  # fmt: skip
     selections: bool = option(False, "how often images were selected, as a file for a figure", switch=True)
     name: str = option("", "write evaluation-NORM-NAME.csv and keep earlier results", metavar="NAME")
-    precision: Precision = option("fp32", "bf16 is three times as fast where the processor has it")
+    precision: Literal["fp32", "bf16"] = option("fp32", "bf16 is three times as fast where the processor has it")
     data_root: Path | None = option(None, "where data sets lie", metavar="FOLDER")
     device: str = option("auto", "cpu, cuda, cuda:1, mps or auto")
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     )
     from trainables.functional.mixing import MIXING, Mix, cutmix, mixup, unmixed
     from trainables.functional.selection import SCORES, random_subset, selected_count, top
+    from trainables.functional.shares import beside_others, drawn, in_order, mean, rows_at, share, whole
 else:
     __getattr__ = lazy_names(
         __name__,
@@ -24,5 +25,6 @@ else:
             "losses": "adversarially_smoothed entropy entropy_maximised log_volume matching_smoothing smoothed",
             "mixing": "MIXING Mix cutmix mixup unmixed",
             "selection": "SCORES random_subset selected_count top",
+            "shares": "beside_others drawn in_order mean rows_at share whole",
         },
     )

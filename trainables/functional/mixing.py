@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from trainables.functional.batch import take
+from trainables.functional.shares import rows_at, share, whole
 
 
 class Mix(NamedTuple):
@@ -19,6 +19,7 @@ class Mix(NamedTuple):
     y_a: Tensor
     y_b: Tensor
     weight: Tensor
+    whole: int  # number of its samples, with those of all processes that share the batch
 
     def losses(self, logits: Tensor) -> Tensor:
         """λ·CE(y_a) + (1−λ)·CE(y_b) of each sample (EntProp, equation 2)."""
@@ -29,9 +30,10 @@ class Mix(NamedTuple):
         """The cross-entropy of each sample against its first label alone."""
         return F.cross_entropy(logits, self.y_a, reduction="none")
 
-    def take(self, index: Tensor) -> "Mix":
-        """The mixture restricted to some of its samples."""
-        return Mix(take(self.x, index), self.y_a[index], self.y_b[index], self.weight)
+    def take(self, positions: Tensor) -> "Mix":
+        """The mixture restricted to some samples of the whole batch, of which this process gets its share."""
+        mine = share(positions)
+        return Mix(rows_at(self.x, mine), rows_at(self.y_a, mine), rows_at(self.y_b, mine), self.weight, len(positions))
 
 
 def _nll(log_p: Tensor, y: Tensor) -> Tensor:
@@ -40,27 +42,27 @@ def _nll(log_p: Tensor, y: Tensor) -> Tensor:
 
 def unmixed(x: Tensor, y: Tensor, beta: float, rng: Generator) -> Mix:
     """No mixing: the loss is the cross-entropy of each image against its label."""
-    return Mix(x, y, y, torch.ones((), device=x.device, dtype=x.dtype))
+    return Mix(x, y, y, torch.ones((), device=x.device, dtype=x.dtype), whole(len(y)))
 
 
 def mixup(x: Tensor, y: Tensor, beta: float, rng: Generator) -> Mix:
     """x^m = λx + (1−λ)x_π with one λ ~ Beta(beta, beta) and one permutation π for the batch (A14)."""
     weight = _beta_sample(x, beta, rng)
-    partner = _drawn(torch.randperm(len(y), generator=rng), x)
-    return Mix(torch.lerp(take(x, partner), x, weight), y, y[partner], weight)
+    partner = _partners(x, rng)
+    return Mix(torch.lerp(rows_at(x, partner), x, weight), y, rows_at(y, partner), weight, whole(len(y)))
 
 
 def cutmix(x: Tensor, y: Tensor, beta: float, rng: Generator) -> Mix:
     """Paste a rectangle of the partner image, √(1−λ) as long and wide; λ becomes the share of the area that is kept."""
     height, width = x.shape[2:]
     side = torch.sqrt(1 - _beta_sample(x, beta, rng))
-    partner = _drawn(torch.randperm(len(y), generator=rng), x)
+    partner = _partners(x, rng)
     centre = _drawn(torch.rand(2, generator=rng, dtype=x.dtype), x)
     rows = _inside(height, centre[0], side)
     columns = _inside(width, centre[1], side)
     pasted = rows[:, None] & columns[None, :]
     weight = 1 - pasted.to(x.dtype).mean()
-    return Mix(torch.where(pasted, take(x, partner), x), y, y[partner], weight)
+    return Mix(torch.where(pasted, rows_at(x, partner), x), y, rows_at(y, partner), weight, whole(len(y)))
 
 
 def _inside(length: int, centre: Tensor, side: Tensor) -> Tensor:
@@ -75,6 +77,11 @@ def _beta_sample(x: Tensor, beta: float, rng: Generator) -> Tensor:
     """One draw of Beta(beta, beta), a scalar tensor on x's device, from two gamma draws."""
     gamma = torch._standard_gamma(torch.full((2,), beta, dtype=x.dtype), generator=rng)
     return _drawn(gamma[0] / gamma.sum(), x)
+
+
+def _partners(x: Tensor, rng: Generator) -> Tensor:
+    """The position in the whole batch of each image's partner."""
+    return share(_drawn(torch.randperm(whole(len(x)), generator=rng), x))
 
 
 def _drawn(values: Tensor, x: Tensor) -> Tensor:

@@ -25,13 +25,13 @@ def margin(logits: Tensor, y: Tensor) -> Tensor:
 SCORES = {"entropy": entropy, "cross_entropy": cross_entropy, "confidence": confidence, "margin": margin}
 
 
-def selected_count(share: float, batch: int) -> int:
-    """How many of `batch` samples a share selects: the nearest whole number, at least one unless the share is 0.
+def selected_count(share: float, batch: int, least: int = 1) -> int:
+    """How many of `batch` samples a share selects: the nearest whole number, at least `least` unless the share is 0.
 
     A half is rounded up. Decimal shares have no exact float (.7 · 45 is 31.499…96), so float noise is rounded away
     first (A12 in docs/decisions.md).
     """
-    return 0 if share == 0 else max(1, math.floor(round(share * batch, 9) + 0.5))
+    return 0 if share == 0 else max(least, math.floor(round(share * batch, 9) + 0.5))
 
 
 def top(scores: Tensor, count: int) -> Tensor:

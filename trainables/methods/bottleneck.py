@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from trainables.functional.batch import generator_on
+from trainables.functional.shares import drawn, mean
 from trainables.methods.base import NetworkParts, StepOutput, Task
 from trainables.models.pixel_net import PixelNet
 
@@ -108,19 +109,19 @@ class Encoded(NamedTuple):
 
     def step(self, loss: Tensor, y: Tensor) -> StepOutput:
         """The output of a training step with this loss; the schedule of ρ advances by one step."""
-        self.head.descent.advance((self.logits.argmax(dim=1) == y).to(self.z.dtype).mean())
+        self.head.descent.advance(mean((self.logits.argmax(dim=1) == y).to(self.z.dtype).mean()))
         return StepOutput(loss.detach(), self.logits.detach(), y)
 
 
 def encode(net: PixelNet, x: Tensor, rng: Generator) -> Encoded:
     """Draw one encoding of each image and classify it."""
-    mean, head = net.features(x), head_of(net)
-    noise = draw_noise(mean, rng)
-    z = mean + noise
-    return Encoded(head, mean, noise, z, head.classifier(z))
+    encodings, head = net.features(x), head_of(net)
+    noise = draw_noise(encodings, rng)
+    z = encodings + noise
+    return Encoded(head, encodings, noise, z, head.classifier(z))
 
 
 def draw_noise(encodings: Tensor, rng: Generator) -> Tensor:
     """The encoder's noise e ~ N(0, I)."""
     device = encodings.device
-    return torch.randn(encodings.shape, generator=generator_on(device, rng), device=device, dtype=encodings.dtype)
+    return drawn(torch.randn, encodings, generator=generator_on(device, rng), device=device, dtype=encodings.dtype)

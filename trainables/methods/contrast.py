@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trainables.functional.shares import beside_others, in_order
 from trainables.models.ensembles import WithMomentumCopy
 from trainables.models.pixel_net import PixelNet
 
@@ -49,15 +50,18 @@ class Contrast(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         return self.classifier(features)
 
-    def losses(self, features: Tensor, y: Tensor, keys: Keys, weight: float, temperature: float) -> Tensor:
+    def losses(self, features: Tensor, y: Tensor, count: int, keys: Keys, weight: float, temperature: float) -> Tensor:
         """GPaCo's loss of each sample against the others of its pass, the keys and the queue."""
         own = F.normalize(self.projection(features), dim=1)
-        labels = torch.cat([y, keys.labels, self.labels])
-        near = own @ torch.cat([own, keys.projected, self.queue]).T / temperature
-        itself = torch.eye(len(y), len(labels), dtype=torch.bool, device=y.device)
+        others, others_labels, first = beside_others(own, y, count, EMPTY)
+        labels = torch.cat([others_labels, keys.labels, self.labels])
+        near = own @ torch.cat([others, keys.projected, self.queue]).T / temperature
+        itself = torch.zeros(len(y), len(labels), dtype=torch.bool, device=y.device)
+        itself.diagonal(first).fill_(True)
         near = near.masked_fill(itself | (labels == EMPTY), NEVER)
         same = ((y[:, None] == labels) & ~itself).to(near.dtype)
-        target = torch.cat([F.one_hot(y, self.classifier.out_features).to(near.dtype), weight * same], dim=1)
+        own_class = y[:, None] == torch.arange(self.classifier.out_features, device=y.device)
+        target = torch.cat([own_class.to(near.dtype), weight * same], dim=1)
         log_p = torch.cat([self.classifier(features), near], dim=1).log_softmax(dim=1)
         return -(target * log_p).sum(dim=1) / target.sum(dim=1)
 
@@ -79,9 +83,9 @@ def head_of(net: PixelNet) -> Contrast:
 
 @torch.no_grad()
 def keys_of(net: PixelNet, x: Tensor, y: Tensor) -> Keys:
-    """Update the momentum copy by one step, and return its projections of the images."""
+    """Update the momentum copy by one step, and return its projections of the whole batch's images."""
     body, head = net.body, head_of(net)
     assert isinstance(body, WithMomentumCopy)
     for slow, fast in ((body.slow, body.fast), (head.slow_projection, head.projection)):
         torch._foreach_lerp_(list(slow.parameters()), list(fast.parameters()), 1 - MOMENTUM)
-    return Keys(F.normalize(head.slow_projection(net.run(body.slow, x)), dim=1), y)
+    return Keys(in_order(F.normalize(head.slow_projection(net.run(body.slow, x)), dim=1)), in_order(y))

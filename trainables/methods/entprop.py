@@ -83,22 +83,23 @@ class EntProp:
         """Add the gradients of both passes of a mixed batch to the parameters' `.grad`."""
 
         y = mix.y_a
-        count = functional.selected_count(self.k, len(y))
+        processes = mix.whole // len(y)
+        count = functional.selected_count(self.k, mix.whole, processes)
         images = mix.x.detach().requires_grad_(self.free_first_step and self.attack != "none" and count > 0)
 
         outputs = loss.outputs(images)
         logits = loss.logits(outputs).detach()
         losses = loss.main(mix, outputs)
         chosen = self._choose(logits, y, count, rng)
-        main_weights, aux_weight = self._sample_weights(logits, chosen)
-        with models.gradient_only_for(net, chosen):
+        main_weights, aux_weight = self._sample_weights(logits, chosen, mix.whole)
+        with models.gradient_only_for(net, chosen if processes == 1 else None):
             (main_weights * losses).sum().backward()
         step = StepOutput(losses.detach().mean(), logits, y)
         if count == 0:
             return step
 
         batch = mix.take(chosen)
-        gradient = None if images.grad is None else functional.take(images.grad, chosen)
+        gradient = None if images.grad is None else functional.rows_at(images.grad, functional.share(chosen))
         attacked = batch.x if self.attack == "none" else self._attack(net, batch, gradient, loss)
         with models.aux_norm(net):
             outputs = loss.outputs(attacked)
@@ -106,25 +107,30 @@ class EntProp:
         return step._replace(
             aux=loss.logits(outputs).detach(),
             selected=chosen,
-            main_weight=self._main_share(len(y), count),
-            aux_weight=aux_weight * count,
+            main_weight=self._main_share(mix.whole, count),
+            aux_weight=aux_weight * count / processes,
         )
 
     def _choose(self, logits: Tensor, y: Tensor, count: int, rng: Generator) -> Tensor:
+        """The positions of the chosen samples in the whole batch."""
         if self.selection == "random":
-            return functional.random_subset(len(y), count, rng, y.device)
-        return functional.top(functional.SCORES[self.metric](logits, y), count)
+            return functional.random_subset(functional.whole(len(y)), count, rng, y.device)
+        return functional.top(functional.in_order(functional.SCORES[self.metric](logits, y)), count)
 
-    def _sample_weights(self, logits: Tensor, chosen: Tensor) -> tuple[Tensor, float]:
-        """The weight of each sample in the main pass, and that of a chosen one in the auxiliary pass (A9)."""
-        batch, count = len(logits), len(chosen)
-        weights = logits.new_full((batch,), 1 / batch)
+    def _sample_weights(self, logits: Tensor, chosen: Tensor, batch: int) -> tuple[Tensor, float]:
+        """The weight of each sample in the main pass, and that of a chosen one in the auxiliary pass (A9).
+
+        They are those of a mean over this process's samples: times the number of processes, for a `batch` they share.
+        """
+        own, count = len(logits), len(chosen)
+        weights = logits.new_full((own,), 1 / own)
         if self.weights == "instance":
-            weights[chosen] = 0.5 / batch  # a sample that is used twice counts half each time
-            return weights, 0.5 / batch
+            weights = logits.new_full((batch,), 1 / own)
+            weights[chosen] = 0.5 / own  # a sample that is used twice counts half each time
+            return functional.share(weights), 0.5 / own
         if self.weights == "pass_mean":
-            return weights * (batch / (batch + count)), 1 / (batch + count)
-        return weights, 1 / max(count, 1)
+            return weights * (batch / (batch + count)), batch // own / (batch + count)
+        return weights, batch // own / max(count, 1)
 
     def _main_share(self, batch: int, count: int) -> float:
         """The sum of the main pass's sample weights."""

@@ -51,10 +51,11 @@ class FastAdvProp:
 
     def accumulate(self, net: nn.Module, x: Tensor, y: Tensor, rng: Generator) -> StepOutput:
         mix = functional.MIXING[self.mixing](x, y, self.beta, rng)
-        count = min(functional.selected_count(self.p_adv, len(y)), len(y) - 1)  # the main norms need an image
+        processes = mix.whole // len(y)  # each needs an image for either pass
+        count = min(functional.selected_count(self.p_adv, mix.whole, processes), mix.whole - processes)
         chosen, rest = self._divide(net, mix, count, rng)
 
-        share = count / len(y)
+        share = count / mix.whole
         clean = mix.take(rest)
         logits = net(clean.x)
         losses = clean.losses(logits)
@@ -66,15 +67,16 @@ class FastAdvProp:
         return step._replace(aux=aux, selected=chosen)
 
     def _divide(self, net: nn.Module, mix: functional.Mix, count: int, rng: Generator) -> tuple[Tensor, Tensor]:
-        """The indices that are attacked, and all others."""
+        """The positions of the images that are attacked, and of all others."""
         import torch
 
-        batch = len(mix.y_a)
+        batch = mix.whole
         if self.selection == "random":
             chosen = functional.random_subset(batch, count, rng, mix.x.device)
         else:
             with torch.no_grad(), models.attack_statistics(net, "batch"):
-                chosen = functional.top(functional.SCORES[self.metric](net(mix.x), mix.y_a), count)
+                scores = functional.SCORES[self.metric](net(mix.x), mix.y_a)
+            chosen = functional.top(functional.in_order(scores), count)
         is_chosen = torch.zeros(batch, dtype=torch.bool, device=chosen.device)
         is_chosen[chosen] = True
         order = is_chosen.int().argsort(stable=True)  # a fixed split point, so that a GPU is not asked for a count
@@ -98,7 +100,7 @@ class FastAdvProp:
                 n=self.n,
                 alpha=self.alpha,
                 epsilon=self.epsilon,
-                start=attacks.STARTS[self.start](mix.x, self.epsilon, rng),
+                start=attacks.STARTS[self.start](mix.x, self.epsilon, rng, mix.whole),
             )
             logits = net(attacked)
         (weight * mix.losses(logits).sum()).backward()

@@ -80,7 +80,7 @@ class GPaCo:
         head, keys = head_of(net), keys_of(net, x, y)
 
         def losses(batch: functional.Mix, features: Tensor) -> Tensor:
-            return head.losses(features, batch.y_a, keys, self.contrast_weight, self.temperature)
+            return head.losses(features, batch.y_a, batch.whole, keys, self.contrast_weight, self.temperature)
 
         step = self.entprop.step(net, functional.unmixed(x, y, 1.0, rng), rng, Loss(net.features, head, losses, losses))
         head.enqueue(keys)

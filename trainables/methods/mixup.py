@@ -33,6 +33,8 @@ class Mixup:
         import torch
 
         mixed = len(y) // 2 if self.half else len(y)
+        if self.half and functional.whole(len(y)) // 2 != functional.whole(mixed):
+            raise ValueError(f"every process must have an even number of images to mix half of them, got {len(y)}")
         mix = functional.mixup(x[:mixed], y[:mixed], self.beta, rng)
         logits = net(torch.cat([mix.x, x[mixed:]]))
         clean = torch.nn.functional.cross_entropy(logits[mixed:], y[mixed:], reduction="sum")

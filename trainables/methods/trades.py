@@ -60,5 +60,5 @@ class TRADES:
         with models.attack_statistics(net, self.attack_bn), torch.no_grad():
             objective = attacks.divergence_objective(net(x))
         rng = functional.generator_on(x.device, rng)
-        noise = NOISE * torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
+        noise = NOISE * functional.drawn(torch.randn, x, generator=rng, device=x.device, dtype=x.dtype)
         return attacks.attacked_in_training(net, x, objective, self, noise)

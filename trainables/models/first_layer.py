@@ -90,8 +90,11 @@ def use_plain_layers(body: nn.Module) -> None:
 
 
 @contextlib.contextmanager
-def gradient_only_for(net: nn.Module, rows: Tensor) -> Iterator[None]:
-    """Inside, a backward pass computes the gradients of these images of its batch; those of the others may be zero."""
+def gradient_only_for(net: nn.Module, rows: Tensor | None) -> Iterator[None]:
+    """Inside, a backward pass computes the gradients of these images of its batch; those of the others may be zero.
+
+    None: of all images.
+    """
     layers = [module for module in net.modules() if isinstance(module, ImageConv2d)]
     for layer in layers:
         layer.rows = rows

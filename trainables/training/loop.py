@@ -3,9 +3,7 @@
 A-numbers: docs/decisions.md
 """
 
-import contextlib
 import math
-import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -22,13 +20,16 @@ from trainables.data.images import Split, Splits
 from trainables.data.splits import redrawn
 from trainables.functional.batch import Batch
 from trainables.functional.losses import entropy
+from trainables.functional.shares import Group, mean, rows_at, share, share_of_batch, sharing, together, total
 from trainables.measures.accuracy import accuracy
 from trainables.methods import StepOutput, method_name
 from trainables.models.dual_norm import norm_groups
 from trainables.models.modes import evaluating
 from trainables.models.pixel_net import PixelNet
 from trainables.training import Row
+from trainables.training.arithmetic import arithmetic
 from trainables.training.passes import PassCounter
+from trainables.training.processes import average_gradients, average_statistics
 from trainables.training.state import TrainState, derive_seed
 
 RAW_IMAGES = 128  # training images of `entropy_raw`: enough for a mean, at a few percent of an epoch of 1,000
@@ -40,12 +41,13 @@ class Diverged(ArithmeticError):
     """The loss turned to NaN or infinity."""
 
 
-def train(state: TrainState, splits: Splits, *, selections: bool = False) -> Iterator[Row]:
+def train(state: TrainState, splits: Splits, *, selections: bool = False, group: Group | None = None) -> Iterator[Row]:
     """Train to the last epoch and yield a row after each; to stop early, stop iterating.
 
     Training continues after the epochs that `state` has behind it, and on a CPU the rows equal those of an unbroken
     run bit for bit: every random choice is drawn from the seed, its purpose and the epoch, never from what came before.
     With `selections`, `state.selected` holds after each epoch the training images that the method selected in it.
+    A `group` of processes shares every batch; all of them take the same steps, and the first one alone validates.
     """
     config = state.config
     check_batch_size(config, splits)
@@ -57,9 +59,11 @@ def train(state: TrainState, splits: Splits, *, selections: bool = False) -> Ite
     try:
         while state.epoch < config.epochs:
             started = time.perf_counter()
-            with deterministic_if(config.deterministic):
+            with arithmetic(config.precision, config.deterministic):
                 counter.reset()
-                metrics = train_epoch(state, training, images // config.batch_size, selections)
+                with sharing(group):
+                    metrics = train_epoch(state, training, images // config.batch_size, selections)
+                    counter.add_up(state.device)
                 passes = {
                     "measured_cost": counter.work / images,
                     "images": images,
@@ -68,10 +72,8 @@ def train(state: TrainState, splits: Splits, *, selections: bool = False) -> Ite
                     "input_passes": counter.input_only,
                 }
                 trained = time.perf_counter() - started
-                validated = {
-                    "val_sa": accuracy(state.net, validation.sequential(max(config.batch_size, 256))),
-                    **raw_entropy(state.net, raw),
-                }
+                leads = group is None or group.rank == 0
+                validated = validate(state, validation, raw) if leads else {}
             yield {
                 "epoch": state.epoch,
                 "spent": state.spent,
@@ -87,11 +89,17 @@ def train(state: TrainState, splits: Splits, *, selections: bool = False) -> Ite
         counter.remove()
 
 
+def validate(state: TrainState, validation: Any, raw: Iterable[Batch]) -> Row:
+    """Accuracy on validation images, and the entropy of predictions on training images as they are."""
+    batches = validation.sequential(max(state.config.batch_size, 256))
+    return {"val_sa": accuracy(state.net, batches), **raw_entropy(state.net, raw)}
+
+
 def train_epoch(state: TrainState, training: Any, steps: int, selections: bool) -> Row:
     """Take the steps of one epoch; the means over them."""
     config, net, optimizer = state.config, state.net, state.optimizer
     rng = torch.Generator().manual_seed(derive_seed(config.seed, "method", state.epoch))
-    batches = training.shuffled(config.batch_size, derive_seed(config.seed, "order", state.epoch))
+    batches = training.shuffled(config.batch_size, derive_seed(config.seed, "order", state.epoch), *share_of_batch())
     groups = norm_groups(net) if config.norm_grad == "group_mean" else None
     metrics = EpochMetrics(selections)
     net.train()
@@ -102,6 +110,7 @@ def train_epoch(state: TrainState, training: Any, steps: int, selections: bool) 
         step = config.method.accumulate(net, x, y, rng)
         if selections and step.selected is None and step.aux is not None:
             raise ValueError(f"{MUST_SELECT}, got {method_name(config.method)}, which sends all")
+        average_gradients(net)
         if groups is not None:
             scale_norm_gradients(*groups, step)
         optimizer.step()
@@ -109,6 +118,7 @@ def train_epoch(state: TrainState, training: Any, steps: int, selections: bool) 
         metrics.add(step, index)
         if i % CHECK_EVERY == 0 or i == steps:
             check_finite(state, metrics.losses, steps)
+    average_statistics(net)
     state.epoch += 1
     state.spent += config.method.cost
     state.selected = metrics.selected_images()
@@ -140,20 +150,22 @@ class EpochMetrics:
             if logits is not None:
                 self.entropies[norm].append(entropy(logits, step.targets))
         if self.selected is not None and step.selected is not None:
-            self.selected.append(index[step.selected])
+            self.selected.append(rows_at(index, share(step.selected)))
 
     def selected_images(self) -> Tensor | None:
         """The numbers of the selected training images, on the CPU; None unless they were asked for."""
-        return None if self.selected is None else torch.cat(self.selected or [torch.empty(0).long()]).cpu()
+        return None if self.selected is None else together(torch.cat(self.selected or [torch.empty(0).long()])).cpu()
 
     def means(self) -> Row:
         """Mean loss, training accuracy in percent, and mean and deviation of the entropies in nats."""
+        right = torch.stack(self.right).sum()
+        right, seen = total(torch.stack([right, torch.full_like(right, self.seen)])).tolist()
         row: Row = {
-            "loss": float(torch.stack(self.losses).mean()),
-            "train_accuracy": 100 * int(torch.stack(self.right).sum()) / self.seen,
+            "loss": float(mean(torch.stack(self.losses).mean())),
+            "train_accuracy": 100 * right / seen,
         }
         for norm, values in self.entropies.items():
-            joined = torch.cat(values) if values else None
+            joined = together(torch.cat(values)) if values else None
             row[f"entropy_{norm}"] = None if joined is None else float(joined.mean())
             row[f"entropy_{norm}_sd"] = None if joined is None else float(joined.std())
         return row
@@ -170,7 +182,7 @@ def raw_entropy(net: PixelNet, batches: Iterable[Batch]) -> Row:
 def check_finite(state: TrainState, losses: list[Tensor], steps: int) -> None:
     """Raise Diverged if a loss of this epoch of `steps` steps, or a weight after the latest, is NaN or infinite."""
     weights = nn.utils.get_total_norm(list(state.net.parameters()))
-    finite = torch.isfinite(torch.stack([*losses, weights])).tolist()
+    finite = torch.isfinite(mean(torch.stack([*losses, weights]))).tolist()
     if all(finite):
         return
     config, step = state.config, min(finite.index(False), len(losses) - 1)
@@ -211,19 +223,6 @@ def check_batch_size(config: TrialConfig, splits: Splits) -> None:
     if config.batch_size > len(splits.train):
         images = f"{len(splits.train)} training images of {config.dataset}"
         raise ValueError(f"batch_size must be at most the {images}, got {config.batch_size}")
-
-
-@contextlib.contextmanager
-def deterministic_if(wanted: bool) -> Iterator[None]:
-    """Inside, torch refuses operations whose result may differ from run to run."""
-    before = torch.are_deterministic_algorithms_enabled()
-    if wanted:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before)
 
 
 def load_splits(config: TrialConfig, root: Path | None = None) -> Splits:

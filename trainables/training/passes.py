@@ -3,8 +3,10 @@
 import functools
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+from trainables.functional.shares import total
 from trainables.methods.base import FORWARD_ONLY
 from trainables.models.pixel_net import backbones
 
@@ -33,6 +35,11 @@ class PassCounter:
     def reset(self) -> None:
         """Start again from nothing."""
         self.forward = self.backward = self.full = 0
+
+    def add_up(self, device: torch.device) -> None:
+        """Add the passes of the other processes that shared the batches, if there were any."""
+        counts = torch.tensor([self.forward, self.backward, self.full], device=device)
+        self.forward, self.backward, self.full = total(counts).tolist()
 
     def remove(self) -> None:
         """Take the hooks off the network."""

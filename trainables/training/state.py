@@ -20,6 +20,7 @@ from trainables.disk import replacing
 from trainables.methods import Task, parts_of
 from trainables.models.pixel_net import PixelNet, compile_training
 from trainables.models.registry import model_entry
+from trainables.models.synced_norm import sync_norms
 
 
 class TrainState:
@@ -41,17 +42,26 @@ class TrainState:
 
     def save(self, path: Path) -> None:
         """Write a checkpoint in one piece: a kill leaves the old file or the new one."""
-        content = {
+        whole = io.BytesIO()  # so that a full disk is an OSError that says so
+        torch.save(self.content(), whole)
+        with replacing(path) as file:
+            file.write(whole.getbuffer())
+
+    def content(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
+        return {
             "config": self.config.as_dict(),
             "net": self.net.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "epoch": self.epoch,
             "spent": self.spent,
         }
-        whole = io.BytesIO()  # so that a full disk is an OSError that says so
-        torch.save(content, whole)
-        with replacing(path) as file:
-            file.write(whole.getbuffer())
+
+    def restore(self, content: dict[str, Any]) -> None:
+        """Continue from the content of a checkpoint of the same configuration."""
+        self.net.load_state_dict(content["net"])
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.epoch, self.spent = int(content["epoch"]), float(content["spent"])
 
     @classmethod
     def load(cls, path: Path, splits: Splits, device: torch.device | str = "cpu") -> "TrainState":
@@ -60,8 +70,7 @@ class TrainState:
         config, net = load_network(path, content, splits, device)
         state = cls(config, splits, device, net)
         with naming_damage(path):
-            state.optimizer.load_state_dict(content["optimizer"])
-            state.epoch, state.spent = int(content["epoch"]), float(content["spent"])
+            state.restore(content)
         return state
 
 
@@ -130,6 +139,8 @@ def build_network(config: TrialConfig, splits: Splits, *, pretrained: bool = Tru
     bf16 = config.precision == "bf16"
     net = PixelNet(body, splits.mean, splits.std, dual=method.dual, bf16=bf16, head=head)
     net = net.to(memory_format=torch.channels_last)
+    if config.sync_norms:
+        sync_norms(net)
     if config.compile:
         compile_training(net)
     return net

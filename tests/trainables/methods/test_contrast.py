@@ -40,7 +40,7 @@ def test_with_an_empty_queue_one_image_and_no_weight_on_images_it_is_cross_entro
     head = Contrast(DIM, 4, length=3)
     features, y = torch.randn(1, DIM), torch.tensor([2])
     own = torch.nn.functional.normalize(head.projection(features), dim=1)
-    loss = head.losses(features, y, Keys(own.detach(), torch.tensor([1])), weight=0.0, temperature=0.2)
+    loss = head.losses(features, y, 1, Keys(own.detach(), torch.tensor([1])), weight=0.0, temperature=0.2)
     scores = torch.cat([head(features), torch.tensor([[1 / 0.2]])], dim=1)
     assert torch.allclose(loss, torch.nn.functional.cross_entropy(scores, y), atol=1e-6)
 
