@@ -11,6 +11,7 @@ from study.confirm.comparisons import Setting, settings_of
 from study.display.advice import recommended
 from study.display.finished import result_text
 from study.display.picture import confirmed_picture
+from study.display.rows import counted
 from study.display.show import show_study
 from study.display.summary import verdict
 from study.files.columns import COLUMNS
@@ -89,12 +90,16 @@ class Results:
         return recommended(settings_of(self.files.confirm))
 
     def __repr__(self) -> str:
+        return f"Results({str(self.folder)!r}): {counted(len(self.files.trials), 'trial')}, {self.state}"
+
+    def __str__(self) -> str:
         return result_text(self.options, self.files) if self.state == "finished" else show_study(self.folder)
 
     def _repr_html_(self) -> str:
         answer = verdict(self.files.confirm) or [f"{self.state}; nothing is confirmed yet"]
         lines = "".join(f"<p>{escape(line)}</p>" for line in answer)
-        tail = f"<p><small>{escape(str(self.folder))}: {len(self.files.trials)} trials, {self.state}</small></p>"
+        trials = counted(len(self.files.trials), "trial")
+        tail = f"<p><small>{escape(self.folder.name)}: {trials}, {self.state}</small></p>"
         return f"<div>{lines}{confirmed_picture(self.files.confirm)}{tail}</div>"
 
 

@@ -9,20 +9,32 @@ from analysis.inputs.studies import StudyFrames, missing, read_studies
 from analysis.tables.layout import layout
 from analysis.tables.registry import TABLES
 from analysis.tables.writers import markdown
+from study.notebook import Results
 
 NOTEBOOK_DPI = 110
 
 
 def open_results(path: str | Path) -> StudyFrames:
     """One study's folder, or all studies in a folder of studies, whatever their protocols; says what is there."""
-    folder = Path(path)
-    if not folder.is_absolute() and not folder.exists():
-        folder = Path(__file__).parents[2] / folder  # a notebook's own folder is not the project's
+    folder = _there(path)
     inside = sorted(each.parent for each in folder.glob("*/study.json"))
     found = read_studies(inside if inside and not (folder / "study.json").is_file() else [folder], mix=True)
     lines = [f"**Results:** {found.name}", *(f"- missing: {line}" for line in missing(found))]
     _markdown("\n".join([lines[0], "", *lines[1:]]))
     return found
+
+
+def open_study(path: str | Path) -> Results:
+    """One study as `study.run` returns it; of a folder of studies the first."""
+    folder = _there(path)
+    inside = sorted(each.parent for each in folder.glob("*/study.json"))
+    return Results(inside[0] if inside and not (folder / "study.json").is_file() else folder)
+
+
+def _there(path: str | Path) -> Path:
+    """The folder, below the project where a relative one is not in the notebook's own."""
+    folder = Path(path)
+    return folder if folder.is_absolute() or folder.exists() else Path(__file__).parents[2] / folder
 
 
 def show_answer(folder: StudyFrames) -> None:

@@ -48,7 +48,8 @@ def test_the_best_is_what_the_study_recommends():
     best = study.Results(STORED).best
     assert (best["method"], best["n"], best["metric"], best["seeds"]) == ("entprop", 5, "cross_entropy", 10)
     assert best["h"] == pytest.approx(76.50, abs=0.01)
-    assert "Recommended within 4N an epoch: entprop k=0.501 n=5" in repr(study.Results(STORED))
+    assert "Recommended within 4N an epoch: entprop k=0.501 n=5" in str(study.Results(STORED))
+    assert repr(study.Results(STORED)).endswith("24 trials, finished")
 
 
 def test_a_notebook_shows_the_answer_and_a_figure():

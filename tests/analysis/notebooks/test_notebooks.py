@@ -12,14 +12,22 @@ from analysis.tables.registry import TABLES
 
 jupytext = pytest.importorskip("jupytext")
 SCRIPTS = scripts()
-NAMES = {"sensitivity", "uncertainty_metric", "cost_tradeoff", "ablation", "study_overview", "robustness"}
+NAMES = {
+    "sensitivity",
+    "uncertainty_metric",
+    "cost_tradeoff",
+    "ablation",
+    "study_overview",
+    "robustness",
+    "from_python",
+}
 
 
 def code_cells(script):
     return [cell.source for cell in jupytext.read(script).cells if cell.cell_type == "code"]
 
 
-def test_there_are_six_notebooks_of_one_question_each():
+def test_there_are_seven_notebooks_of_one_question_each():
     assert {script.stem for script in SCRIPTS} == NAMES
     titles = [jupytext.read(script).cells[0].source.splitlines()[0] for script in SCRIPTS]
     assert all(re.fullmatch(r"# .+\?", title) for title in titles)
