@@ -27,13 +27,14 @@ from study.display.advice import (
     cheapest,
     cheapest_equivalent,
     near_best_text,
+    other_images,
     recommended,
     to_settle,
 )
 from study.display.rows import setting
 from study.display.summary import sentence, with_interval
 from study.files.ranking import best, finished, spent
-from study.files.results import Row
+from study.files.results import Results, Row
 from study.papers.baselines import BASELINES
 from study.race.standings import Standings, standings
 
@@ -108,6 +109,7 @@ def _of_search(folder: StudyFrames, found: Sequence[Setting], top: Setting) -> A
             f"{setting(top.row)} ({cost}, H {interval_text(mean)})"
         )
     details = _verdicts(place, top) + cheapest_equivalent(place, top) + to_settle(place, top)
+    details += other_images(Results(folder.paths[0]).images, place, top) if len(folder.paths) == 1 else []
     details += [near_best_text(known)] if known else []
     missing = [name for method, name in BASELINES.items() if baseline(place, method) is None]
     details += [f"{name.capitalize()} was not confirmed beside it." for name in missing]

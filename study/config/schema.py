@@ -30,6 +30,7 @@ def schema() -> dict[str, Any]:
         "trial": trial,
         "given": {"type": "array", "items": {"enum": [*TRIAL_FIELDS]}, "description": "fields of trial asked for"},
         "methods": {"type": "array", "items": {"enum": [*METHODS]}, "minItems": 1},
+        "tensorboard": {"type": "boolean", "description": "of older studies; now a logger"},
     }
     entries["options"] = {**options, "required": ["budget", "trial"], "description": STUDY_ENTRIES["options"].meaning}
     return {

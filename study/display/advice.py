@@ -50,7 +50,7 @@ def advice(study: Study, results: Results) -> list[str]:
     parts = []
     if top is not None:
         place = alike(found, top)
-        lines = cheapest_equivalent(place, top) + to_settle(place, top) + other_images(results, place, top)
+        lines = cheapest_equivalent(place, top) + to_settle(place, top) + other_images(results.images, place, top)
         parts += ["\n".join(map(in_lines, lines))]
     if known is not None:
         parts += [by_budget(study, known), in_lines(near_best_text(known))]
@@ -113,11 +113,10 @@ def to_settle(place: Sequence[Setting], top: Setting) -> list[str]:
     return lines
 
 
-def other_images(results: Results, place: Sequence[Setting], top: Setting) -> list[str]:
+def other_images(images: list[Row], place: Sequence[Setting], top: Setting) -> list[str]:
     """How far the differences to the baselines would move with other test images, which no seed shows."""
     compared = [each.baseline for each in compare_with_baselines(place) if each.setting is top]
-    rows = results.images if compared else []
-    moves = [(each, image_spread(rows, top.row["config"], each.row["config"])) for each in compared]
+    moves = [(each, image_spread(images, top.row["config"], each.row["config"])) for each in compared]
     parts = [f"± {Z * found[0]:.2f} to {BASELINES[each.row['method']]}" for each, found in moves if found]
     count = next((found[1] for _, found in moves if found), 0)
     if not parts:
@@ -164,7 +163,7 @@ def by_budget(study: Study, known: Standings) -> str:
     ]
     if not lines:
         return ""
-    title = "The best found for each budget: mean validation H ± standard error, from all runs of search and race"
+    title = "The best found for each budget: mean validation H ± standard error, from search and race"
     return f"{in_lines(title)}\n{fitted([('', 'setting', 'validation H', 'runs'), *lines], ('runs',))}"
 
 

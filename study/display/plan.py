@@ -20,6 +20,7 @@ from study.config.space import share_limits
 from study.config.study_config import Study
 from study.confirm.chosen import Candidate, choose, choose_table, published_seeds
 from study.display.data_lines import data_lines
+from study.display.gpu_plan import PARAMETERS, Work, gpu_lines
 from study.display.rows import counted, duration
 from study.display.table_plan import table_lines, table_notes, wrapped
 from study.files.timings import known_timing
@@ -31,11 +32,6 @@ from trainables.data.images import Splits
 from trainables.methods import method_name
 
 # Bytes of a checkpoint: weights and momentum in float32, norms doubled. Of measuring, a run's rows in corruptions.csv.
-PARAMETERS = {
-    "resnet8": 0.08e6, "resnet8x2": 0.31e6, "resnet8s1": 0.08e6, "resnet18": 11.2e6, "resnet50": 23.7e6,
-    "wide_resnet50_2": 67e6, "resnext50_32x4d": 23.2e6, "preact_resnet18": 11.2e6, "preact_resnet50": 23.7e6,
-    "wrn_28_10": 36.5e6, "wrn_34_10": 46.2e6, "mnist_cnn": 0.02e6, "vit_b_16": 85.9e6,
-}  # fmt: skip
 ROWS_BYTES = 75 * 60
 
 
@@ -225,9 +221,21 @@ def plan_text(study: Study, slots: int | None = None, splits: Splits | None = No
     )
     lines += wrapped("in all", _amount(parts)) if len(parts) > 1 else []
     lines += wrapped("time", _time(study, at_once))
+    lines += [line for head, text in gpu_lines(_works(study)) for line in wrapped(head, text)]
     lines += wrapped("disk", f"at most {_size(estimated_bytes(study))} in {study.out}, checkpoints with it")
     lines += wrapped("faults", _faults(study))
     return "\n".join([*lines, *(line for note in _notes(study) for line in wrapped("note", note))])
+
+
+def _works(study: Study) -> Iterable[Work]:
+    """What a plan for GPUs is made from: each row of a table, or the phases of a search."""
+    if study.table is not None:
+        for each in _rows(study):
+            runs = len(each.seeds)
+            yield Work(each.config, runs, runs * each.config.method.cost * each.config.epochs, runs)
+        return
+    for part in parts_of(study):
+        yield Work(study.trial, part.runs, part.likely, part.runs if part.measured_on == "test" else 0)
 
 
 def _amount(parts: list[Part]) -> str:

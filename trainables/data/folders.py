@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from trainables.data.images import SMALL, Files, Images, RawData, Split
-from trainables.data.recipes import MEDIUM, nearest_small
+from trainables.data.recipes import MEDIUM, resize_advice
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
 LISTED = 50  # problems that a message lists; of more, it says how many there are
@@ -181,7 +181,7 @@ def _size_of(path: str) -> Size:
 
 def _must_be_equal(paths: Sequence[str], sizes: Sequence[Size], side: float) -> None:
     """ValueError unless all images are small, square and of one size, with the option that makes them so."""
-    advice = f"add --resize {nearest_small(side)}"
+    advice = resize_advice(side)
     odd = next((path for path, size in zip(paths, sizes, strict=True) if size != sizes[0]), None)
     if odd is not None:
         longer = [max(size) for size in sizes]

@@ -60,6 +60,6 @@ def recipe_for(side: float | None, resize: int | None) -> Recipe:
     return Recipe(FINE_TUNE, f"ImageNet weights are fine-tuned at 224 pixels: {reason}")
 
 
-def nearest_small(side: float) -> int:
-    """The side to resize to for this median side: 32 or 64 pixels, for which corruptions have published constants."""
-    return 32 if side <= 48 else SMALL
+def resize_advice(side: float) -> str:
+    """The option for images of this median side: 32 or 64 pixels, for which corruptions have published constants."""
+    return "add --resize 32" + (f", or {SMALL} for four times the work" if side > 48 else "")

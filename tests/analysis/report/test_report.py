@@ -9,9 +9,13 @@ from analysis.__main__ import main
 from analysis.figures.registry import FIGURES
 from analysis.tables.long_tables import BESIDE
 from analysis.tables.registry import TABLES
+from study.config.budget import format_cost
 from study.config.study_config import Study
-from study.display.advice import advice
+from study.confirm.comparisons import settings_of
+from study.display.advice import alike, best_by_budget, recommended, warnings
+from study.display.rows import setting
 from study.files.results import Results
+from study.race.standings import standings
 from tests.support.analysis_folders import BEST, STORED, change_record, keep_rows, killed, stored
 
 
@@ -127,16 +131,15 @@ def test_sections_stand_in_the_order_in_which_they_are_asked_for(whole):
 def test_page_has_the_warnings_and_the_table_by_budget_of_the_terminal(whole):
     _, page = whole
     results = Results(STORED)
-    said = advice(Study.from_dict(results.read_study()["options"]), results)
-    (by_budget,) = [part for part in said if part.startswith("The best found for each budget")]
-    warned = [line.removeprefix("warning: ") for part in said for line in part.splitlines() if "warning:" in line]
+    study, found = Study.from_dict(results.read_study()["options"]), settings_of(results.confirm)
+    top, known = recommended(found), standings(study, results.trials, results.race)
+    warned = warnings(results, alike(found, top), top, known)
     assert warned
     for text in warned:
-        assert text[1:] in page.seen_first
-    for line in by_budget.splitlines()[2:]:
-        budget, setting, value, _ = re.split(r"  +", line.strip())
-        assert f"{budget} {setting}" in page.seen_first
-        assert value in page.seen_first
+        assert text.removeprefix("warning: ")[1:] in page.seen_first
+    for line in best_by_budget(study, known):
+        row = f"within {format_cost(line.budget)} {setting(line.row)} {format_cost(round(line.row['cost'], 3))}"
+        assert f"{row} {line.mean:.2f} ± {line.spread:.2f} {line.runs}" in page.seen_first
 
 
 def test_published_tables_without_rows_of_ours_are_folded(whole):

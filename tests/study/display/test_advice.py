@@ -95,14 +95,14 @@ def test_a_reader_is_warned_of_what_spoils_the_comparison(tmp_path):
 
 def test_it_is_said_how_far_other_test_images_would_move_the_differences(tmp_path):
     results = folder_of(tmp_path / "s", CONFIRMED, [trial(0)])
-    assert other_images(results, *place_of(results.confirm)) == []  # of a study older than images.csv
+    assert other_images(results.images, *place_of(results.confirm)) == []  # of a study older than images.csv
     rows = [
         {"config": row["config"], "seed": row["seed"], "clean": "1100" * 50 if row["why"] == "best-1" else "1010" * 50,
          "corrupted": "75003000" * 50, "copies": 75}
         for row in CONFIRMED
     ]  # fmt: skip
     results.add_measured({"images": rows})
-    (line,) = other_images(results, *place_of(results.confirm))
+    (line,) = other_images(results.images, *place_of(results.confirm))
     assert re.search(r"by ± \d+\.\d\d to vanilla, ± \d+\.\d\d to mixup alone \(95 %, bootstrap over 200 images\)", line)
     assert line in "\n".join(advice(STUDY, results))
 

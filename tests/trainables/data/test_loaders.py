@@ -155,7 +155,9 @@ def test_images_that_are_not_square_or_of_middling_size_are_refused_with_the_opt
             write_picture(tmp_path / "oblong" / part / name / f"{number}.png", (8, 9))
     with pytest.raises(ValueError, match=r"must be square, got 8x9: .*0\.png; add --resize 32"):
         load_dataset(f"folder:{tmp_path / 'oblong'}")
-    with pytest.raises(ValueError, match="at most 64 a side, got 96; add --resize 64, or --resize 224 to fine-tune"):
+    with pytest.raises(
+        ValueError, match="at most 64 a side, got 96; add --resize 32, or 64 for four times the work, or --resize 224"
+    ):
         load_dataset(f"folder:{write_folder(tmp_path / 'middling', side=96)}")
 
 
