@@ -71,7 +71,7 @@ def test_a_store_without_a_study_and_a_folder_that_exists_are_refused(tmp_path, 
         make_study(resume=f"file://{tmp_path}/none")
     asked, _ = tiny_study(tmp_path / "runs" / "s", storage=f"file://{tmp_path}/store", trials=2)
     run(asked, tmp_path / "runs" / "s", f"file://{tmp_path}/store/s")
-    with pytest.raises(ValueError, match="resume it: --resume runs/s"):
+    with pytest.raises(ValueError, match=r"resume it: .*--resume .*/runs/s"):
         make_study(resume=f"file://{tmp_path}/store/s")
     with pytest.raises(ValueError, match="other options"):
         make_study(resume=f"file://{tmp_path}/store/s", out="new/s", budget="1N")
