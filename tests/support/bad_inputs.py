@@ -17,6 +17,8 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+from study.commands import PROGRAM
+from study.commands import command as run_py
 from tests.support.bad_files import make_inputs
 
 RUN = "study/run.py"
@@ -386,9 +388,15 @@ def main():
             answer = give(case, root)
             good = answer.code == 2 and answer.out == "" and answer.err.count("\n") == 1
             wrong += not good
-            said = answer.err.strip().replace(str(root), "d").replace("|", "\\|").replace("\n", " ⏎ ")
-            command = f"python {case.entry} {case.words}".strip().replace("{d}", "d").replace("|", "\\|")
-            lines.append(f"| `{command}` | {said} |")
+            said = (
+                answer.err.strip()
+                .replace(run_py(), PROGRAM)
+                .replace(str(root), "d")
+                .replace("|", "\\|")
+                .replace("\n", " ⏎ ")
+            )
+            line = f"python {case.entry} {case.words}".strip().replace("{d}", "d").replace("|", "\\|")
+            lines.append(f"| `{line}` | {said} |")
         unchanged = snapshot(Path(folder)) == before
     count = len(lines) - 2
     lines[1:1] = [

@@ -82,6 +82,14 @@ def test_table_that_was_cut_off_says_how_many_runs_are_missing(folder):
     assert "6 of 36 runs on test images are missing" in missing(read_folder(folder))
 
 
+def test_a_folder_of_studies_names_them(tmp_path):
+    for name in ("b", "a"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "study.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"holds 2 studies \(a, b\); name one, or several of one protocol: .*/a$"):
+        read_folder(tmp_path)
+
+
 def test_empty_folder_is_refused_in_one_line(folder):
     folder.mkdir()
     with pytest.raises(ValueError, match=r"^no results in .*s1; write them with python study/run.py --out .*s1$"):
