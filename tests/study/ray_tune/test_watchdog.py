@@ -1,5 +1,6 @@
-"""A worker that is stuck: ended and replaced, with a line, in a real Ray."""
+"""Workers that are stuck or die: ended and replaced, with a line, in a real Ray."""
 
+import os
 import time
 from pathlib import Path
 
@@ -49,3 +50,39 @@ def test_a_stuck_worker_is_ended_and_its_job_handed_out_again_until_it_has_faile
         f"always  {reason}: worker ended, handed out again",
         f"always  {reason}: worker ended, not handed out again",
     ]
+
+
+class Dying(tune.Trainable):
+    """A worker of four epochs, kept in a file: `often` dies once before each epoch but the first, `always` before the
+    second every time."""
+
+    def setup(self, config):
+        self.reset_config(config)
+
+    def reset_config(self, new_config):
+        self.job = new_config["job"]
+        return True
+
+    def step(self):
+        kept = Path(self.job.folder)
+        epoch = 1 + (int(kept.read_text()) if kept.exists() else 0)
+        died = kept.with_name(f"{kept.name}-{epoch}")
+        if epoch > 1 and (self.job.name == "always" or not died.exists()):
+            died.touch()
+            os._exit(1)
+        kept.write_text(str(epoch))
+        return {"epoch": epoch, "done": epoch == 4}
+
+
+def test_a_worker_may_die_so_many_times_without_a_new_epoch_in_between(tmp_path, monkeypatch):
+    from study.ray_tune import session, tuner
+
+    monkeypatch.setenv("RAY_worker_niceness", "0")
+    source = Several([Job(name, str(tmp_path / name), {"epochs": 4}, "veils") for name in ("often", "always")])
+    with session.ray_session(cpus=1):
+        worker = tune.with_resources(Dying, {"cpu": 1})
+        tuner.run_jobs(source, worker, name="s", folder=tmp_path / "ray", max_failures=1)
+    assert [row for row in source.rows if row[0] == "often"] == [("often", epoch) for epoch in (1, 2, 3, 4)]
+    assert source.ends["often"][1] == ""
+    assert "died" in source.ends["always"][1]
+    assert [row for row in source.rows if row[0] == "always"] == [("always", 1)]
