@@ -9,7 +9,8 @@ import pytest
 
 from study.config.space import space_of
 from study.files.results import Results
-from study.search.sampling import Mirror, Proposals
+from study.search.mirror import Mirror
+from study.search.sampling import Proposals
 from study.workers.work_folder import WorkFolder
 from tests.faults.losses import held, lost, recovered, repeated
 from tests.support.study_helpers import tiny_study
@@ -77,26 +78,26 @@ def test_a_file_of_the_study_is_whole_on_a_full_disk_and_complete_afterwards(sma
 def test_the_copy_for_the_dashboard_is_mended_after_a_full_disk(small_disk, note):
     study, results = tiny_study(small_disk / "s")
     path = results.folder / "optuna.log"
-    proposals, mirror = Proposals(space_of(study), "random", 0), Mirror(path, "s", ("maximize",))
-    ended = []
+    proposals = Proposals(space_of(study), "random", 0)
+    mirror = Mirror(path, "s", ("maximize",), proposals)
     for number in range(4):
         proposals.ask(number)
-        ended.append(proposals.tell(number, "finished", [90.0 + number]))
-    mirror.add(ended[0])
+        proposals.tell(number, "finished", [90.0 + number])
+    mirror.add(0)
     ballast = fill(small_disk)
 
     def add_many():
         for number in range(200):  # until the page that it has is full
             mirror.held.clear()
-            mirror.add(ended[1 + number % 3])
+            mirror.add(1 + number % 3)
 
     with pytest.raises(OSError, match="No space left on device"):
         add_many()
     ballast.unlink()
-    again = Mirror(path, "s", ("maximize",))
-    for frozen in ended:
-        again.add(frozen)
-    assert Mirror(path, "s", ("maximize",)).held == {0, 1, 2, 3}
+    again = Mirror(path, "s", ("maximize",), proposals)
+    for number in range(4):
+        again.add(number)
+    assert Mirror(path, "s", ("maximize",), proposals).held == {0, 1, 2, 3}
     note("full disk: optuna.log", 0, 0)
 
 
