@@ -5,6 +5,7 @@ import os
 # Before torch, numpy or matplotlib is imported, here and in every process that a test starts.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.pop("COLUMNS", None)  # readline sets it in the processes of pytest-xdist; texts would take that width
 # `CUDA_VISIBLE_DEVICES=0 make test` lets the tests see a GPU.
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
