@@ -28,8 +28,8 @@ def undisturbed(tmp_path_factory):
 def cut_off(tmp_path_factory):
     """A study that was killed while a trial had done an epoch but not all."""
     base = tmp_path_factory.mktemp("cut-off")
-    out, cache = base / "s", base / "cache"
-    with StudyProcess(*FLAGS, "--out", str(out), ENTPROP_CACHE=str(cache)) as study:
+    out = base / "s"
+    with StudyProcess(*FLAGS, "--out", str(out)) as study:
         study.wait_for(lambda: statuses(out).count("finished") >= 2 and running(out), often=0.01)
         study.kill()
     time.sleep(3)  # its worker has ended, too
@@ -66,18 +66,13 @@ def spoil_journal(path):
     path.write_text("\n".join([*lines[:2], '{"op_code": 4, "worker_id"', *lines[3:], ""]))
 
 
-def sets_of(base):
-    return sorted((base / "cache").rglob("*.npy"))
-
-
 DAMAGES = {
     "a checkpoint cut short, a torn journal, a torn table": lambda out: [
         halve(running(out) / "checkpoint.pt"), tear(out / "optuna.log"), tear(out / "trials.csv"),
         tear(out / "epochs.csv"),
     ],
-    "a checkpoint with another byte, a spoilt journal, a spoilt cache": lambda out: [
+    "a checkpoint with another byte, a spoilt journal": lambda out: [
         flip(running(out) / "checkpoint.pt"), spoil_journal(out / "optuna.log"),
-        flip(sets_of(out.parent)[0]), halve(sets_of(out.parent)[1]),
     ],
     "a run's rows and configuration lost, locks and halves left behind": lambda out: [
         (running(out) / "epochs.csv").write_text("epoch\n"), (running(out) / "config.json").write_text("{"),
@@ -96,7 +91,7 @@ def test_a_study_with_damaged_files_comes_to_the_same_rows(tmp_path, cut_off, un
     assert running(out)
     DAMAGES[damage](out)
     began = time.monotonic()
-    with StudyProcess("--resume", str(out), ENTPROP_CACHE=str(base / "cache")) as study:
+    with StudyProcess("--resume", str(out)) as study:
         seconds = recovered(study, out, began)
         assert study.wait() == 0, study.text()
     check_whole(out, 5)
