@@ -83,6 +83,7 @@ class JudgedClaim(NamedTuple):
     printed: float | None  # the printed difference, a mean where several data sets or networks are printed
     place: Protocol | None = None
     judged: Judged | None = None
+    configs: tuple[str, str] | None = None  # identities of its two settings
 
     @property
     def verdict(self) -> str:
@@ -93,10 +94,10 @@ def judge_claims(runs: pd.DataFrame) -> list[JudgedClaim]:
     """Every claim on every data set and protocol of ours that has both of its settings, or once without any."""
     places = by_place(settings(runs))
     found = [(claim, *tested) for claim in CLAIMS for tested in tests_of(claim, places)]
-    judged = judge([test for *_, test in found], "claims")
+    judged = judge([test for _, _, test, _ in found], "claims")
     ours = [
-        JudgedClaim(claim, printed_difference(claim), place, each)
-        for (claim, place, _), each in zip(found, judged, strict=True)
+        JudgedClaim(claim, printed_difference(claim), place, each, configs)
+        for (claim, place, _, configs), each in zip(found, judged, strict=True)
     ]
     return [
         each
@@ -105,7 +106,15 @@ def judge_claims(runs: pd.DataFrame) -> list[JudgedClaim]:
     ]
 
 
-def tests_of(claim: Claim, places: Mapping[Protocol, Sequence[Setting]]) -> Iterator[tuple[Protocol, PairedTest]]:
+class Tested(NamedTuple):
+    """The paired test of a claim at one place, and the identities of its two settings."""
+
+    place: Protocol
+    test: PairedTest
+    configs: tuple[str, str]
+
+
+def tests_of(claim: Claim, places: Mapping[Protocol, Sequence[Setting]]) -> Iterator[Tested]:
     """The paired test of the claim's two settings for each place that has both, with a seed in common."""
     for place, several in places.items():
         keys = {cell.label: method_key(cell.config.method) for cell in cells_at(claim.table, place)}
@@ -114,7 +123,7 @@ def tests_of(claim: Claim, places: Mapping[Protocol, Sequence[Setting]]) -> Iter
         if above and below and above is not below:
             ours, theirs = (each.values.get(claim.measure, {}) for each in (above, below))
             if test := paired_test(ours, theirs):
-                yield place, test
+                yield Tested(place, test, (above.row["config"], below.row["config"]))
 
 
 def printed_difference(claim: Claim) -> float | None:

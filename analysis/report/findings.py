@@ -95,7 +95,7 @@ class Found(NamedTuple):
 
 def _steps(claims: Sequence[Claim], places: Mapping[Protocol, Sequence[Setting]], what: str) -> Iterator[str]:
     """A row for each claim, a column for each data set that has both of its settings."""
-    tested = [(claim, data_name(place[0]), test) for claim in claims for place, test in tests_of(claim, places)]
+    tested = [(claim, data_name(each.place[0]), each.test) for claim in claims for each in tests_of(claim, places)]
     judged = judge([test for *_, test in tested], "differences")
     found = [Found(claim, data, each) for (claim, data, _), each in zip(tested, judged, strict=True)]
     names = sorted({each.data for each in found})

@@ -10,7 +10,7 @@ import math
 import re
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -60,7 +60,8 @@ Differences in points of H, or of accuracy where a claim is about PGD-20 (here w
 are paired by seed: mean ± half of the 95 % confidence interval, uncorrected. A claim holds if the first setting is
 significantly higher and fails if it is significantly lower (paired t test over common seeds, p < 0.05 after Holm's
 correction over all claims judged here); otherwise it is open. *Visible*: the smallest true difference that this test
-finds with 80 % power, uncorrected. *Excludes printed*: whether our interval excludes the printed difference."""
+finds with 80 % power, uncorrected. *Excludes printed*: whether our interval excludes the printed difference.
+*Rows*: the studies; [results/README.md](../results/README.md) has the command of each."""
 ELSEWHERE = """\
 The claims of the CEB, mixture and uncertainty papers are about attacks: `benchmarks/results/claims-digits.md`,
 made with the training attacks of version 0.1.
@@ -125,10 +126,13 @@ def page(paths: Sequence[Path]) -> str:
     done = read_studies(paths, mix=True).done
     judged = judge_claims(done[~done["changes"].str.contains("resplit")])
     each = [read_folder(path) for path in paths]
+    studies: dict[str, set[str]] = {}
+    for config, name in ((config, one.name) for one in each for config in one.done["config"]):
+        studies.setdefault(config, set()).add(name)
     parts = [
         INTRODUCTION, "## Studies that are kept", _studies(each), "## What the EntProp paper says, and our runs",
-        f"{JUDGED} {_counts(judged)}", _claims(judged), ELSEWHERE, *_spread(each), "## The published tables", STATUS,
-        *_tables(each),
+        f"{JUDGED} {_counts(judged)}", _claims(judged, studies), ELSEWHERE, *_spread(each),
+        "## The published tables", STATUS, *_tables(each),
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
 
@@ -155,7 +159,8 @@ def _counts(judged: Sequence[JudgedClaim]) -> str:
     return f"Of {len(verdicts)} judged here, {', '.join(f'{verdicts.count(name)} {word}' for name, word in words)}."
 
 
-def _claims(judged: Sequence[JudgedClaim]) -> str:
+def _claims(judged: Sequence[JudgedClaim], studies: Mapping[str, set[str]]) -> str:
+    """The claims; `studies` has the names of the studies that hold runs of each configuration."""
     rows = []
     for each in judged:
         found, place = each.judged and each.judged.difference, each.place
@@ -164,8 +169,10 @@ def _claims(judged: Sequence[JudgedClaim]) -> str:
         seeds = f"{found.seeds}" if found else "–"
         printed = lost if each.printed is None else f"{each.printed:+.2f}"
         rows.append([each.claim.table, each.claim.text, printed, _difference(found), seeds, where, each.verdict])
-        rows[-1] += [_least(found), _excludes(found, each.printed)]
-    header = ("table", "claim", "printed", "ours", "seeds", "on", "here", "visible", "excludes printed")
+        above, below = (studies.get(config, set()) for config in each.configs or ("", ""))
+        links = ", ".join(f"[{name}](../results/{name})" for name in sorted(above & below or above | below))
+        rows[-1] += [_least(found), _excludes(found, each.printed), links or "–"]
+    header = ("table", "claim", "printed", "ours", "seeds", "on", "here", "visible", "excludes printed", "rows")
     return _table(header, rows)
 
 
