@@ -81,8 +81,8 @@ RACE = [("kill of the driver: in the race", in_race(runs)) for runs in (3, 8, 11
 CONFIRM = [("kill of the driver: in the confirmation", in_confirm(runs)) for runs in (0, 2, 4)]
 STARTING = set(BEFORE_ANYTHING)
 SERIES = {
-    "early": [*BEFORE_ANYTHING, *SEARCH[:4], *CHECKPOINT, *BOTH],
-    "late": [*SEARCH[4:], *RESULT, *BOTH, *RACE, *CONFIRM],
+    "early": [*BEFORE_ANYTHING, *SEARCH[:5], *CHECKPOINT],
+    "late": [*SEARCH[5:], *RESULT, *BOTH, *RACE, *CONFIRM],
 }
 
 
