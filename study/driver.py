@@ -152,7 +152,8 @@ class StudyDriver:
     def begin(self, dashboard: str) -> None:
         """Write what the study is, or that it is resumed."""
         study = self.study
-        self.listeners = [self.tally, self.progress, StudyGauges(self.name, self.tally), *self.own.listeners]
+        self.gauges = StudyGauges(self.name, self.tally)
+        self.listeners = [self.tally, self.progress, self.gauges, *self.own.listeners]
         if study.storage and is_url(study.storage):
             self.upload = Upload(Copy(self.folder, base_of(str(self.folder), study.storage)), self.progress.say)
             self.listeners.append(self.upload)
@@ -258,6 +259,7 @@ class StudyDriver:
         return StudyFailed(str(error) if expected else last_line(error), self._resumable())
 
     def finish(self, state: str) -> None:
+        self.gauges.end()
         self.progress.end()
         self.results.update_study(state=state, end=now())
         if self.upload:

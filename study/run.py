@@ -111,6 +111,10 @@ def carry_out(asked: Study | Command) -> None:
     """Answer, plan or run."""
     if isinstance(asked, Command) and asked.study:
         conduct(asked.study, searching=False)
+    elif isinstance(asked, Command) and asked.watch and asked.folder:
+        from study.display.watch import watch
+
+        watch(asked.folder)
     elif isinstance(asked, Command):
         print(answer(asked))
     elif asked.dry_run:

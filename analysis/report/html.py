@@ -1,6 +1,7 @@
 """One self-contained HTML page from templates: no script, no request; dark and light, narrow, printed, read aloud."""
 
 import re
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -74,11 +75,17 @@ def inline_svg(name: str, title: str, svg: str) -> Markup:
     ) + (Markup(body.strip()))
 
 
-def page(title: str, subtitle: str, sections: Sequence[tuple[str, str, Markup]], end: Markup) -> str:
-    """The whole page, from (id, heading, content) of each section, and what stands below them."""
+def page(
+    title: str, subtitle: str, sections: Sequence[tuple[str, str, Markup]], end: Markup, reload: int | None = None
+) -> str:
+    """The whole page, from (id, heading, content) of each section, and what stands below them.
+
+    With `reload` a browser loads the page again after so many seconds, and the page says so.
+    """
     style = Markup((FOLDER / "page.css").read_text(encoding="utf-8"))
+    reloaded = f"The study is running. Written at {time.strftime('%H:%M:%S')}; the page reloads every {reload} s."
     return TEMPLATES.get_template("page.html").render(
-        title=title, subtitle=subtitle, style=style, sections=sections, end=end
+        title=title, subtitle=subtitle, style=style, sections=sections, end=end, reload=reload, reloaded=reloaded
     )
 
 

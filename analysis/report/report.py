@@ -44,6 +44,7 @@ SENSITIVITY = ("k", "n", "epsilon", "metric", "selection")
 MORE = ("pareto", "parallel", "importance", "anytime", "rungs", "entropy", "histogram")
 ROBUSTNESS = ("deciding", "corruptions")
 ATTACKS = ("pgd", "attacks")
+RELOAD_S = 30  # after which a browser loads the page of a running study again
 FIRST = ("entprop/16", "entprop/17", "entprop/epsilon", "entprop/8", "entprop/figure4", "entprop/2", "entprop/4")
 COMPUTED = ("cost", "entprop/1", "mixprop/4")  # no published rows beside ours
 
@@ -63,8 +64,11 @@ def summary(folder: StudyFrames, parts: Sequence[StudyFrames] = ()) -> str:
     return "\n\n".join(block for block in blocks if block)
 
 
-def write_report(folder: StudyFrames, out: Path, parts: Sequence[StudyFrames] = ()) -> Path:
-    """Tables, figures and report.html below `out`; `parts` are the studies that `folder` was merged from."""
+def write_report(folder: StudyFrames, out: Path, parts: Sequence[StudyFrames] = (), live: bool = False) -> Path:
+    """Tables, figures and report.html below `out`; `parts` are the studies that `folder` was merged from.
+
+    A `live` page is one that somebody writes again and again: the browser reloads it.
+    """
     several = parts if len(parts) > 1 else ()
     frames = {name: table(folder.runs) for name, table in TABLES.items()}
     written = {name: frame for name, frame in frames.items() if name not in BESIDE or frame["ours"].notna().any()}
@@ -81,6 +85,7 @@ def write_report(folder: StudyFrames, out: Path, parts: Sequence[StudyFrames] = 
         _subtitle(folder, several),
         _sections(folder, several, plots, confirmed, published_section(tables, rest, bool(several))),
         undrawn_figures(undrawn),
+        RELOAD_S if live else None,
     )
     write_atomically(out / "report.html", text, to_disk=False)
     return out / "report.html"

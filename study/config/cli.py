@@ -28,7 +28,7 @@ examples:
   python study/run.py --like runs/DIR/study.json --seed 1
       the same study again with other seeds
   python study/run.py show runs/DIR
-      results of a study, also while it runs
+      results of a study, also while it runs; --watch refreshes them until it ends
   python study/run.py ls runs
       one line for each study
   python study/run.py confirm runs/DIR
@@ -49,6 +49,7 @@ class Command(NamedTuple):
     folder: Path | None = None
     table: str = ""
     study: Study | None = None  # of `confirm DIR`
+    watch: bool = False  # of `show DIR`
 
 
 _GROUPS: dict[str, tuple[str, ...]] = {
@@ -154,6 +155,9 @@ def _read_command(words: list[str]) -> Command:
         folders = folders[:-2]
     if name == "ls" and not folders:
         folders = ["runs"]
+    watch = False
+    if name == "show":
+        folders, watch = _read_show(folders)
     if len(folders) != 1:
         raise ValueError(f"{name} takes one folder, got {len(folders)}")
     folder = Path(folders[0])
@@ -161,7 +165,25 @@ def _read_command(words: list[str]) -> Command:
         raise ValueError(f"{name} takes an existing folder, got {folders[0]}")
     if name != "ls" and not (folder / "study.json").is_file():
         raise ValueError(not_a_study(folder))
-    return Command(name, folder)
+    return Command(name, folder, watch=watch)
+
+
+def _read_show(words: list[str]) -> tuple[list[str], bool]:
+    """The folders that are to be shown, and whether until the study ends."""
+    parser = OneLineParser(
+        prog=command("show"),
+        usage=f"{command('show')} DIR [--watch]",
+        description="Print the results of a study, also while it runs, and what is missing.",
+    )
+    parser.add_argument("folders", nargs="*", metavar="DIR", help="the folder of a study")
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help="refresh the text every few seconds until the study ends or Ctrl-C; into a file or a pipe, print it "
+        "whenever the study has written something",
+    )
+    asked = parser.parse(words)
+    return asked.folders, asked.watch
 
 
 def _read_confirm(words: list[str]) -> Command:

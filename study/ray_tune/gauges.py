@@ -6,6 +6,7 @@ port asks for no password: keep it behind a firewall.
 
 import functools
 import math
+import threading
 
 from ray.util.metrics import Gauge
 
@@ -13,6 +14,7 @@ from study.workers.jobs import Job, Row
 from study.workers.listener import Listener, Phase
 from study.workers.tally import Tally
 
+AGAIN_S = 1.0  # the shortest time between Ray's reports
 TRIAL = {  # column of a row: (metric, description)
     "loss": ("entprop_loss", "training loss of the last epoch"),
     "val_sa": ("entprop_accuracy", "accuracy on validation images, percent"),
@@ -32,18 +34,47 @@ STUDY = {
 
 
 class Gauges:
-    """Gauges whose values are labelled with the study and one thing more."""
+    """Gauges whose values are labelled with the study and one thing more.
+
+    Ray drops a gauge that was not set for two of its reports, 20 s in all, and epochs take longer. So what is shown is
+    set again every second, until it is forgotten.
+    """
 
     def __init__(self, metrics: dict[str, tuple[str, str]], label: str, study: str) -> None:
         self.study, self.label = study, label
         self.gauges = {key: Gauge(name, text, ("study", label)) for key, (name, text) in metrics.items()}
+        self.shown: dict[str, Row] = {}
+        self.lock, self.ended = threading.Lock(), threading.Event()
+        self.thread = threading.Thread(target=self._again, daemon=True)
+        self.thread.start()
 
     def show(self, labelled: str, values: Row) -> None:
         """Set the gauges that have a finite value, under this value of the label."""
-        for key, gauge in self.gauges.items():
-            value = values.get(key)
-            if value is not None and math.isfinite(value):
-                gauge.set(value, {"study": self.study, self.label: labelled})
+        known = {key: value for key in self.gauges if (value := values.get(key)) is not None and math.isfinite(value)}
+        with self.lock:
+            self.shown[labelled] = known
+            self._set(labelled)
+
+    def forget(self) -> None:
+        """Let Ray drop what is shown."""
+        with self.lock:
+            self.shown.clear()
+
+    def end(self) -> None:
+        """Forget, and set nothing any more; to be called before Ray is shut down."""
+        self.forget()
+        self.ended.set()
+        self.thread.join()
+
+    def _again(self) -> None:
+        while not self.ended.wait(AGAIN_S):
+            with self.lock:
+                for labelled in self.shown:
+                    self._set(labelled)
+
+    def _set(self, labelled: str) -> None:
+        for key, value in self.shown[labelled].items():
+            self.gauges[key].set(value, {"study": self.study, self.label: labelled})
 
 
 TrialGauges = functools.partial(Gauges, TRIAL, "trial")  # of a worker: the trial that it works on
@@ -66,6 +97,10 @@ class StudyGauges(Listener):
 
     def on_end(self, phase: str, job: Job, row: Row) -> None:
         self._show(phase)
+
+    def end(self) -> None:
+        """The study has ended."""
+        self.gauges.end()
 
     def _show(self, phase: str) -> None:
         self.gauges.show(phase, vars(self.tally.phases[phase]))

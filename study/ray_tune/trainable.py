@@ -45,6 +45,7 @@ class StudyTrial(tune.Trainable):
 
     def reset_config(self, new_config: Row) -> bool:
         self.job, self.begun, self.known = job_of(new_config), False, 0
+        self.gauges.forget()  # of the job before
         return True
 
     def step(self) -> Row:
@@ -65,6 +66,7 @@ class StudyTrial(tune.Trainable):
         self.known = checkpoint["epoch"]
 
     def cleanup(self) -> None:
+        self.gauges.end()
         self.worker.leave()
         if self.crew:
             self.crew.end()

@@ -196,6 +196,37 @@ def test_report_of_a_killed_study_lies_in_its_folder_and_shows_no_confirmed_numb
     assert f"wrote {folder / 'report' / 'report.html'}" in told
 
 
+def test_page_of_a_running_study_reloads_itself_until_the_study_has_ended(tmp_path, monkeypatch):
+    folder, seen = killed(tmp_path / "s"), []
+
+    def wait(seconds):
+        page = Page((folder / "report" / "report.html").read_text())
+        seen.append([each["content"] for each in page.all("meta") if each.get("http-equiv") == "refresh"])
+        assert re.search(r"The study is running. Written at \d\d:\d\d:\d\d; the page reloads every 30 s.", page.text)
+        change_record(folder, state="finished")
+
+    monkeypatch.setattr("analysis.__main__.time.sleep", wait)
+    assert main([str(folder), "--watch"]) == 0
+    assert seen == [["30"]]  # and no address: it loads itself
+    page = (folder / "report" / "report.html").read_text()
+    assert "http-equiv" not in page
+    assert "The study is running" not in page
+
+
+def test_ctrl_c_ends_watching_quietly(monkeypatch, capsys):
+    def interrupt(seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("analysis.__main__.report", lambda *arguments: True)
+    monkeypatch.setattr("analysis.__main__.time.sleep", interrupt)
+    assert main(["runs/s", "--watch"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_page_that_nobody_writes_again_does_not_reload(tmp_path):
+    assert not [each for each in report(killed(tmp_path / "s"), out=tmp_path / "r").all("meta") if "http-equiv" in each]
+
+
 def test_report_names_failed_trials_and_runs_with_the_first_line_of_their_error(tmp_path):
     results = Results(small(tmp_path / "s"))
     results.put_trial({**results.trials[3], "status": "failed", "val_h": None, "error": "out of memory: CUDA\nmore"})
