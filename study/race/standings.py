@@ -37,7 +37,7 @@ class Standings:
     def order(self, among: Iterable[int] | None = None) -> list[int]:
         """Places in `rows`, the highest mean first; of equals the cheaper."""
         places = range(len(self.rows)) if among is None else among
-        return sorted(places, key=lambda i: (-self.mean[i], self.rows[i]["cost"], self.rows[i]["config"]))
+        return sorted(places, key=lambda i: (-self.mean[i], self.rows[i]["cost"], self.rows[i]["config"] or ""))
 
     def front(self, among: Iterable[int] | None = None) -> list[int]:
         """The places that no other beats in both mean and cost, the cheapest first."""
