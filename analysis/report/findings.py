@@ -6,7 +6,7 @@ Every sentence that depends on a number is made from it, so that the page agrees
 """
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
@@ -15,12 +15,12 @@ from analysis.comparisons.claims import PGD, Claim, tests_of
 from analysis.comparisons.settings import settings
 from analysis.figures.style import data_name
 from analysis.inputs.studies import StudyFrames
+from analysis.report.markdown import difference, mean, table
 from study.config.budget import format_cost
 from study.confirm.comparisons import (
     HIGHER,
     LOWER,
     NOT_SHOWN,
-    Interval,
     Judged,
     Protocol,
     Setting,
@@ -102,17 +102,13 @@ def _steps(claims: Sequence[Claim], places: Mapping[Protocol, Sequence[Setting]]
     cells = {(each.claim.text, each.data): _cell(each.judged) for each in found}
     rows = [[claim.text, *(cells.get((claim.text, name), "–") for name in names)] for claim in claims]
     yield f"Differences in {what}, points:"
-    yield _table(("what is added", *names), [row for row in rows if set(row[1:]) != {"–"}])
+    yield table(("what is added", *names), [row for row in rows if set(row[1:]) != {"–"}])
     yield " ".join(_in_words(found, names))
 
 
 def _cell(found: Judged) -> str:
-    text = _difference(found.difference)
+    text = difference(found.difference)
     return f"**{text}**" if found.verdict in (HIGHER, LOWER) else text
-
-
-def _difference(found: Interval) -> str:
-    return f"{found.mean:+.2f}" + (f" ± {found.half:.2f}" if found.half is not None else "")
 
 
 def _in_words(found: Sequence[Found], names: Sequence[str]) -> Iterator[str]:
@@ -137,7 +133,7 @@ def _rates(benchmarks: Path) -> Iterator[str]:
                 by_setting.setdefault(row["setting"], []).append(_h(row))
         for method in ("vanilla", "mixup", "EntProp (0.6, 1), pass_mean"):
             found = [by_setting.get(f"{method}, lr {rate}") for rate in RATES]
-            cells = [_mean(interval(each)) if each else "–" for each in found]
+            cells = [mean(interval(each)) if each else "–" for each in found]
             seeds = max(len(each or ()) for each in found)
             rows.append([method, path.stem.removeprefix("confirm-"), *cells, f"{seeds}"])
     yield (
@@ -145,17 +141,13 @@ def _rates(benchmarks: Path) -> Iterator[str]:
         "here trains at 0.4, which is best for most methods, and `--controls true` adds vanilla and mixup at half and "
         "twice the rate. Mean H on test images, with the 95 % confidence interval:"
     )
-    yield _table(header, rows)
+    yield table(header, rows)
 
 
 def _h(row: Mapping[str, str]) -> float:
     sa = float(row["sa"])
     ra = fmean(float(value) for name, value in row.items() if name.startswith("test "))
     return 2 * sa * ra / (sa + ra)
-
-
-def _mean(found: Interval) -> str:
-    return f"{found.mean:.2f}" + (f" ± {found.half:.2f}" if found.half is not None else "")
 
 
 # -------------------------------------------------------------------------------------------------------- corruptions
@@ -188,7 +180,7 @@ def _corruptions(places: Mapping[Protocol, Sequence[Setting]]) -> Iterator[str]:
         ]
         for name in names
     ]
-    yield _table(("corruption", *columns), rows)
+    yield table(("corruption", *columns), rows)
 
 
 def _is_entprop(found: Setting, k: float, n: int) -> bool:
@@ -218,7 +210,7 @@ def _goals(places: Mapping[Protocol, Sequence[Setting]]) -> Iterator[str]:
             known = [each for each in found if len(each.values.get(measure, {})) >= LEAST_SETTINGS]
             if len(known) >= LEAST_SETTINGS:
                 rows.append([data_name(place[0]), goal, *_best_and_cheapest(known, measure)])
-    yield _table(("data", "goal", "highest mean", "the cheapest that is not shown to be worse"), rows)
+    yield table(("data", "goal", "highest mean", "the cheapest that is not shown to be worse"), rows)
 
 
 def _best_and_cheapest(found: Sequence[Setting], measure: str) -> tuple[str, str]:
@@ -231,10 +223,5 @@ def _best_and_cheapest(found: Sequence[Setting], measure: str) -> tuple[str, str
 
 
 def _named(found: Setting, measure: str) -> str:
-    mean = interval(found.values[measure].values())
-    return f"{setting(found.row)}, {format_cost(round(found.row['cost'], 2))}: {_mean(mean)}"
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    over_seeds = interval(found.values[measure].values())
+    return f"{setting(found.row)}, {format_cost(round(found.row['cost'], 2))}: {mean(over_seeds)}"

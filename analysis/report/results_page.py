@@ -23,6 +23,7 @@ from analysis.figures.style import data_name, svg_text
 from analysis.inputs.studies import StudyFrames, read_folder, read_studies
 from analysis.report.findings import findings
 from analysis.report.index import index
+from analysis.report.markdown import difference, table
 from study.config.budget import format_cost
 from study.confirm.comparisons import LEVEL, Interval
 from study.display.summary import confirmed_lines, verdict
@@ -105,9 +106,9 @@ def front(readme: str) -> str:
 def _confirmed(folder: Path) -> str:
     """What the study's output ended with: the table of what was confirmed, and the verdicts."""
     rows = Results(folder).confirm
-    table = fitted(confirmed_lines(rows), numbers=True, width=README_WIDTH)
+    confirmed = fitted(confirmed_lines(rows), numbers=True, width=README_WIDTH)
     sentences = [textwrap.fill(line, README_WIDTH, subsequent_indent="  ") for line in verdict(rows)]
-    return "\n".join([table, "", *sentences])
+    return "\n".join([confirmed, "", *sentences])
 
 
 def pictures() -> dict[Path, str]:
@@ -147,7 +148,7 @@ def _studies(folders: Iterable[StudyFrames]) -> str:
         cost = (each.done["cost"] * each.done["epochs"]).sum()
         count = len(settings(each.done))
         rows.append([f"`results/{each.name}`", data, f"{count}", _seeds(each.done), format_cost(round(cost))])
-    return _table(("study", "data", "settings measured on test images", "seeds of each", "spent on them"), rows)
+    return table(("study", "data", "settings measured on test images", "seeds of each", "spent on them"), rows)
 
 
 # -------------------------------------------------------------------------------------------------------- claims
@@ -168,12 +169,22 @@ def _claims(judged: Sequence[JudgedClaim], studies: Mapping[str, set[str]]) -> s
         where = "–" if place is None else f"{data_name(place[0])}, {place[1]}, {place[3]} epochs"
         seeds = f"{found.seeds}" if found else "–"
         printed = lost if each.printed is None else f"{each.printed:+.2f}"
-        rows.append([each.claim.table, each.claim.text, printed, _difference(found), seeds, where, each.verdict])
+        rows.append(
+            [
+                each.claim.table,
+                each.claim.text,
+                printed,
+                "–" if found is None else difference(found),
+                seeds,
+                where,
+                each.verdict,
+            ]
+        )
         above, below = (studies.get(config, set()) for config in each.configs or ("", ""))
         links = ", ".join(f"[{name}](../results/{name})" for name in sorted(above & below or above | below))
         rows[-1] += [_least(found), _excludes(found, each.printed), links or "–"]
     header = ("table", "claim", "printed", "ours", "seeds", "on", "here", "visible", "excludes printed", "rows")
-    return _table(header, rows)
+    return table(header, rows)
 
 
 def _least(found: Interval | None) -> str:
@@ -197,12 +208,6 @@ def _excludes(found: Interval | None, printed: float | None) -> str:
     return "no" if found.low <= printed <= found.high else "yes"
 
 
-def _difference(found: Interval | None) -> str:
-    if found is None:
-        return "–"
-    return f"{found.mean:+.2f}" + (f" ± {found.half:.2f}" if found.half is not None else "")
-
-
 # -------------------------------------------------------------------------------------------------------- spread
 
 
@@ -219,7 +224,7 @@ def _spread(folders: Sequence[StudyFrames]) -> list[str]:
     if not rows:
         return []
     header = ("difference in H", "data", "seeds", "training seed", "cut of training images", "test images")
-    return ["## Where the spread comes from", SPREAD, _table(header, rows)]
+    return ["## Where the spread comes from", SPREAD, table(header, rows)]
 
 
 # -------------------------------------------------------------------------------------------------------- tables
@@ -231,7 +236,7 @@ def _tables(folders: Sequence[StudyFrames]) -> Iterator[str]:
         titles = {each: (COMPUTED[each] if each in COMPUTED else GRIDS[each]).title for each in tables}
         rows = [[each, titles[each], status(each, folders), _size(each)] for each in tables]
         yield f"### {name}"
-        yield _table(("table", "what", "status", "printed size"), rows)
+        yield table(("table", "what", "status", "printed size"), rows)
 
 
 def status(table: str, folders: Sequence[StudyFrames]) -> str:
@@ -261,11 +266,6 @@ def _size(table: str) -> str:
     data = ", ".join(name + (" (a folder)" if dataset_entry(name).folder_only else "") for name in grid.datasets)
     text = f"{asked.runs} runs, {asked.cost:,.0f}N; {', '.join(asked.models)} on {data}"
     return text + (f"; {grid.needs}" if grid.needs else "") + ("; printed numbers lost" if grid.lost else "")
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 
 if __name__ == "__main__":
