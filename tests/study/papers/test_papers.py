@@ -125,7 +125,8 @@ def test_the_list_names_every_table_with_its_protocol_cost_and_data():
     text = list_tables()
     entries = {line.split()[0] for line in text.splitlines() if line.startswith("  ") and line[2] != " "}
     assert entries == set(GRIDS) | set(COMPUTED)
-    assert all(len(line) <= 120 for line in text.splitlines())
+    # The last line is a command, with the absolute paths of this checkout.
+    assert all(len(line) <= 120 for line in text.splitlines()[:-1])
     flat = " ".join(text.split())
     assert "12 settings, 36 runs, 10,500 N-epochs of 200 epochs with resnet18 on cifar100" in flat
     assert "--scale demo: 12 settings, 36 runs, 788 N-epochs on fashion" in flat
