@@ -156,7 +156,7 @@ def _deciding_caption(ours: Setting, gains: dict[str, float]) -> str:
     if not names:
         return text + "Over all corruptions there is no gain over vanilla."
     return text + (
-        f"{', '.join(names)} make{'s' if len(names) == 1 else ''} up half of the gain in RA over vanilla, "
+        f"{', '.join(names).capitalize()} make{'s' if len(names) == 1 else ''} up half of the gain in RA over vanilla, "
         f"which is {total / len(gains):+.2f}."
     )
 

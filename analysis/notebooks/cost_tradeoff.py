@@ -11,41 +11,49 @@
 # %% [markdown]
 # # What does accuracy cost?
 #
-# H against the cost of an epoch, ours and the paper's figure 3, then all settings on one axis. One N is an epoch of
-# vanilla training.
+# H against the cost of an epoch: ours, then figure 3 of the paper. One N is the cost of an epoch of vanilla training.
 
 # %%
-from analysis.notebooks.show import open_results, show_figure, show_table
+from analysis.notebooks.show import open_results, show_figure, show_open, show_settings, show_table
 
 RESULTS = "results"
-folder = open_results(RESULTS)
-
-# %%
-show_figure("cost", folder)
-
-# %%
-show_figure("printed", folder)
-
-# %%
-show_table("cost", folder)
-
-# %%
-show_figure("pareto", folder)
+results = open_results(RESULTS)
 
 # %% [markdown]
-# ## The papers' formulas and our count
+# ## H against cost
 
 # %%
-show_table("entprop/1", folder)
+show_figure("cost", results)
 
 # %%
-show_table("mixprop/4", folder)
+show_figure("printed", results)
+
+# %%
+show_figure("pareto", results)
+
+# %%
+show_settings(results)
 
 # %% [markdown]
 # ## All methods
 
 # %%
-show_table("entprop/2", folder)
+show_table("entprop/2", results)
 
 # %%
-show_table("entprop/4", folder)
+show_table("entprop/4", results)
+
+# %% [markdown]
+# ## The papers' cost formulas and our count
+
+# %%
+show_table("entprop/1", results)
+
+# %%
+show_table("mixprop/4", results)
+
+# %% [markdown]
+# ## What is open
+
+# %%
+show_open(results, "entprop/2", "entprop/4")

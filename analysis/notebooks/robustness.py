@@ -11,38 +11,58 @@
 # %% [markdown]
 # # Which corruptions and attacks does a setting survive?
 #
-# Accuracy by corruption and severity of the best setting, and its difference to vanilla; accuracy under PGD-20; what
-# the norms see while training.
+# First the corruptions, then PGD-20, then both against each other. At the end, what the batch norms see during
+# training.
 
 # %%
-from analysis.notebooks.show import open_results, show_figure, show_table
+from analysis.notebooks.show import open_results, show_attacks, show_figure, show_open, show_table
 
 RESULTS = "results"
-folder = open_results(RESULTS)
+results = open_results(RESULTS)
+
+# %% [markdown]
+# ## Corruptions
 
 # %%
-show_figure("deciding", folder)
+show_figure("deciding", results)
 
 # %%
-show_figure("corruptions", folder)
+show_figure("corruptions", results)
+
+# %% [markdown]
+# ## Attacks
+#
+# The paper's table 16 has accuracy under PGD-20 for each k, but not the radius of the attack. So ours has several.
 
 # %%
-show_figure("pgd", folder)
+show_figure("pgd", results)
 
 # %%
-show_figure("attacks", folder)
+show_attacks(results)
 
 # %%
-show_table("entprop/11", folder)
+show_figure("attacks", results)
 
 # %%
-show_figure("entropy", folder)
+show_table("entprop/11", results)
 
 # %%
-show_figure("histogram", folder)
+show_table("ceb/figure2", results)
+
+# %% [markdown]
+# ## What the norms see
 
 # %%
-show_table("entprop/figure6", folder)
+show_figure("entropy", results)
 
 # %%
-show_table("ceb/figure2", folder)
+show_figure("histogram", results)
+
+# %%
+show_table("entprop/figure6", results)
+
+# %% [markdown]
+# ## What is open
+
+# %%
+show_open(results, "entprop/11", "ceb/figure2", "entprop/figure6")

@@ -11,40 +11,55 @@
 # %% [markdown]
 # # What did the search find?
 #
-# The answer first, then the space under the budget, what mattered in it, and what was had for what was spent.
+# The answer first. Then the settings within the budget, how they were ranked, and which hyper-parameters mattered.
 
 # %%
-from analysis.notebooks.show import open_results, show_answer, show_figure, show_table
+from analysis.notebooks.show import open_search, show_answer, show_figure, show_settings, show_unsettled
 
-RESULTS = "results"
-folder = open_results(RESULTS)
-
-# %%
-show_answer(folder)
+RESULTS = "results/fashion-4N-race"
+results = open_search(RESULTS)
 
 # %%
-show_figure("space", folder)
+show_answer(results)
+
+# %% [markdown]
+# ## What was tried
 
 # %%
-show_figure("parallel", folder)
+show_figure("space", results)
 
 # %%
-show_figure("race", folder)
+show_figure("parallel", results)
+
+# %% [markdown]
+# ## How the settings were ranked
 
 # %%
-show_figure("marginal", folder)
+show_figure("race", results)
 
 # %%
-show_figure("importance", folder)
+show_figure("anytime", results)
 
 # %%
-show_figure("pareto", folder)
+show_figure("rungs", results)
+
+# %% [markdown]
+# ## Which hyper-parameters matter
 
 # %%
-show_figure("anytime", folder)
+show_figure("marginal", results)
 
 # %%
-show_figure("rungs", folder)
+show_figure("importance", results)
+
+# %% [markdown]
+# ## What was confirmed on test images
 
 # %%
-show_table("cost", folder)
+show_settings(results)
+
+# %% [markdown]
+# ## What is open
+
+# %%
+show_unsettled(results)

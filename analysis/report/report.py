@@ -13,6 +13,7 @@ from analysis.figures.registry import FIGURES, draw_all, save_all
 from analysis.figures.style import Missing, data_name
 from analysis.inputs.studies import StudyFrames, missing
 from analysis.report import html
+from analysis.report.attacks import attack_table
 from analysis.report.html import PIECES
 from analysis.report.leaderboard import each_answer, leaderboard_section
 from analysis.report.method import method_section, methods_section
@@ -21,7 +22,6 @@ from analysis.report.sections import (
     TERMS,
     Plots,
     answer_section,
-    attack_table,
     confirmed_table,
     failed,
     figures,

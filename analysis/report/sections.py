@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from analysis.comparisons.answer import Answer
-from analysis.comparisons.settings import ATTACK, records, settings, short
-from analysis.figures.attacks import attack_names, attack_text
+from analysis.comparisons.settings import records, settings
 from analysis.figures.registry import FIGURES
 from analysis.inputs.studies import StudyFrames, missing
 from analysis.report import html
 from analysis.report.html import PIECES, Plot
 from analysis.tables.layout import Block, Cell, Layout
 from study.config.budget import format_cost
-from study.confirm.comparisons import Setting
 from study.display.rows import first_line, setting
 from study.display.summary import with_interval
 
@@ -28,7 +26,6 @@ TERMS = {
     "k, n, ε": "share of each batch selected for the auxiliary norms, attack iterations, perturbation radius in 1/255.",
 }  # fmt: skip
 NO_TABLE = "No published table has three of its rows, or half of them, measured in this study."
-PRESETS = {"entprop": "no random start, step size 2.5·ε/20, one restart"}
 COMMON = (
     "Mean over seeds ± half width of the 95 % confidence interval. * differs from Vanilla, † from Mixup alone: paired "
     "t test over common seeds, p < 0.05 after Holm's correction within the table. Bold: the best of ours and all that "
@@ -97,27 +94,6 @@ def undrawn_figures(undrawn: dict[str, str]) -> Markup:
     lines = [f"{FIGURES[name].title}: {reason}." for name, reason in undrawn.items()]
     count = f"{len(lines)} {'figure' if len(lines) == 1 else 'figures'} that this study has no data for"
     return PIECES.folded(count, PIECES.items(lines)) if lines else Markup()
-
-
-def attack_table(group: Sequence[Setting]) -> Layout | None:
-    """Accuracy under each attack by setting; None where fewer than two settings were attacked."""
-    names = attack_names(group)
-    rows = []
-    for each in group:
-        means = [each.interval(name) for name in names]
-        if any(means):
-            cells = [Cell(short(each)), Cell(format_cost(round(each.row["cost"], 3)))]
-            rows.append((*cells, *(Cell(with_interval(mean) if mean else "–") for mean in means)))
-    if not rows:
-        return None
-    header = ("setting", "cost", *(attack_text(name) for name in names))
-    norms = {name.removeprefix(ATTACK).partition(":")[2] for name in names} - {""}
-    presets = [f"{name}: {PRESETS[name]}" for name in sorted(norms) if name in PRESETS]
-    caption = " ".join([
-        "Accuracy under attack in percent, mean over seeds ± half width of the 95 % confidence interval.",
-        *(f"Attack preset {preset}." for preset in presets),
-    ])  # fmt: skip
-    return Layout("attacks", "Accuracy under attack", header, (Block("", tuple(rows)),), caption)
 
 
 def published_section(shown: Sequence[Layout], rest: Sequence[Layout], several: bool) -> Markup:

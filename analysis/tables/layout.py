@@ -346,4 +346,4 @@ def notes_of(lines: Sequence[Line]) -> tuple[str, ...]:
         "one, since the paper prints none."
         for attack in sorted(attacks)
     ]
-    return (*flagged, *(f"{', '.join(dict.fromkeys(labels))}: {note}." for note, labels in noted.items()), *calibrated)
+    return (*flagged, *(f"{'; '.join(dict.fromkeys(labels))}: {note}." for note, labels in noted.items()), *calibrated)

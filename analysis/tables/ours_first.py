@@ -70,11 +70,11 @@ def has_printed(frame: pd.DataFrame) -> bool:
 
 
 def ours_first(name: str, frame: pd.DataFrame) -> Layout:
-    """The table of our rows and, below, of what is printed beside them."""
+    """The table of our rows and, below, of what is printed beside them; all that is printed where we have no rows."""
     lines = records(frame)
     columns = LONG_COLUMNS if name in BESIDE else COLUMNS
     blocks: list[tuple[str, list[Line], bool]] = []
-    for place in dict.fromkeys(map(_place, filter(_is_measured, lines))):
+    for place in dict.fromkeys(map(_place, list(filter(_is_measured, lines)) or lines)):
         here = [line for line in lines if _place(line) == place]
         ours = [line for line in here if _is_measured(line)]
         blocks += [(_ours_heading(where, ours), _of(where, ours), True) for where in dict.fromkeys(map(_where, ours))]
@@ -137,4 +137,4 @@ def _protocols(lines: Sequence[Line]) -> list[str]:
             reasons.setdefault(line["why_not"], []).append(line["label"])
     if len(reasons) == 1:
         return [f"Ours: {reason}." for reason in reasons]
-    return [f"Ours, {', '.join(dict.fromkeys(labels))}: {reason}." for reason, labels in reasons.items()]
+    return [f"Ours, {'; '.join(dict.fromkeys(labels))}: {reason}." for reason, labels in reasons.items()]
