@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from analysis.comparisons.attacks import nearest_attack, printed_vanilla
 from analysis.comparisons.settings import settings
 from analysis.inputs.published import path_of, published
 from study.confirm.comparisons import (
@@ -43,7 +44,7 @@ class Claim(NamedTuple):
     measure: str = "h"
 
 
-PGD = "PGD20-8:entprop"  # of the attacks of our runs the strongest: the paper does not say its radius (A19)
+PGD = "PGD-20"  # of the radii that were run, the one at which vanilla is nearest its printed accuracy (A19)
 CLAIMS = (
     Claim("EntProp (0.2, 1) is above vanilla", "entprop/2", "EntProp (0.2, 1)", "Vanilla"),
     Claim("EntProp (0.6, 5) is above vanilla", "entprop/2", "EntProp (0.6, 5)", "Vanilla"),
@@ -84,6 +85,7 @@ class JudgedClaim(NamedTuple):
     place: Protocol | None = None
     judged: Judged | None = None
     configs: tuple[str, str] | None = None  # identities of its two settings
+    measure: str = "h"
 
     @property
     def verdict(self) -> str:
@@ -93,11 +95,11 @@ class JudgedClaim(NamedTuple):
 def judge_claims(runs: pd.DataFrame) -> list[JudgedClaim]:
     """Every claim on every data set and protocol of ours that has both of its settings, or once without any."""
     places = by_place(settings(runs))
-    found = [(claim, *tested) for claim in CLAIMS for tested in tests_of(claim, places)]
-    judged = judge([test for _, _, test, _ in found], "claims")
+    found = [(claim, tested) for claim in CLAIMS for tested in tests_of(claim, places)]
+    judged = judge([tested.test for _, tested in found], "claims")
     ours = [
-        JudgedClaim(claim, printed_difference(claim), place, each, configs)
-        for (claim, place, _, configs), each in zip(found, judged, strict=True)
+        JudgedClaim(claim, printed_difference(claim), tested.place, each, tested.configs, tested.measure)
+        for (claim, tested), each in zip(found, judged, strict=True)
     ]
     return [
         each
@@ -107,11 +109,12 @@ def judge_claims(runs: pd.DataFrame) -> list[JudgedClaim]:
 
 
 class Tested(NamedTuple):
-    """The paired test of a claim at one place, and the identities of its two settings."""
+    """The paired test of a claim at one place, the identities of its two settings, and what was measured."""
 
     place: Protocol
     test: PairedTest
     configs: tuple[str, str]
+    measure: str
 
 
 def tests_of(claim: Claim, places: Mapping[Protocol, Sequence[Setting]]) -> Iterator[Tested]:
@@ -121,9 +124,15 @@ def tests_of(claim: Claim, places: Mapping[Protocol, Sequence[Setting]]) -> Iter
         known = {method_key(method_of_setting(each)): each for each in several}
         above, below = (known.get(keys.get(label, ())) for label in (claim.above, claim.below))
         if above and below and above is not below:
-            ours, theirs = (each.values.get(claim.measure, {}) for each in (above, below))
+            measure = measure_at(claim.measure, several)
+            ours, theirs = (each.values.get(measure, {}) for each in (above, below))
             if test := paired_test(ours, theirs):
-                yield Tested(place, test, (above.row["config"], below.row["config"]))
+                yield Tested(place, test, (above.row["config"], below.row["config"]), measure)
+
+
+def measure_at(measure: str, several: Sequence[Setting]) -> str:
+    """A measure as the settings of one place have it."""
+    return nearest_attack(several, printed_vanilla()) or measure if measure == PGD else measure
 
 
 def printed_difference(claim: Claim) -> float | None:

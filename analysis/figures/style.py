@@ -88,7 +88,7 @@ def legend_below(axis: Axes, columns: int = 2) -> None:
 
 def data_name(dataset: str) -> str:
     """A data set as a figure calls it: of one's own pictures the last part of their path, which may be long."""
-    return Path(dataset.partition(":")[2]).name if ":" in dataset else dataset
+    return Path(dataset.partition(":")[2]).name.removesuffix(".npz") if ":" in dataset else dataset
 
 
 def wrapped(text: str, width: int = 28) -> str:

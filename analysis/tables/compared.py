@@ -11,11 +11,12 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.comparisons.settings import ATTACK, settings
+from analysis.comparisons.attacks import nearest_attack, printed_vanilla
+from analysis.comparisons.settings import settings
 from analysis.inputs.published import Published, path_of, published
 from analysis.tables.long_tables import also, further_reasons, images_of
 from analysis.tables.rows import COLUMNS, FLAG, PRINTED, against, as_frame, best_of, measured, protocol
-from study.confirm.comparisons import Protocol, Setting, baseline, by_place, method_key, method_of_setting
+from study.confirm.comparisons import Protocol, Setting, by_place, method_key, method_of_setting
 from study.papers import GRIDS
 from study.papers.expand import cells_at
 
@@ -90,7 +91,8 @@ def _group(
     methods = {method_key(method_of_setting(each)): each for each in ours}
     grid = cells_at(table, ours[0].place if ours else place)
     found = {cell.label: methods.get(method_key(cell.config.method)) for cell in grid}
-    attack = _calibrated(baseline(ours, "vanilla"), printed)
+    # An attack under which vanilla is far from its printed accuracy is not the printed one.
+    attack = nearest_attack(ours, printed_vanilla(table), CALIBRATED) if printed else None
     measure = attack if measure_of(table) == "pgd20" else "h"
     tests = against(ours, measure) if measure else {}
     bold = best_of([each for each in found.values() if each], attack)
@@ -135,20 +137,6 @@ def _printed(row: Published | None, measure: str, reference: float | None) -> di
         "mark": FLAG if row.flag else "",
         "note": row.note,
     }
-
-
-def _calibrated(vanilla: Setting | None, printed: Sequence[Published]) -> str | None:
-    """The attack under which vanilla is nearest its printed accuracy, since the paper prints no epsilon (A19).
-
-    None if even that is further off than `CALIBRATED` points: such an attack is not the printed one.
-    """
-    target = next((row.pgd20 for row in printed if "Vanilla" in row.label and row.pgd20 is not None), None)
-    if vanilla is None or target is None:
-        return None
-    attacks = [name for name, values in vanilla.values.items() if name.startswith(ATTACK) and values]
-    off = {name: abs(fmean(vanilla.values[name].values()) - target) for name in attacks}
-    nearest = min(off, key=lambda name: off[name], default=None)
-    return nearest if nearest and off[nearest] <= CALIBRATED else None
 
 
 def _minus(one: float | None, other: float | None) -> float | None:

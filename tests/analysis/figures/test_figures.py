@@ -107,7 +107,7 @@ def test_varying_takes_settings_that_differ_in_that_one_thing():
 
 def test_pictures_of_ones_own_are_called_by_the_end_of_their_path():
     names = ["digits", "npz:/a/long/path/few.npz", "folder:pictures"]
-    assert [data_name(name) for name in names] == ["digits", "few.npz", "pictures"]
+    assert [data_name(name) for name in names] == ["digits", "few", "pictures"]
 
 
 def test_gain_is_paired_over_common_seeds():
