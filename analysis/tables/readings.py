@@ -49,6 +49,8 @@ def still_open(table: str, runs: pd.DataFrame) -> list[str]:
     seeds = sorted(int(line["over_mixup_seeds"]) for line in unsettled)
     told = f"{len(unsettled)} of {counted(len(rows), 'row')} not told from mixup alone with {_range(seeds)} seeds"
     wanted = f"To show a true difference of {MARGIN} points with 80 % power takes {_range(counts)} seeds"
+    own = next(iter(runs.loc[runs["table"] == table, "study"]), None) if "table" in runs else None
+    again = f"`{PROGRAM} confirm {own}" if own else again
     more = f"{again} --seeds {min(counts[-1], MANY)}`"
     return [*lines, f"Table {table}: {told}. {wanted}, depending on the row: {more}."]
 

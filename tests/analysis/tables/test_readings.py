@@ -69,6 +69,11 @@ def test_rows_like_mixup_need_as_many_seeds_as_their_spread_says():
     )
 
 
+def test_a_study_of_the_table_gets_more_seeds():
+    rows = table_16(vanilla=60.0, mixup=64.0, k_2=64.0).assign(table="entprop/16", study="mine")
+    assert re.search(r"`python study/run.py confirm mine --seeds \d+`\.$", still_open("entprop/16", rows)[1])
+
+
 def test_a_table_about_pgd_is_read_under_pgd():
     frame, (_, second, third) = five_rows("entprop/11")
     lines = reading("entprop/11", frame)
