@@ -120,7 +120,7 @@ def run(arguments: argparse.Namespace, config: TrialConfig) -> list[Row]:
     from trainables.training.state import TrainState, resolve_device
 
     if arguments.selections and not arguments.out:
-        raise ValueError("selections must come with out, the folder that keeps them")
+        raise ValueError("selections needs out, the folder that keeps them")
     device = resolve_device(arguments.device)
     splits = load_splits(config, arguments.data_root)
     check_batch_size(config, splits)
@@ -167,7 +167,7 @@ def print_result(config: TrialConfig, rows: list[Row], state: Any, splits: Any) 
     forward_only = per_image["forward"] - per_image["full"] - per_image["input"]
     print(f"test accuracy {test:.2f} %, validation {rows[-1]['val_sa']:.2f} %, {seconds:.1f} s")
     print(
-        f"cost {config.method.cost:g}N an epoch, {rows[-1]['spent']:g}N in all; passes really made per image: "
+        f"cost {config.method.cost:g}N an epoch, {rows[-1]['spent']:g}N in all; measured passes per image: "
         f"{per_image['full']:.3f} full, {per_image['input']:.3f} to the input only, {forward_only:.3f} forward only "
         f"= {rows[-1]['measured_cost']:.3f}N of work"
     )

@@ -129,7 +129,7 @@ def sweep(runs: list[Run], asked: Asked) -> "Figure":
             of_method = series.setdefault(quantity, {}).setdefault(config["method"]["name"], {})
             of_method.setdefault(place, []).append(measured(run, quantity))
     if all(place is None for methods in series.values() for points in methods.values() for place in points):
-        raise ValueError(f"at least one run must have an option {asked.against!r}, got none that has it")
+        raise ValueError(f"at least one run must have an option {asked.against!r}, got none")
     return plots.draw_sweep(series, asked.against)
 
 

@@ -121,12 +121,12 @@ class Study:
             readers.check_no_secret(self.storage)
         self._set(trial=dataclasses.replace(self.trial, method=make_method("vanilla", {}), seed=self.seed))
         if self.probe and not self.dry_run:
-            raise ValueError("--probe needs --dry-run, whose plan it times")
+            raise ValueError("--probe needs --dry-run")
         if self.trials_per_gpu != 1 and self.gpus_per_trial is not None:
             both = f"{self.gpus_per_trial:g} and {self.trials_per_gpu or 'auto'}"
             raise ValueError(f"only one of --gpus-per-trial and --trials-per-gpu can be set, got {both}")
         if self.trial.processes_per_trial > 1 and (self.trials_per_gpu != 1 or self.gpus_per_trial not in (None, 0, 1)):
-            raise ValueError("each process of a trial of several must have a whole GPU, got a share of one")
+            raise ValueError("each process of processes_per_trial must have a whole GPU, got a share of one")
         if self.table is not None:
             _check_table(self)
             return
@@ -241,7 +241,7 @@ class Study:
                 }
             )
         except (TypeError, AttributeError, KeyError) as error:  # of values that no command line gives
-            raise ValueError(f"the options of a study must be those that a study wrote ({error})") from error
+            raise ValueError(f"the options must be as a study wrote them ({error})") from error
 
 
 _LISTS = ("given", "methods", "search", "logger", "warm_start")  # tuples here, lists in study.json
@@ -325,14 +325,16 @@ def _check_strategy(study: Study) -> None:
     if study.sampler == "grid" and len(study.methods) > 1:
         raise ValueError(f"methods must be one method with sampler grid, got {','.join(study.methods)}")
     if study.sampler == "grid" and not study.grid:
-        raise ValueError(f"search must name something for sampler grid, {study.methods[0]} alone has one setting")
+        raise ValueError(
+            f"search must name a hyper-parameter for sampler grid, {study.methods[0]} has only one setting"
+        )
     if study.sampler == "grid" and study.trials is not None and study.trials != study.grid_size:
         raise ValueError(
             f"--trials does not apply to --sampler grid, which tries all {study.grid_size} settings, "
             f"got {study.trials}; narrow it with --search"
         )
     if study.sampler == "grid" and study.warm_start:
-        raise ValueError("--warm-start does not apply to --sampler grid, which learns from no earlier trial")
+        raise ValueError("--warm-start does not apply to --sampler grid, which does not learn from trials")
     if study.total_budget is not None and study.total_budget < study.trial.epochs:
         raise ValueError(
             f"total_budget must pay for one vanilla trial of {format_cost(study.trial.epochs)} (epochs × 1N), "

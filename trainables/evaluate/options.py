@@ -46,7 +46,7 @@ def each_radius_and_count(attack: Attack, radii: Sequence[float], counts: Sequen
 def along_epsilon(attack: Attack, radii: Sequence[float], counts: Sequence[float]) -> list[Attack]:
     """Points of figure 1 of the uncertainty paper, at its own radii unless others are given."""
     if counts:
-        raise ValueError("step_counts must be left out of curve epsilon, whose steps grow with the radius")
+        raise ValueError("step_counts does not apply to curve epsilon, whose steps grow with the radius")
     return growing_radius(attack, whole("radii", radii)) if radii else growing_radius(attack)
 
 
@@ -156,21 +156,21 @@ class Evaluation:
         if not re.fullmatch(r"[A-Za-z0-9._-]*", self.name):
             raise ValueError(f"name must be of letters, digits, dots, dashes and underscores, got {self.name!r}")
         if self.normaliser and self.corruptions != "all":
-            raise ValueError("normaliser must come with corruptions all, whose errors it divides")
+            raise ValueError("normaliser needs corruptions all, whose errors it divides")
         if self.class_map and not self.shift:
-            raise ValueError("class_map must come with shift, the images whose classes it maps")
+            raise ValueError("class_map needs shift, whose classes it maps")
         if (self.radii or self.step_counts) and not self.attack:
-            raise ValueError("radii and step_counts must come with attack, whose curve they ask for")
+            raise ValueError("radii and step_counts need attack, the attack to run")
         for name, why in (
             ("transfer_from", "the attack on that network"),
-            ("curve", "the attack whose curve it asks for"),
-            ("then", "the attack that leaves images for it"),
+            ("curve", "the attack to run along it"),
+            ("then", "the attack that comes first"),
         ):
             if getattr(self, name) and not self.attack:
-                raise ValueError(f"{name} must come with attack, {why}")
+                raise ValueError(f"{name} needs attack, {why}")
         for name in ("curve", "then"):
             if getattr(self, name) and self.transfer_from:
-                raise ValueError(f"{name} must come without transfer_from: it is of attacks on this network")
+                raise ValueError(f"{name} does not apply to transfer_from: it needs attacks on this network")
         _ = self.attacks  # refuses radii and steps that its curve cannot have
 
     @functools.cached_property

@@ -79,7 +79,7 @@ def test_one_seed_is_ranked_with_no_interval_and_no_mark():
 
 def test_caption_names_test_seeds_and_correction():
     assert (
-        "* a difference to Vanilla, † one to Mixup alone: two-sided paired t test over the 6 common seeds, "
+        "* differs from Vanilla, † differs from Mixup alone: two-sided paired t test over the 6 common seeds, "
         "p below 0.05 after correction (Holm over 3 comparisons with the baselines)."
     ) in six_seeds().caption
 
@@ -100,7 +100,7 @@ def test_three_flagged_rows_of_table_2_carry_their_mark_and_its_reason():
 
 def test_table_of_nothing_says_that_nothing_of_ours_is_there():
     found = layout("entprop/16", TABLES["entprop/16"](NO_RUNS))
-    assert "Nothing of ours stands here yet; python study/run.py --table entprop/16 --scale demo" in found.caption
+    assert "No runs of ours yet; python study/run.py --table entprop/16 --scale demo" in found.caption
     assert "SA" not in found.header
     assert "printed SA" in found.header
 
