@@ -74,7 +74,7 @@ def test_one_seed_is_ranked_with_no_interval_and_no_mark():
     rows = [run(config("vanilla"), 0, 90.0), run(config("entprop", k=0.2, n=1), 0, 95.0)]
     found = layout("entprop/2", TABLES["entprop/2"](runs(*rows)))
     assert texts(found, "− Vanilla")["EntProp (0.2, 1)"].text == "+5.00"
-    assert "No test was made: it needs 3 seeds" in found.caption
+    assert "No test was made: it needs 3 common seeds" in found.caption
 
 
 def test_caption_names_test_seeds_and_correction():
