@@ -1,8 +1,8 @@
-"""Tables, figures and one page from the folder of a study; no training, no GPU, some seconds.
+"""Write the report of a study: one page, tables and figures, in seconds, without training and without a GPU.
 
 python -m analysis runs/DIR            writes runs/DIR/report/: report.html, tables/, figures/
-python -m analysis runs/A runs/B       merges studies of one protocol, and says what differs between them
-python -m analysis runs/DIR --watch    writes the report again while the study runs; the page reloads itself
+python -m analysis runs/A runs/B       merges studies of one protocol and lists their differences
+python -m analysis runs/DIR --watch    rewrites the report while the study runs; the page reloads itself
 """
 
 import argparse
@@ -25,12 +25,10 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("folders", nargs="+", type=Path, metavar="RESULTS", help="folders of studies")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="where the report goes [RESULTS/report; several: report]"
+        "--out", type=Path, metavar="DIR", help="folder for the report [RESULTS/report; of several studies: report]"
     )
-    parser.add_argument("--mix", action="store_true", help="put studies of different protocols side by side")
-    parser.add_argument(
-        "--watch", action="store_true", help="write the report again while a study runs, until it ends or Ctrl-C"
-    )
+    parser.add_argument("--mix", action="store_true", help="merge studies of different protocols, too")
+    parser.add_argument("--watch", action="store_true", help="rewrite the report until the study ends or Ctrl-C")
     asked = parser.parse(arguments)
     try:
         running = report(asked.folders, asked.out, asked.mix, asked.watch)

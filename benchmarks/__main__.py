@@ -1,15 +1,19 @@
-"""The short form of all benchmarks, one after the other; stored figures stay as they are.
+"""Run the short form of all benchmarks, one after the other: python -m benchmarks
 
-    make bench        # some minutes on two idle cores; tables and figures in runs/bench
+    make bench        # some minutes on two idle cores; tables and JSON in runs/bench
 
-Fewer rounds than the stored figures of `benchmarks/results` have, so the spread is wider. The long forms, each with its
-own `--help`: python -m benchmarks.NAME. Beyond these: `peers` (needs the published code), `epoch`, `packing` (a GPU),
-`gpu` (all that only a GPU can tell), `scheduler`, `noise`, `loss_weights`, `claims`, `soak`, and `search_table`, from
-whose runs `search` simulates (these
-train for long); `same_rows` compares the numbers of two checkouts; `signal` asks what predicts the reported H, and
-`choose_signal` answers from its rows.
+Stored results in benchmarks/results stay unchanged. The short forms have fewer rounds than those, so their spread is
+wider. `python -m benchmarks.NAME` runs one benchmark in full; each has its own --help. These run only by name:
+
+    gpu, epoch, packing                           need a GPU
+    peers                                         needs the published Fast AdvProp code
+    noise, loss_weights, claims, signal,          train for minutes to hours
+    search_table, scheduler, soak
+    choose_signal                                 reads the rows of signal
+    same_rows                                     compares the numbers of two checkouts
 """
 
+import argparse
 import os
 import subprocess
 import sys
@@ -31,6 +35,9 @@ OUT = Path("runs/bench")
 
 def main() -> int:
     """Run all; 1 if one failed."""
+    argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     failed = []
     for name, flags in SHORT.items():
         print(f"\n== benchmarks.{name} {flags}", flush=True)

@@ -1,13 +1,13 @@
-"""PGD-20: our time beside torchattacks and foolbox, with and without dropping the samples that are fooled already.
+"""Time of PGD-20 against torchattacks and foolbox, with and without dropping samples that are already fooled.
 
     python -m benchmarks.attack            # about ten minutes on one core
-    python -m benchmarks.attack --short    # one: the digits alone, fewer rounds
+    python -m benchmarks.attack --short    # about one minute: only the digits, fewer rounds
 
-Every contender takes 20 steps of 2.5·ε/20 from the image itself and classifies what comes out, on the same network, in
-one thread and one process, in turn; medians of CPU time over the rounds. torchattacks and foolbox are measured where
-they can be imported; the project does not install them. Expect ours without dropping to cost what torchattacks costs,
-with norms folded, as `python -m trainables.evaluate` attacks, a twentieth to a fifth less, and with dropping the less
-the weaker the network: a third where the attack fools nearly everything.
+Every attack takes 20 steps of 2.5·ε/20 from the clean image and classifies the result. All attack the same network in
+one process and one thread and take turns; the table has medians of CPU time over the rounds. torchattacks and foolbox
+are measured if they are installed; the project does not install them. Expected, relative to torchattacks: the same
+time without dropping; 5 to 20 % less with folded norms, as in `python -m trainables.evaluate`; and with dropping, less
+the weaker the network is: a third if the attack fools nearly all images.
 """
 
 import argparse
@@ -128,7 +128,7 @@ def lines(case: str, images: int, figures: dict[str, dict[str, Any]]) -> list[st
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--short", action="store_true", help="the digits alone, in two rounds")
+    parser.add_argument("--short", action="store_true", help="only the digits, in two rounds")
     rounds = SHORT_ROUNDS if parser.parse_args().short else ROUNDS
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)

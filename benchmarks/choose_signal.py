@@ -1,6 +1,6 @@
-"""The choices that `benchmarks.signal` describes, made from its rows: corruptions, learning rates and loss weights.
+"""Choose corruptions, learning rates and loss weights from the rows of `benchmarks.signal`, by its rules.
 
-python -m benchmarks.choose_signal    # of results/signal-*.csv and confirm-*.csv, to results/signal.md and .json
+python -m benchmarks.choose_signal    # reads results/signal-*.csv and confirm-*.csv, writes results/signal.md and .json
 """
 
 import itertools

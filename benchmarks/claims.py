@@ -1,14 +1,13 @@
-"""The papers' main claims at the size of two CPU cores: which hold here, which do not, and how sure that is.
+"""Test the papers' main claims at a scale that two CPU cores can train.
 
     python -m benchmarks.claims --workers 2                                # digits, six seeds, about 20 minutes
     python -m benchmarks.claims --data npz:cifar10.npz --train-images 1000 --epochs 35 --workers 2
-    python -m benchmarks.claims --table                                    # the table of what is there
+    python -m benchmarks.claims --table                                    # only the table, of the stored runs
 
 A claim is a difference that a paper's text asserts, between two measures of networks of the same seed. It holds if the
 first is significantly higher, and fails if it is significantly lower: paired t test over seeds, p below 0.05 after
 Holm's correction over all claims of the table. Otherwise it is open. Every measure of every network is a row of
-results/claims-DATA.csv, written when its network is done; the same command resumes. Test images choose
-nothing.
+results/claims-DATA.csv, written when its network is done; the same command resumes. No choice depends on test images.
 """
 
 import os
@@ -195,11 +194,11 @@ def render(judged, values, rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="digits", help="digits (default), fashion or npz:PATH")
-    parser.add_argument("--epochs", type=int, help="instead of the data set's own")
+    parser.add_argument("--epochs", type=int, help="epochs [the data set's own]")
     parser.add_argument("--train-images", type=int, help="train on this many images only")
     parser.add_argument("--seeds", type=int, default=6)
-    parser.add_argument("--workers", type=int, default=1, help="processes, one core each (default 1)")
-    parser.add_argument("--table", action="store_true", help="train nothing")
+    parser.add_argument("--workers", type=int, default=1, help="processes, one core each [1]")
+    parser.add_argument("--table", action="store_true", help="train nothing, only make the table")
     asked = parser.parse_args()
     name = f"claims-{data_label(asked.data)}"
     path = RESULTS / f"{name}.csv"

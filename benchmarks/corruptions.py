@@ -1,12 +1,12 @@
-"""How fast images are corrupted, beside installed references, and what a disk cache of the corrupted sets would save.
+"""Speed of the corruptions against installed references, and the time that a disk cache of corrupted sets would save.
 
     python -m benchmarks.corruptions [--reference CHECKOUT]    # about five minutes
-    python -m benchmarks.corruptions --only cache              # the second question alone: about two minutes
+    python -m benchmarks.corruptions --only cache              # only the disk cache: about two minutes
 
-Ours runs on batches in one thread, the references image by image, all by CPU time, in alternating rounds. CHECKOUT is
-a folder of github.com/hendrycks/robustness; it needs wand, scikit-image and opencv. The installed `imagecorruptions`
-is timed where it can be imported; it has constants of 224-pixel images, so its pictures are not CIFAR-C's. Results go
-to benchmarks/results.
+Ours corrupts batches in one thread, the references corrupt single images; all take turns and are timed in CPU time.
+CHECKOUT is a clone of github.com/hendrycks/robustness, which needs wand, scikit-image and opencv. `imagecorruptions` is
+timed if it is installed; its constants are for 224-pixel images, so its images differ from CIFAR-C's. Results go to
+benchmarks/results.
 """
 
 import argparse
@@ -219,11 +219,11 @@ def render(results: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=4000, help="images of a batch of ours (default: 4000)")
-    parser.add_argument("--reference-images", type=int, default=10, help="images for each reference (default: 10)")
+    parser.add_argument("--images", type=int, default=4000, help="batch size of ours [4000]")
+    parser.add_argument("--reference-images", type=int, default=10, help="images for each reference [10]")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--reference", type=Path, help="a checkout of github.com/hendrycks/robustness")
-    parser.add_argument("--only", choices=["cache"], help="ask only what a disk cache would save")
+    parser.add_argument("--reference", type=Path, help="clone of github.com/hendrycks/robustness")
+    parser.add_argument("--only", choices=["cache"], help="measure only the disk cache")
     options = parser.parse_args()
     torch.set_num_threads(1)
     rows = cache_rows()

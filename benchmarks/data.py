@@ -1,11 +1,11 @@
-"""Training batches of 32-pixel images: ours against torchvision's per-image transforms behind a DataLoader.
+"""Speed of training batches of 32-pixel images: ours against torchvision's per-image transforms in a DataLoader.
 
     python -m benchmarks.data        # about a minute on one core
 
-All paths do the same to every image: a random crop after 4 black pixels on each side, a mirror image half of the time,
-floats in [0, 1]. One thread, one process, CPU time, the paths in turn within each round; medians over the rounds.
-Writes results/data.json and the table results/data.md. Expect ours well above 90,000 images a second on one core, and
-some fifty times the DataLoader or more.
+All variants do the same to every image: pad by 4 black pixels, crop at random, flip with probability 1/2, convert to
+floats in [0, 1]. They run in one process and one thread and take turns in each round; the table has medians of CPU
+time over the rounds. Writes results/data.json and results/data.md. Expected for ours: well above 90,000 images per
+second on one core, and at least about fifty times the DataLoader's rate.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""Seconds per epoch and images per second of whole training runs: vanilla beside EntProp, on the device at hand.
+"""Seconds per epoch and images per second of whole training runs, vanilla against EntProp, on this machine.
 
     python -m benchmarks.epoch --data npz:cifar10.npz --model resnet18 --precision bf16 --batch-size 128
 
-The methods are trained in turn for a few epochs in one process; the first epoch of each warms up and is left out.
-Absolute times are worth keeping from a GPU only; the report names it. Results: results/epoch-DEVICE.json and .md.
+The methods are trained one after the other for a few epochs in one process; the first epoch of each is a warm-up and
+not counted. Absolute times are meaningful only on a GPU; the report names it. Results: results/epoch-DEVICE.json, .md.
 """
 
 import argparse
@@ -53,10 +53,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="digits", help="digits (default), cifar10, npz:PATH …")
     parser.add_argument("--model", default="resnet8")
-    parser.add_argument("--precision", default="fp32", help="fp32 (default) or bf16")
+    parser.add_argument("--precision", default="fp32", help="fp32 or bf16 [fp32]")
     parser.add_argument("--batch-size", type=int, default=128)
-    parser.add_argument("--epochs", type=int, default=3, help="epochs of each method, the first of which warms up")
-    parser.add_argument("--methods", type=int, default=len(METHODS), help="how many of the list, in its order")
+    parser.add_argument("--epochs", type=int, default=3, help="epochs of each method, including the warm-up")
+    parser.add_argument("--methods", type=int, default=len(METHODS), help="number of methods, in the order of the list")
     parser.add_argument("--device", default="auto")
     arguments = parser.parse_args()
 

@@ -1,11 +1,11 @@
-"""Evaluation of many image sets: ours beside plain `eval()` with `no_grad`, in full precision and in bfloat16.
+"""Evaluation time of many image sets: ours against `eval()` with `no_grad`, in fp32 and in bfloat16.
 
     python -m benchmarks.evaluate            # about two minutes on one core
     python -m benchmarks.evaluate --short    # half a minute: without resnet18
 
-One thread, CPU time, the variants in turn within each round, medians of the ratios. The accuracy that bfloat16 costs is
-measured on digits with a `resnet8` trained here. Expect at most 0.95 in fp32 and, on a processor with bfloat16 units
-(AMX), 0.35 in bf16; without such units bf16 is slower than fp32.
+The variants run in one thread and take turns in each round; the table has medians of the ratios of CPU time. The
+accuracy lost to bfloat16 is measured on digits, with a `resnet8` that the benchmark trains. Expected ratios: at most
+0.95 in fp32 and, on a processor with bfloat16 units (AMX), at most 0.35 in bf16. Without them bf16 is slower than fp32.
 """
 
 import os

@@ -1,14 +1,14 @@
-"""Everything that only a GPU can tell, in one command: correctness, step ratios, share of peak, packing, a table.
+"""All measurements that need a GPU, in one command: correctness, step ratios, share of peak, packing, a table.
 
     python -m benchmarks.gpu --minutes 10                                  # on a GPU
     python -m benchmarks.gpu --minutes 60 --data npz:/shared/cifar100.npz  # most of it for tables entprop/16 and /17
-    python -m benchmarks.gpu --device cpu --minutes 2                      # the whole path, small, without a GPU
+    python -m benchmarks.gpu --device cpu --minutes 2                      # all stages, small, without a GPU
 
-It needs torch alone: no Ray, no Optuna, no network. Each row is written when it is known, to
-results/gpu-DEVICE-DATA.csv (`BENCHMARKS_OUT` names another folder). The same command skips what is there, and resumes
-the table's runs after their last epoch. `--stages` takes some stages only. Each stage has a share of the minutes, and
-does one thing at least. Without `--data` it trains on CIFAR-100 if the data folder has it, else on the embedded
-clothes; the table is the published one only on CIFAR-100.
+It needs only torch: no Ray, no Optuna, no network. Each row is written to results/gpu-DEVICE-DATA.csv as soon as it is
+measured (`BENCHMARKS_OUT` names another folder). The same command skips finished rows and resumes the table's runs
+after their last epoch. `--stages` runs only some stages. Each stage gets a share of the minutes and measures at least
+one row. Without `--data`, it trains on CIFAR-100 if the data folder has it, otherwise on the embedded Fashion-MNIST
+images; only on CIFAR-100 is the table the published one.
 """
 
 import os
@@ -324,10 +324,10 @@ STAGES = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=10.0, help="begin nothing new after so long (default 10)")
+    parser.add_argument("--minutes", type=float, default=10.0, help="start nothing after this time [10]")
     parser.add_argument("--data", help="cifar100, npz:PATH, folder:PATH … [CIFAR-100 if it is there, else fashion]")
     parser.add_argument("--stages", default=",".join(STAGES), help="some of: %(default)s")
-    parser.add_argument("--device", default="cuda", help="cuda (default), or cpu for a small run of the whole path")
+    parser.add_argument("--device", default="cuda", help="cuda, or cpu for a small run of all stages [cuda]")
     asked = parser.parse_args()
     unknown = set(asked.stages.split(",")) - set(STAGES)
     try:

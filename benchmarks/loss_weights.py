@@ -1,13 +1,13 @@
-"""The three loss weightings of EntProp (A9), and its two targets (A3), beside vanilla and mixup, over many seeds.
+"""Compare EntProp's three loss weightings (A9) and two targets (A3) with vanilla and mixup over many seeds.
 
     python -m benchmarks.loss_weights                                       # digits, 10 seeds, an hour of one core
     python -m benchmarks.loss_weights --data npz:cifar10.npz --train-images 1000 --seeds 6 --corrupted-images 250
-    python -m benchmarks.loss_weights --table                               # the table of what is there
+    python -m benchmarks.loss_weights --table                               # only the table, of the stored runs
 
-Every run is a row of results/loss_weights-DATA.csv, written when it is done; the command goes on with what is missing.
-Vanilla is trained at three learning rates, because a gap at small scale can be an artefact of the rate. Test images and
-the 15 reported corruptions are measured once per run and choose nothing. Differences are paired by seed: mean, 95 %
-confidence interval and p of a paired t-test, Holm-corrected over the table's tests against the same baseline.
+Every run is a row of results/loss_weights-DATA.csv, written when it is done; the same command resumes. Vanilla is
+trained at three learning rates, because a small gap can be an artefact of the learning rate. Test images and the 15
+reported corruptions are measured once per run; no choice depends on them. Differences are paired by seed: mean, 95 %
+confidence interval and p of a paired t test, Holm-corrected over the table's tests against the same baseline.
 """
 
 import os
@@ -126,9 +126,9 @@ def main():
     parser.add_argument("--data", default="digits", help="digits (default) or npz:PATH")
     parser.add_argument("--train-images", type=int, help="train on this many images only")
     parser.add_argument("--corrupted-images", type=int, help="measure RA on this many test images [digits: 300]")
-    parser.add_argument("--seeds", type=int, default=10, help="runs of each configuration (default 10)")
-    parser.add_argument("--workers", type=int, default=1, help="processes, one core each (default 1)")
-    parser.add_argument("--table", action="store_true", help="train nothing")
+    parser.add_argument("--seeds", type=int, default=10, help="seeds of each configuration [10]")
+    parser.add_argument("--workers", type=int, default=1, help="processes, one core each [1]")
+    parser.add_argument("--table", action="store_true", help="train nothing, only make the table")
     arguments = parser.parse_args()
 
     name = data_label(arguments.data)

@@ -2,8 +2,9 @@
 
     python -m benchmarks.noise [--seeds 6] [--methods vanilla,mixup,entprop]
 
-Two minutes on one core with the default six seeds. Prints mean ± half the 95 % confidence interval (Student's t over
-seeds) and the paired difference from the first method, and writes every run to benchmarks/results/noise.json.
+It takes two minutes on one core with the default six seeds. It prints the mean ± half the 95 % confidence interval
+(Student's t over seeds) and the paired difference from the first method, and writes every run to
+benchmarks/results/noise.json.
 """
 
 import argparse
@@ -65,9 +66,9 @@ def table(rows, methods):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=6, help="runs of each method (default 6)")
+    parser.add_argument("--seeds", type=int, default=6, help="seeds of each method [6]")
     parser.add_argument(
-        "--methods", default="vanilla,entprop", help="compared with the first (default vanilla,entprop)"
+        "--methods", default="vanilla,entprop", help="methods; the first is the baseline [vanilla,entprop]"
     )
     arguments = parser.parse_args()
     methods = arguments.methods.split(",")

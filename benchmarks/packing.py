@@ -1,9 +1,9 @@
-"""What sharing a device brings: images per second of 1, 2, 4, … trials at once, as `--trials-per-gpu auto` tries them.
+"""Gain from sharing a device: images per second of 1, 2, 4, … trials at once, as `--trials-per-gpu auto` measures it.
 
     python -m benchmarks.packing --device cuda --model resnet8      # half a minute for each number of trials
 
-Each number trains by itself; ratios are to one trial alone in the same call. Trials per hour are those of the given
-number of epochs, without measuring. On a CPU, the cores take the place of the GPU.
+Each number of trials is measured by itself; ratios are to a single trial in the same call. Trials per hour assume
+`--epochs` epochs per trial and no evaluation. On a CPU, trials share the cores.
 """
 
 import argparse
@@ -22,9 +22,11 @@ def main() -> None:
     parser.add_argument("--model", default="resnet8")
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--epochs", type=int, default=10, help="of a trial, for trials per hour")
-    parser.add_argument("--most", type=int, default=os.cpu_count() or 1, help="trials at once, at most [the cores]")
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="for each number of trials")
+    parser.add_argument("--epochs", type=int, default=10, help="epochs of a trial, for trials per hour")
+    parser.add_argument(
+        "--most", type=int, default=os.cpu_count() or 1, help="largest number of trials at once [the cores]"
+    )
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="seconds for each number of trials")
     parser.add_argument("--device", default="auto")
     asked = parser.parse_args()
     device = resolve_device(asked.device)

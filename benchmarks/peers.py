@@ -1,15 +1,14 @@
-"""Our training steps beside those of the published Fast AdvProp code, in one run.
+"""Time of our training steps against those of the published Fast AdvProp code, in one run.
 
     python -m benchmarks.peers --peer-dir ../fast_advprop          # resnet18, batch 32: eight minutes of one core
     python -m benchmarks.peers --peer-dir ../fast_advprop --batch-size 16 --rounds 1
 
-`--peer-dir` is a checkout of the code of Mei et al. (2022), github.com/meijieru/fast_advprop; nothing of it is copied
-here. Its network with the same stem for small images, its norms, attacker and bookkeeping of gradients are put together
-as its training script does: NCHW, unfused SGD, images in [-1, 1]. AdvProp is its plain PGD-5 attack followed by one
-pass of clean and one of attacked images; Fast AdvProp 4 : 1 with reused gradients, as its script runs it; MixProp a
-pass of clean and mixed images through its norms in state `mix`. The same batch goes to all, and all take turns as in
-`benchmarks.step`; a figure is the median over rounds of CPU time of one thread, divided by its plain step of the same
-round.
+`--peer-dir` is a clone of the code of Mei et al. (2022), github.com/meijieru/fast_advprop; none of it is copied here.
+The benchmark combines its network (with the same stem for small images), norms, attacker and gradient bookkeeping as
+its training script does: NCHW, unfused SGD, images in [-1, 1]. Its AdvProp is the plain PGD-5 attack, then one pass of
+clean and one of attacked images. Its Fast AdvProp trains 4 : 1 with reused gradients, as its script does. Its MixProp
+is one pass of clean and mixed images with the norms in state `mix`. All get the same batch and take turns as in
+`benchmarks.step`. Each number is a median over rounds: CPU time of one thread, divided by the plain step of the round.
 """
 
 import os

@@ -1,11 +1,11 @@
-"""Whether another checkout of this project computes the same on a CPU, bit for bit.
+"""Check that another checkout of this project computes bitwise identical results on a CPU.
 
     python -m benchmarks.same_rows ../entprop-0.1            # all runs and corruptions: eight minutes
-    python -m benchmarks.same_rows ../entprop-0.1 trades ceb # these runs alone
+    python -m benchmarks.same_rows ../entprop-0.1 trades ceb # only these runs
 
-Each run is trained for two epochs of the digits and evaluated, with the command line of each checkout. Rows (without
-times), checkpoints, measured numbers and corrupted images must be equal; the exit code is 1 where they are not. Both
-checkouts use the Python that runs this. The result of all runs is written to `results/same-rows.md`.
+Each checkout trains every run for two epochs on the digits and evaluates it, from its own command line. Rows (without
+times), checkpoints, measured numbers and corrupted images must be equal; otherwise the exit code is 1. Both checkouts
+run with this Python. The result of all runs is written to `results/same-rows.md`.
 """
 
 import argparse
@@ -128,7 +128,7 @@ def text_of(table: list[dict[str, str]]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("other", type=Path, help="the other checkout")
-    parser.add_argument("runs", nargs="*", help=f"of {', '.join(RUNS)}; all without")
+    parser.add_argument("runs", nargs="*", help=f"runs to compare [all]: {'; '.join(RUNS)}")
     values = parser.parse_args()
     for name in values.runs:
         if name not in RUNS:

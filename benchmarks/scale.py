@@ -1,14 +1,13 @@
-"""A study of thousands of trials whose training is made up: its rate from first to last, memory, and where time goes.
+"""Trial rate, memory and time profile of a study of thousands of trials with simulated training.
 
     python -m benchmarks.scale --trials 1000 --nodes 16
     python -m benchmarks.scale --trials 5000 --nodes 2    # six minutes; with --sampler gp, more than an hour
 
-Everything of a study but the training is real: proposals, Ray Tune on a local cluster of so many nodes, each with a
-worker of its own, all files, Optuna's copy and the gauges. A worker answers at once with an H that is made up. The
-rate is counted from the moment at which the last worker has served its first trial; trials this short may all fall to
-the first. The driver's CPU time stands beside the clock's, on which other programs of the machine leave their mark.
-At the end the study is resumed, which reads all its trials.
-Ctrl-C ends it early, with the figures of what had ended.
+Only the training is simulated: a worker returns a made-up H at once. Proposals, Ray Tune on a local cluster of
+`--nodes` nodes with one worker each, all files, Optuna's copy and the gauges are real. The rate is counted from the
+moment when the last worker has finished its first trial; with trials this short, one worker may run all of them. The
+table has the driver's CPU time beside the wall time, because other programs affect the latter. At the end the study is
+resumed, which reads all its trials. Ctrl-C ends the benchmark early and reports the trials that had ended.
 """
 
 import os
@@ -130,7 +129,7 @@ def main():
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--nodes", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=1)
-    parser.add_argument("--sampler", default="tpe", help="[tpe, as a study of so many trials takes]")
+    parser.add_argument("--sampler", default="tpe", help="search algorithm [tpe, the default of a study]")
     asked = parser.parse_args()
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     for _ in range(asked.nodes - 1):

@@ -1,10 +1,10 @@
-"""Stopping the worse trials early, beside training all of them to their end: the same study twice, seed for seed.
+"""Compare early stopping of the worse trials with training all trials to the end: the same study twice, same seeds.
 
     python -m benchmarks.scheduler        # about a quarter of an hour on two idle cores
 
-Both studies propose with TPE under 4N on the embedded digits, first the same published settings. What is compared is
-what the search has spent, in N-epochs, and H of the best setting on test images with six fresh seeds. The rungs are
-taken from the study's own log: spent cost at each comparison, which a rung makes equal to within an epoch.
+Both studies search with TPE under 4N on the embedded digits and start with the same published settings. The benchmark
+compares the cost of the search, in N-epochs, and H of the best setting on test images with six fresh seeds. It reads
+the rungs from the study's log: the spent cost at each comparison, which is equal within a rung to within an epoch.
 """
 
 import argparse

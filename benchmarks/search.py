@@ -1,24 +1,26 @@
-"""What the setting that a study recommends is worth: ways of searching compared at equal cost on simulated surfaces.
+"""Compare search strategies at equal cost on simulated surfaces, by the true H of the setting that each recommends.
 
     python -m benchmarks.search                          # the embedded images: 60 surfaces
     python -m benchmarks.search --table search-cifar10
 
-A surface is a draw of the true H of all settings, from a Gaussian process over recorded runs (`benchmarks.surfaces`):
-a simulation. Every way of searching sees the same surfaces. `regret` is the true H of the best setting of the surface
-less that of the one that is recommended; differences to the old pick are paired by surface.
+A surface is a simulated true H of all settings, drawn from a Gaussian process over recorded runs
+(`benchmarks.surfaces`). Every strategy is tried on the same surfaces. Its `regret` is the true H of the best setting of
+the surface minus the true H of the setting that it recommends. Differences to `old pick` are paired by surface.
 
-* published: no search; the four published settings with as many seeds as the cost allows, the best mean wins
-* old pick: two published settings, TPE after five trials, the highest H of one run; the race's cost goes into search
-* old pick, 900: the same with 900 N-epochs, as 0.1 did, which spent the rest on confirming what it had picked
-* posterior: the search of the old pick, and the highest mean of the process in place of the highest H
-* random, old pick: the same with random proposals
-* race of 4: what `python study/run.py` does: TPE after ten trials, the race, the mean of the process over all runs
-* race of 4, one published: without the dearest published setting among the contenders
-* race of 6: with six contenders of the search in place of four, three of which come into the second round
-* random, race of 4: with random proposals
-* oracle: the best of what `race of 4` tried, by its true H
+* published: no search; the four published settings with as many seeds as the cost allows; the highest mean wins
+* old pick: two published settings, TPE after five trials; the highest H of a single run wins; the cost of the race is
+  spent on search instead
+* old pick, 900: the same with 900 N-epochs, as in version 0.1, which spent the rest on confirming its pick
+* posterior: searches like `old pick`; the highest posterior mean of a Gaussian process wins
+* random, old pick: `old pick` with random proposals
+* race of 4: what `python study/run.py` does: TPE after ten trials, then the race; the highest posterior mean over all
+  runs wins
+* race of 4, one published: the same without the most expensive published setting in the race
+* race of 6: six settings of the search race in place of four; three of them reach the second round
+* random, race of 4: `race of 4` with random proposals
+* oracle: the setting with the highest true H among those that `race of 4` tried
 
-The table has each way's difference to the old pick twice: at equal cost, and with what 0.1 did.
+The table compares each strategy with `old pick` twice: at equal cost, and with version 0.1's 900 N-epochs.
 """
 
 import os
@@ -177,7 +179,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--table", default="search-fashion")
     parser.add_argument("--surfaces", type=int, default=60)
-    parser.add_argument("--limit", type=float, default=SEARCH, help="N-epochs of the search [900]")
+    parser.add_argument("--limit", type=float, default=SEARCH, help="cost of the search in N-epochs [900]")
     asked = parser.parse_args()
     name = f"{asked.table}-ways"
     found = earlier(name, asked)

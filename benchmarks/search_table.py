@@ -1,12 +1,11 @@
-"""A table of real runs for `benchmarks.search`: settings of the default space, each trained with several seeds.
+"""Train the real runs on which `benchmarks.search` is based: settings of the default space, with several seeds each.
 
     python -m benchmarks.search_table                    # 54 trainings on the embedded images
     python -m benchmarks.search_table --data npz:cifar10.npz --train-images 1000 --epochs 15
 
-The settings are the four published ones of EntProp and 14 drawn from what `python study/run.py --budget 4N` searches.
-Each seed is a study of its own in a folder below `--out`: the study's own search, with these settings in place of
-proposals. Cut off, the same command goes on. The runs become `results/search-DATA.csv`: the setting, the seed, what it
-cost, and H of the validation images.
+The settings are the four published ones of EntProp and 14 drawn from the space that `python study/run.py --budget 4N`
+searches. Each seed is a separate study in a folder below `--out`, with these settings as its proposals. The same
+command resumes. The runs become `results/search-DATA.csv`: setting, seed, cost, and H on validation images.
 """
 
 import os

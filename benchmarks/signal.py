@@ -1,17 +1,17 @@
-"""Which corruptions of validation images predict the reported H, and at which learning rate each method is best.
+"""Find the validation corruptions that best predict the reported H, and the best learning rate of each method.
 
     python -m benchmarks.signal                    # the digits: 37 settings, 6 seeds, half an hour of two cores
     python -m benchmarks.signal --data npz:fashion.npz --train-images 1200 --epochs 20
     python -m benchmarks.signal --data npz:cifar10.npz --train-images 1500 --epochs 35
-    python -m benchmarks.signal --confirm --data fashion       # the chosen set, on images and seeds that did not choose
+    python -m benchmarks.signal --confirm --data fashion       # the chosen set, on new images and seeds
     python -m benchmarks.signal --more --data fashion          # AdvProp's rates, 0.8, and other shares of the loss
     python -m benchmarks.choose_signal                         # the tables, from all rows
 
-Every run is a row of results/signal-DATA.csv, written when it is done; the same command resumes. A row
-holds the test accuracy on clean images and on each of the 15 reported corruptions, and the validation accuracy on clean
-images, on the four validation corruptions of ImageNet-C and on every candidate of `benchmarks.candidates`. H of a set
-of validation corruptions is made as the reported H is. The settings are methods at several learning rates, so the same
-rows say how each method depends on its rate.
+Every run is a row of results/signal-DATA.csv, written when it is done; the same command resumes. A row holds the test
+accuracy on clean images and on each of the 15 reported corruptions, and the validation accuracy on clean images, on
+the four validation corruptions of ImageNet-C and on every candidate of `benchmarks.candidates`. H of a set of
+validation corruptions is computed like the reported H. The settings are methods at several learning rates, so the same
+rows also show how each method depends on its learning rate.
 
 Rules of choice, written down on 2026-11-26 when the first runs had just started and no table had been made:
 
@@ -214,7 +214,9 @@ def main() -> int:
     parser.add_argument(
         "--confirm", action="store_true", help="other seeds, fewer settings, only the chosen candidates"
     )
-    parser.add_argument("--more", action="store_true", help="the seeds of --confirm; settings that decided nothing")
+    parser.add_argument(
+        "--more", action="store_true", help="further settings with the seeds of --confirm; no choice depends on them"
+    )
     values = parser.parse_args()
     first_seed = 300 if values.confirm or values.more else 100
     kind = "more" if values.more else "confirm" if values.confirm else "signal"

@@ -1,11 +1,11 @@
-"""Whether a long study leaks: 500 short trials with two workers, and what grows with each of them.
+"""Check that a long study leaks nothing: 500 short trials with two workers, and the growth per trial.
 
     python -m benchmarks.soak        # some minutes on two idle cores
 
-A trial is one epoch of 80 small random pictures, so that nearly all of it is what surrounds training: proposing,
-starting, checkpoint, files, Optuna's copy, gauges. After every 20 trials all processes of the study are looked over.
-Growth is the slope over the last half of the trials; the first half fills caches and the workers' heaps. Files grow by
-what a trial is meant to leave behind: its checkpoint and its rows. Ends with exit code 1 if a bound is broken.
+A trial is one epoch of 80 small random images, so nearly all of its time is overhead: proposal, start, checkpoint,
+files, Optuna's copy, gauges. After every 20 trials, the benchmark measures all processes of the study. Growth is the
+slope over the last half of the trials, because the first half fills caches and the workers' heaps. Files may grow by
+the checkpoint and the rows of each trial. The exit code is 1 if a bound is exceeded.
 """
 
 import os
@@ -155,7 +155,7 @@ def run(count, folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=500)
     count = parser.parse_args().trials
     began = time.perf_counter()

@@ -1,18 +1,19 @@
-"""One training step of every method beside a plain one: passes, gradients and the optimiser, on a batch in memory.
+"""Time of one training step of every method, relative to a vanilla step: passes and optimiser, on a batch in memory.
 
     python -m benchmarks.step                                     # resnet8, batch 128: three minutes of one core
     python -m benchmarks.step --model resnet8s1 --methods entprop                              # three
     python -m benchmarks.step --model resnet18 --batch-size 64 --methods entprop --rounds 6    # ten
 
-The methods take turns in one process. At its turn a method takes one step to come into its stride and then a few that
-are timed together, since in a training a step follows one of its own; a figure is the median over rounds of the ratio
-to the plain steps of the same round, with the quartiles. On a CPU it is the time of one core's work, on a GPU that of a
-clock. `cost` is the papers' unit, `work` what was computed by our own count (a backward pass to the image alone 2/3, a
-forward pass alone 1/3): what a step would take if nothing but passes took time and a pass of few images as long for
-each as one of many. `its passes` is what EntProp's passes take by themselves in the same rounds: a plain step, one of
-k·|B| images and n − 1 passes of so many that end at the image. What a step takes beyond that is the method's own
-overhead. `vanilla, NCHW` is a plain step with the images channel by channel, as torch has them by default; all others
-have them pixel by pixel (channels_last).
+The methods take turns in one process. Per turn, a method takes one warm-up step and then a few that are timed together.
+The table has the ratio to the vanilla steps of the same round: median and quartiles over rounds. Times are CPU time of
+one core on a CPU and wall time on a GPU.
+
+cost           the cost in the papers' unit, N
+work           the computation by our count, in N: a backward pass to the image alone is 2/3, a forward pass alone 1/3.
+               It predicts the step time if only passes took time and their time were proportional to their images
+its passes     the time of EntProp's passes alone: a vanilla step, a step of k·|B| images, and n − 1 passes of as many
+               that end at the image. The rest of a step's time is the method's overhead
+vanilla, NCHW  a vanilla step in torch's default memory layout; all others use channels_last
 """
 
 import os
@@ -177,8 +178,10 @@ def main():
     parser.add_argument("--model", default="resnet8")
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--precision", default="fp32")
-    parser.add_argument("--methods", choices=("all", "entprop"), default="all", help="entprop: and plain steps")
-    parser.add_argument("--compile", action="store_true", help="each method also with compiled passes")
+    parser.add_argument(
+        "--methods", choices=("all", "entprop"), default="all", help="entprop: only EntProp and vanilla [all]"
+    )
+    parser.add_argument("--compile", action="store_true", help="also measure each method with compiled passes")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--device", default="auto")
     asked = parser.parse_args()

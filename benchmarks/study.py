@@ -1,11 +1,11 @@
-"""What a study takes beside training: 50 trivial trials, with actors reused and with a new actor for each.
+"""Overhead of a study per trial: 50 trivial trials, with reused actors and with a new actor for each trial.
 
     python -m benchmarks.study        # seven to eleven minutes on two idle cores
 
-A trial is one epoch of 64 digits. Its training and measuring are subtracted; what is left is proposing, starting, the
-checkpoint, all result files, Optuna's copy and the gauges. One worker, so that nothing hides behind another trial.
-Expect at most 0.1 s a trial with reuse, and some seconds without: each new actor imports torch and Ray. A Gaussian
-process takes longer to propose than all the rest together; its time does not grow with the length of a trial.
+A trial is one epoch of 64 digits. The overhead is the time of a trial minus its training and evaluation: proposal,
+start, checkpoint, result files, Optuna's copy and gauges. Only one worker runs, so no other trial hides the overhead.
+Expected: at most 0.1 s per trial with reuse, and some seconds without, since each new actor imports torch and Ray. The
+proposal of a Gaussian process takes longer than all the rest together; it does not depend on the length of a trial.
 """
 
 import os
@@ -68,7 +68,7 @@ def run_trials(folder, count, reuse, sampler):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=50)
     count = parser.parse_args().trials
     variants = {

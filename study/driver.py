@@ -118,7 +118,9 @@ class StudyDriver:
             if getattr(own, name) is not None:
                 check(getattr(own, name))
             elif getattr(study, name) == OWN and searching:
-                raise ValueError(f"{name} must be given again, it is a program's own: study.run(resume=…, {name}=…)")
+                raise ValueError(
+                    f"{name} must be passed again, it is an object from Python: study.run(resume=…, {name}=…)"
+                )
 
     def open(self, stack: ExitStack, planned: list[Candidate]) -> str:
         """Share the GPU, start Ray and lock the folder until the stack is closed; the dashboard's URL."""
@@ -175,7 +177,7 @@ class StudyDriver:
         for line in data_lines(study, self.splits):
             self.progress.say(line)
         if study.dashboard:
-            where = f"http://{dashboard}" if dashboard else "not there; install the extra `cluster`"
+            where = f"http://{dashboard}" if dashboard else "not available; install the extra `cluster`"
             self.progress.say(f"Ray dashboard: {where}   token: {tool('ray', 'get-auth-token')}")
             self.progress.say(f"trials: {tool('optuna-dashboard', self.folder / 'optuna.log')}")
 
@@ -255,7 +257,7 @@ class StudyDriver:
                     log.write(f"{now()}\n{''.join(traceback.format_exception(error))}\n")
             self.finish("failed")
         except (OSError, ValueError) as second:
-            print(f"error: study.json could not be brought up to date ({second})", file=sys.stderr)
+            print(f"error: study.json could not be updated ({second})", file=sys.stderr)
         return StudyFailed(str(error) if expected else last_line(error), self._resumable())
 
     def finish(self, state: str) -> None:

@@ -48,7 +48,7 @@ def export_mlflow(folder: Path) -> str:
         if run.name not in known:
             write(client, where, run, {"study": name, "study_id": study_id(record), "trial_name": run.name})
             copied += 1
-    return f"{copied} runs copied to the experiment {name} at {place}, {len(known)} were there"
+    return f"{copied} runs copied to the experiment {name} at {place}, {len(known)} were already there"
 
 
 def runs_of(study: Study, results: Results) -> Iterator[Run]:

@@ -1,7 +1,8 @@
 """Train one configuration, without Ray: python -m trainables --method entprop --k 0.2 --n 1 --dataset fashion
 
-Digits take a few seconds on a laptop. `--list` shows the methods, data sets and networks. With `--out FOLDER` the rows
-and a checkpoint are kept there after every epoch, and the same command resumes after the last one.
+`--dataset digits` takes a few seconds on a laptop. `--list` shows the methods, data sets and networks. With
+`--out FOLDER`, rows and a checkpoint are saved after every epoch, and the same command resumes after the last one.
+Defaults are in brackets; docs/decisions.md explains A1 to A64.
 """
 
 import argparse
@@ -27,14 +28,14 @@ def build_parser() -> OneLineParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--list", action="store_true", help="list methods, data sets and networks, and stop")
-    parser.add_argument("--method", default="entprop", metavar="M", help="training method (default entprop)")
+    parser.add_argument("--list", action="store_true", help="list methods, data sets and networks, and exit")
+    parser.add_argument("--method", default="entprop", metavar="M", help="training method [entprop]")
     parser.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="keep rows and checkpoint here; resume if there are any"
+        "--out", type=Path, metavar="FOLDER", help="save rows and checkpoint here; resume if it has a checkpoint"
     )
-    parser.add_argument("--selections", action="store_true", help="with --out, keep which images each epoch selected")
-    parser.add_argument("--data-root", type=Path, metavar="FOLDER", help="where data sets lie or are downloaded to")
-    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps; auto takes the fastest there is")
+    parser.add_argument("--selections", action="store_true", help="with --out: save which images each epoch selected")
+    parser.add_argument("--data-root", type=Path, metavar="FOLDER", help="folder of the data sets and of downloads")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps or auto: the fastest one here [auto]")
     parser.add_argument("--quiet", action="store_true", help="print only the result")
     add_flags(parser.add_argument_group("the run (defaults: the data set's recipe)"), TrialConfig)
     group = parser.add_argument_group("the method (each has its own defaults)")
@@ -59,7 +60,7 @@ def print_list() -> None:
         "npz:PATH": "your own arrays: train_images, train_labels, test_images, test_labels[, classes]",
     }
     lists = {
-        "methods": {name: f"{kind.__doc__} ({kind().cost:g}N an epoch by default)" for name, kind in METHODS.items()},
+        "methods": {name: f"{kind.__doc__} Cost by default: {kind().cost:g}N." for name, kind in METHODS.items()},
         "data sets": {name: entry.description for name, entry in DATASETS.items()} | own_data,
         "models": {name: model.description for name, model in MODELS.items()},
     }
@@ -119,7 +120,7 @@ def run(arguments: argparse.Namespace, config: TrialConfig) -> list[Row]:
     from trainables.training.state import TrainState, resolve_device
 
     if arguments.selections and not arguments.out:
-        raise ValueError("selections must come with out, the folder that keeps them")
+        raise ValueError("selections needs out, the folder that keeps them")
     device = resolve_device(arguments.device)
     splits = load_splits(config, arguments.data_root)
     check_batch_size(config, splits)
@@ -166,7 +167,7 @@ def print_result(config: TrialConfig, rows: list[Row], state: Any, splits: Any) 
     forward_only = per_image["forward"] - per_image["full"] - per_image["input"]
     print(f"test accuracy {test:.2f} %, validation {rows[-1]['val_sa']:.2f} %, {seconds:.1f} s")
     print(
-        f"cost {config.method.cost:g}N an epoch, {rows[-1]['spent']:g}N in all; passes really made per image: "
+        f"cost {config.method.cost:g}N an epoch, {rows[-1]['spent']:g}N in all; measured passes per image: "
         f"{per_image['full']:.3f} full, {per_image['input']:.3f} to the input only, {forward_only:.3f} forward only "
         f"= {rows[-1]['measured_cost']:.3f}N of work"
     )

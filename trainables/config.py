@@ -22,57 +22,59 @@ class TrialConfig:
 
     method: Method = field(default_factory=Vanilla)
     dataset: str = option(EMBEDDED, "a data set's name, folder:PATH or npz:PATH")
-    train_images: int | None = option(
-        None, "train on this many images only, every class in its share; unset: all", low=1
-    )
+    train_images: int | None = option(None, "train on a stratified subset of this many images; unset: all", low=1)
     resplit: bool = option(
         False,
-        "draw the validation images anew from each run's seed, so that seeds differ in their training images, too",
+        "draw each run's validation split from its seed, so that seeds also differ in training images",
     )
     resize: int | None = option(
-        None, f"bring all images to this side in pixels: up to {SMALL}, kept in memory, or 224; unset: as they are",
+        None, f"resize images to this many pixels a side: at most {SMALL} (kept in memory), or 224; unset: no resizing",
         low=8, high=224,
     )  # fmt: skip
-    model: str = option("resnet8", "the network: one of `python -m trainables --list`, or timm:NAME")
-    norms: bool = option(True, "keep the network's norm layers; only single-norm methods can do without")
+    model: str = option("resnet8", "network: a name from `python -m trainables --list`, or timm:NAME")
+    norms: bool = option(True, "keep the network's norm layers; only single-norm methods can train without them")
     pretrained: bool = option(
-        False, "start from torchvision's ImageNet weights, auxiliary norms as copies of the main ones"
+        False, "start from torchvision's ImageNet weights; auxiliary norms start as copies of the main ones"
     )
     epochs: int = option(10, "passes through the training images", low=1)
-    batch_size: int = option(64, "images of a step", low=2)
+    batch_size: int = option(64, "images per training step", low=2)
     optimizer: Literal["sgd", "adam"] = option("sgd", "the optimiser")
     lr: float = option(0.1, "peak learning rate", above=0)
     momentum: float = option(0.9, "momentum of sgd", low=0, high=1)
     nesterov: bool = option(False, "Nesterov's form of momentum")
     weight_decay: float = option(5e-4, "L2 penalty on every parameter (A22)", low=0)
-    schedule: Literal["cosine", "milestones", "constant"] = option("cosine", "learning rate over time")
-    milestones: tuple[int, ...] = option((), "epochs at which schedule `milestones` multiplies the rate by `decay`")
-    decay: float = option(0.1, "factor at each milestone", above=0, high=1)
-    warmup: float = option(0.0, "share of all steps during which the rate rises from 0", low=0, high=0.99)
-    augment: str = option("crop", "random crops and flips of the training images", one_of=tuple(AUGMENTS))
+    schedule: Literal["cosine", "milestones", "constant"] = option("cosine", "schedule of the learning rate")
+    milestones: tuple[int, ...] = option(
+        (), "epochs at which schedule `milestones` multiplies the learning rate by `decay`"
+    )
+    decay: float = option(0.1, "factor of the learning rate at each milestone", above=0, high=1)
+    warmup: float = option(0.0, "share of all steps in which the learning rate rises from 0", low=0, high=0.99)
+    augment: str = option("crop", "augmentation of training images: random crops and flips", one_of=tuple(AUGMENTS))
     norm_grad: Literal["group_mean", "global_mean"] = option(
         "group_mean",
-        "gradient of norm parameters: a mean over the samples that reached them, or over all (A10)",
+        "gradient of norm parameters, averaged over the samples that passed through them or over all (A10)",
     )
     precision: Precision = option(
-        "fp32", "of convolutions and matrix products: fp32; on GPUs tf32, float32 with factors of 10 bits; or "
-        "bf16, bfloat16 autocast",
+        "fp32", "precision of convolutions and matrix products: fp32, bf16 (bfloat16 autocast) or, on GPUs, tf32 "
+        "(float32 with 10-bit mantissas)",
     )  # fmt: skip
     compile: bool = option(
-        False, "compile the training passes: fewer kernels on a GPU, for a minute at the start of each trial"
+        False, "compile the training passes: fewer GPU kernels, but a minute more at the start of each trial"
     )
-    deterministic: bool = option(False, "refuse operations that are not repeatable bit for bit")
+    deterministic: bool = option(False, "refuse operations that are not bitwise reproducible")
     processes_per_trial: int = option(
-        1, "processes that train a trial together, each with a share of every batch and a GPU, or cores, of its own",
+        1, "processes that train a trial together; each takes a share of every batch and has its own GPU or cores",
         low=1,
     )  # fmt: skip
     sync_norms: bool = option(
-        False, "batch norms take the statistics of the whole batch; otherwise each process those of its share"
+        False, "batch norms use statistics of the whole batch; otherwise each process uses those of its share"
     )
     select_from: Literal["batch", "process"] = option(
-        "batch", "several processes mix and select images from the whole batch, or each from its share"
+        "batch", "mix and select images from the whole batch, or in each process from its share"
     )
-    seed: int = option(0, "seed of initialisation, order, augmentation and every random choice", low=0, high=2**31 - 1)
+    seed: int = option(
+        0, "seed of initialisation, order, augmentation and all other random choices", low=0, high=2**31 - 1
+    )
 
     def __post_init__(self) -> None:
         check_options(self)

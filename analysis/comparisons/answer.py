@@ -112,7 +112,7 @@ def _of_search(folder: StudyFrames, found: Sequence[Setting], top: Setting) -> A
     details += other_images(Results(folder.paths[0]).images, place, top) if len(folder.paths) == 1 else []
     details += [near_best_text(known)] if known else []
     missing = [name for method, name in BASELINES.items() if baseline(place, method) is None]
-    details += [f"{name.capitalize()} was not confirmed beside it." for name in missing]
+    details += [f"{name.capitalize()} was not confirmed, so there is no comparison with it." for name in missing]
     warned = _cautions(folder, place, top, known)
     return Answer(f"{headline}.", tuple(details), tuple(roles), warned, _budgets(folder, known))
 

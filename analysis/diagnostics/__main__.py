@@ -1,20 +1,21 @@
-"""Figures of single runs: python -m analysis.diagnostics KIND RUN [RUN …] [--out figures]
+"""Draw a figure of single runs: python -m analysis.diagnostics KIND RUN [RUN …] [--out figures]
 
-    entropy        entropy by epoch of what each set of norms saw            EntProp 1, 5, 7
-    selections     how many training images were selected how often         EntProp 6
-    cam            class activation maps over pictures                      MixProp 3
+    KIND           what it shows                                            the papers' figures of this kind
+    entropy        entropy of the images in each norm set, by epoch         EntProp 1, 5, 7
+    selections     how often training images were selected: a histogram     EntProp 6
+    cam            class activation maps over images                        MixProp 3
     loss-surface   loss on a plane through an image                         Uncertainty 5
     margin-surface margin on the same plane                                 Uncertainty 6
     margins        normalised margin and distortion of every image          Uncertainty 4
-    epsilon-curve  accuracy by radius                                       Uncertainty 1
-    steps-curve    accuracy by steps                                        Uncertainty 2
-    radii          accuracy by radius, a panel for each norm of the ball    CEB 3
+    epsilon-curve  accuracy by perturbation radius                          Uncertainty 1
+    steps-curve    accuracy by attack steps                                 Uncertainty 2
+    radii          accuracy by perturbation radius, one panel per norm      CEB 3
     sweep          measures by a hyper-parameter, --against rho --value sa  CEB 1, 2; Uncertainty 3; EntProp 4
-    trade-off      accuracy under attacks by clean accuracy                 Mixture 4
+    trade-off      accuracy under attack against clean accuracy             Mixture 4
     activations    ReLU and the parametric softplus; needs no run           Mixture 3
 
-A RUN is FOLDER or LABEL=FOLDER. Writes KIND.svg and KIND.png, the same bytes for the same data; docs/figures.md says
-which command makes the data of each. The functions here take rows and arrays and return a figure.
+A RUN is FOLDER or LABEL=FOLDER. The command writes KIND.svg and KIND.png; the same data give the same bytes.
+docs/figures.md lists the command that makes the data of each figure.
 """
 
 import argparse
@@ -128,7 +129,7 @@ def sweep(runs: list[Run], asked: Asked) -> "Figure":
             of_method = series.setdefault(quantity, {}).setdefault(config["method"]["name"], {})
             of_method.setdefault(place, []).append(measured(run, quantity))
     if all(place is None for methods in series.values() for points in methods.values() for place in points):
-        raise ValueError(f"at least one run must have an option {asked.against!r}, got none that has it")
+        raise ValueError(f"at least one run must have an option {asked.against!r}, got none")
     return plots.draw_sweep(series, asked.against)
 
 

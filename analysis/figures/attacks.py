@@ -38,7 +38,7 @@ def pgd_curve(folder: StudyFrames) -> Drawing:
     vanilla, names = baseline(group, "vanilla"), attack_names(group)
     points = [*([(0.0, vanilla)] if vanilla else []), *varying(group, "k", n=1)]
     if not names or len(points) < 3:
-        raise Missing(f"needs attacked runs that differ in k alone; {RUN.format('entprop/16')}")
+        raise Missing(f"needs attacked runs that differ only in k; {RUN.format('entprop/16')}")
     figure, (axis,) = new(height=3.4)
     marks: list[Mark] = []
     for name, (colour, dash, marker) in zip(names, SERIES, strict=False):

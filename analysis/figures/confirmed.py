@@ -11,6 +11,6 @@ def richest(runs: pd.DataFrame, needed: str) -> tuple[Protocol, list[Setting]]:
     """The place (data set, network, epochs …) with the most settings, which must have a vanilla."""
     places = {place: group for place, group in by_place(settings(runs)).items() if baseline(group, "vanilla")}
     if not places:
-        raise Missing(f"needs runs on test images with a vanilla beside them; {needed}")
+        raise Missing(f"needs runs on test images that include vanilla; {needed}")
     place = max(places, key=lambda each: len(places[each]))
     return place, places[place]

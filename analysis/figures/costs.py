@@ -127,7 +127,7 @@ def _caption(group: Sequence[Setting], controls: bool) -> str:
     )
     text = f"Mean over {seeds}, with the 95 % confidence interval." if counts[-1] > 1 else "One seed, no interval."
     if controls:
-        text += " Open markers: baselines at other learning rates or lengths, at what they cost in total."
+        text += " Open markers: baselines at other learning rates or lengths, placed by their total cost."
     return text + " Settings left of and above a point are cheaper and better."
 
 

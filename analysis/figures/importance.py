@@ -48,10 +48,9 @@ def importance(folder: StudyFrames) -> Drawing:
     legend_below(axis)
     return Drawing(
         figure,
-        f"{_told(shares, floors)} Of {len(several)} finished trials of {method}, one seed each. The marks are the "
-        f"largest shares after shuffling H {SHUFFLES} times. fANOVA: the share of the variance of H over the whole "
-        "space. PED-ANOVA: how far the best trials differ from all others. k is bounded by the budget, so that its "
-        "share and that of n overlap.",
+        f"{_told(shares, floors)} From {len(several)} finished trials of {method}, one seed each. Marks: the largest "
+        f"share after shuffling H {SHUFFLES} times. fANOVA: share of the variance of H over the whole space. "
+        "PED-ANOVA: how much the best trials differ from all others. The budget ties k to n, so their shares overlap.",
     )
 
 

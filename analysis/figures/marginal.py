@@ -21,7 +21,7 @@ def marginal(folder: StudyFrames) -> Drawing:
     """A panel for each searched name: mean validation H with its 95 % band, and the trials."""
     done, race = ranked(folder), records(folder.race)
     if folder.options is None or folder.options.table:
-        raise Missing("needs the options of a search, and its study.json has none")
+        raise Missing("needs the options of a search, but study.json has none")
     method = max({row["method"] for row in done}, key=lambda name: sum(row["method"] == name for row in done))
     several = [row for row in done if row["method"] == method]
     if len(several) < LEAST_RUNS:
@@ -81,12 +81,12 @@ def _told(curve: Curve) -> bool:
 def _caption(trials: int, race: int, told: list[str]) -> str:
     names = " and ".join(TITLES.get(name, name) for name in told)
     said = (
-        f"Beyond these bands, values of {names} differ."
+        f"The values of {names} differ by more than these bands."
         if told
-        else "Within these bands no hyper-parameter has a visible effect."
+        else "No hyper-parameter has an effect beyond these bands."
     )
     runs = f"{trials} trials" + (f" and {race} runs of the race" if race else "")
     return (
-        f"Mean validation H over all settings within the budget, by a Gaussian process over {runs}; 95 % bands of the "
-        f"difference to each curve's mean. Dots are trials, corrected for their seed. {said}"
+        f"Mean validation H over all settings within the budget, from a Gaussian process fitted to {runs}. Bands: 95 % "
+        f"for the difference from the curve's mean. Dots: trials, corrected for their seed. {said}"
     )

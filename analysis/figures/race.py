@@ -44,8 +44,8 @@ def race(folder: StudyFrames) -> Drawing:
     )  # fmt: skip
     return Drawing(
         figure,
-        "Every contender is retrained with one seed, the better half with two more. A Gaussian process over all runs "
-        "of search and race gives the order; the top setting is confirmed on test images.",
+        "All settings of the race are retrained with one seed, the best with two more. A Gaussian process over all "
+        "runs of search and race ranks them; the first is confirmed on test images.",
         marks,
     )
 

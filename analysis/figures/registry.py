@@ -39,7 +39,7 @@ FIGURES: dict[str, Entry] = {
     "corruptions": Entry("Accuracy by corruption and severity", robustness.corruption_map),
     "entropy": Entry("Entropy by epoch", robustness.entropies),
     "histogram": Entry("How often images are selected", robustness.selection_histogram),
-    "anytime": Entry("Best H so far against what was spent", searches.anytime),
+    "anytime": Entry("Best H so far against cost spent", searches.anytime),
     "rungs": Entry("Trials at their rungs", searches.rungs),
 }
 

@@ -154,7 +154,7 @@ def _deciding_caption(ours: Setting, gains: dict[str, float]) -> str:
         names.append(_spelled(name))
     text = f"{setting(ours.row)}; paired by seed, with 95 % confidence intervals that are not corrected. "
     if not names:
-        return text + "Over all corruptions there is no gain over vanilla."
+        return text + "Its mean over all corruptions does not exceed vanilla's."
     return text + (
         f"{', '.join(names).capitalize()} make{'s' if len(names) == 1 else ''} up half of the gain in RA over vanilla, "
         f"which is {total / len(gains):+.2f}."
@@ -200,7 +200,9 @@ def _whole(value: float, signed: bool) -> str:
 def selection_histogram(folder: StudyFrames) -> Drawing:
     """How often training images were selected, a panel for each row that counted it: the paper's figure 6."""
     if folder.selections.empty:
-        raise Missing("needs runs that count what they select; python study/run.py --table entprop/figure6 writes them")
+        raise Missing(
+            "needs runs that record their selections; python study/run.py --table entprop/figure6 writes them"
+        )
     groups = list(folder.selections.groupby(["why", "config"]))
     columns = min(2, len(groups))
     rows = -(-len(groups) // columns)

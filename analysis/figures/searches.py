@@ -222,8 +222,8 @@ def anytime(folder: StudyFrames) -> Drawing:
     legend_below(axis, 1)
     return Drawing(
         figure,
-        "Trials in the order of their proposal; dots are finished trials. Failed and stopped trials count as cost and "
-        "are never ranked. The best of many trials is optimistically biased; quote the confirmed H.",
+        "Trials in order of proposal; dots are finished trials. Failed and stopped trials add to the cost but are not "
+        "ranked. The best of many trials is optimistically biased; quote the confirmed H.",
     )
 
 

@@ -53,7 +53,7 @@ def _curve(folder: StudyFrames, name: str, table: str, fixed: dict[str, Any], ax
     place, group = richest(folder.done, RUN.format(table))
     points = varying(group, name, **fixed)
     if len(points) < 2:
-        raise Missing(f"needs settings that differ in {name} alone; {RUN.format(table)}")
+        raise Missing(f"needs settings that differ only in {name}; {RUN.format(table)}")
     figure, (axis,) = new(height=3.3)
     seeds = _draw_series(axis, points, group, Look(f"ours: {data_name(place[0])}, {place[1]}"))
     _draw_printed(axis, table, name)
@@ -80,7 +80,7 @@ def epsilon_curve(folder: StudyFrames) -> Drawing:
             )
             drawn += 1
     if not drawn:
-        raise Missing(f"needs settings that differ in epsilon alone; {RUN.format('entprop/epsilon')}")
+        raise Missing(f"needs settings that differ only in epsilon; {RUN.format('entprop/epsilon')}")
     _mixup_line(axis, group)
     axis.set_xlabel("radius ε in 1/255 (k = 0.6)")
     _finish(axis)
@@ -184,7 +184,7 @@ def metric_comparison(folder: StudyFrames) -> Drawing:
     place, group = richest(folder.done, need)
     found = dict(varying(group, "metric", k=0.2, n=1))
     if "entropy" not in found or len(found) < 2:
-        raise Missing(f"needs settings that differ in the measure of uncertainty alone; {need}")
+        raise Missing(f"needs settings that differ only in the measure of uncertainty; {need}")
     figure, (axis,) = new(height=3.0)
     printed = {(row.label, row.model): row.h for row in published("entprop/8")}
     networks = [model for model in dict.fromkeys(model for _, model in printed) if model != "average"]
@@ -208,7 +208,7 @@ def metric_comparison(folder: StudyFrames) -> Drawing:
             marker="d",
             markerfacecolor="white",
             color="#444444",
-            label="printed: one mark a network" if row == 0 else None,
+            label="printed: one mark per network" if row == 0 else None,
         )
     axis.axvline(0, color="black", linewidth=0.8)
     axis.set_yticks(range(3), [metric.replace("_", " ") for metric in METRICS[1:]])

@@ -109,7 +109,7 @@ def _record(results: Results, problems: list[str]) -> tuple[dict[str, Any], Stud
         record = results.read_study()
         return record, Study.from_dict(record.get("options") or {})
     except ValueError as error:
-        problems.append(f"what was asked for is not known: {error}")
+        problems.append(f"its options cannot be read: {error}")
     try:
         return results.read_study(), None
     except ValueError:
@@ -172,7 +172,7 @@ def missing(folder: StudyFrames) -> list[str]:
     lines = list(folder.problems)
     state = folder.record.get("state", "unknown")
     if state != "finished":
-        lines.append(f"the study is not finished (state: {state}); go on with {PROGRAM} --resume {folder.paths[0]}")
+        lines.append(f"the study is not finished (state: {state}); resume it with {PROGRAM} --resume {folder.paths[0]}")
     return lines + _missing_trials(folder) + _missing_runs(folder)
 
 
@@ -195,7 +195,7 @@ def _missing_runs(folder: StudyFrames) -> list[str]:
     done, lines = folder.done, []
     wanted = planned_runs(folder)
     if done.empty:
-        return ["no run was measured on test images: nothing here may be quoted"] if wanted != 0 else []
+        return ["no run was measured on test images, so no number here may be quoted"] if wanted != 0 else []
     if wanted and len(done) < wanted:
         lines.append(f"{wanted - len(done)} of {wanted} runs on test images are missing")
     if broken := len(folder.runs) - len(done):
@@ -230,8 +230,7 @@ def read_studies(paths: Sequence[Path | str], mix: bool = False) -> StudyFrames:
     differing = protocol_differences(folders)
     if differing and not mix:
         raise ValueError(
-            f"studies must be of one protocol to be merged, got {'; '.join(differing)}; "
-            "--mix puts them side by side all the same"
+            f"studies must be of one protocol to be merged, got {'; '.join(differing)}; --mix merges them anyway"
         )
     return merge(folders)
 
@@ -264,7 +263,7 @@ def merge(folders: Sequence[StudyFrames]) -> StudyFrames:
     key = ["config", "seed", "norm", "corruption", "severity"]
     joined["selections"] = joined["selections"].drop_duplicates(["config", "seed", "times"], ignore_index=True)
     joined["corruptions"] = joined["corruptions"].drop_duplicates(key, ignore_index=True)
-    note = (f"{repeated} runs of a setting and seed stand in two studies; the first is taken",) if repeated else ()
+    note = (f"{repeated} runs of a setting and seed are in two studies; the first is used",) if repeated else ()
     return replace(
         folders[0],
         name=" + ".join(each.name for each in folders),

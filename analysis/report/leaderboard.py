@@ -42,7 +42,7 @@ def leaderboard_section(parts: Sequence[StudyFrames]) -> Markup:
     protocols = protocol_differences(parts)
     if protocols:
         text += PIECES.folded(
-            f"These studies follow different protocols and stand side by side only: {len(protocols)} differences",
+            f"These studies follow different protocols and are not comparable: {len(protocols)} differences",
             PIECES.items(protocols),
         )
     differing = circumstances(parts)
@@ -64,9 +64,9 @@ def leaderboard(parts: Sequence[StudyFrames]) -> Layout:
         changes = f", {place[4]}" if place[4] else ""
         blocks.append(Block(f"{data_name(place[0])}, {place[1]}, {place[3]} epochs{changes}", rows))
     caption = (
-        "By mean H, among studies with the same data set, network, rate and epochs. Differences are paired by seed "
-        "within a study; intervals are 95 % and not corrected. A setting that was chosen on test images is the best "
-        "row of a table, and its H is optimistically biased."
+        "Ranked by mean H among studies with the same data set, network, learning rate and epochs. Differences are "
+        "paired by seed within a study; intervals are 95 % and not corrected. A setting chosen on test images is the "
+        "best row of a table, so its H is optimistically biased."
     )
     return Layout("leaderboard", "Best setting of each study", HEADER, tuple(blocks), caption)
 

@@ -55,7 +55,7 @@ def method(folder: StudyFrames) -> Markup:
             "Training": _pairs(options.get("trial")),
             "Seeds": _pairs(record.get("seeds")),
             "Data": f"{data.get('source', 'unknown')}, digest {str(data.get('digest'))[:16]}" if data else "",
-            "Code": f"{git.get('hash')}{', files differed from it' if git.get('dirty') else ''}"
+            "Code": f"{git.get('hash')}{', with uncommitted changes' if git.get('dirty') else ''}"
             if git
             else "no git repository",
             "Versions": _pairs(record.get("versions")),

@@ -22,15 +22,15 @@ TERMS = {
     "SA": "accuracy on clean test images.",
     "RA": "mean accuracy on the 15 ImageNet-C corruptions at five severities.",
     "H": "harmonic mean of SA and RA of each run, averaged over seeds.",
-    "N": "cost of one epoch of vanilla training. “Cost” counts passes as the papers do; “work” is what was computed.",
+    "N": "cost of one epoch of vanilla training. “Cost” counts passes as the papers do, “work” those computed.",
     "k, n, ε": "share of each batch selected for the auxiliary norms, attack iterations, perturbation radius in 1/255.",
 }  # fmt: skip
 NO_TABLE = "No published table has three of its rows, or half of them, measured in this study."
 COMMON = (
     "Mean over seeds ± half width of the 95 % confidence interval. * differs from Vanilla, † from Mixup alone: paired "
-    "t test over common seeds, p < 0.05 after Holm's correction within the table. Bold: the best of ours and all that "
-    "are not shown to be worse; of the printed numbers, which have no spread, the largest, with the second underlined. "
-    "A difference to a printed number stands only where the data set is the same; in brackets, the protocols differ."
+    "t test over common seeds, p < 0.05 after Holm's correction within the table. Bold: the best of our rows and all "
+    "that are not shown to be worse; among printed numbers, which have no spread, the largest, with the second "
+    "underlined. A difference to a printed number needs the same data set; in brackets, the protocols differ."
 )
 
 
@@ -92,7 +92,7 @@ def folded_figures(summary: str, names: Sequence[str], plots: Plots) -> Markup:
 def undrawn_figures(undrawn: dict[str, str]) -> Markup:
     """The figures that could not be drawn, and what each would need."""
     lines = [f"{FIGURES[name].title}: {reason}." for name, reason in undrawn.items()]
-    count = f"{len(lines)} {'figure' if len(lines) == 1 else 'figures'} that this study has no data for"
+    count = f"{len(lines)} {'figure' if len(lines) == 1 else 'figures'} for which this study has no data"
     return PIECES.folded(count, PIECES.items(lines)) if lines else Markup()
 
 

@@ -291,24 +291,22 @@ def ranks_of(name: str, lines: Sequence[Line]) -> list[int]:
 def caption(name: str, lines: Sequence[Line]) -> str:
     """How the numbers came about: intervals, tests, correction, seeds."""
     if name in ("entprop/1", "mixprop/4"):
-        return f"{_source(name)}Cost: of our code, in passes per training image. Work: counted while training."
-    parts = [
-        "On the front is what nothing that spends as little reaches in mean H. " if name == "cost" else _source(name)
-    ]
+        return f"{_source(name)}Cost: by our code, in passes per training image. Work: counted during training."
+    parts = ["On the front: no setting of at most its cost has a higher mean H. " if name == "cost" else _source(name)]
     if name in BESIDE and any(line["ours"] is not None for line in lines):
-        parts.append("Ours: mean over the seeds ± half width of its 95 % t interval, a single seed without. ")
-        parts.append("No test was made: the seeds of a printed number are not known. ")
+        parts.append("Ours: mean over seeds ± half width of its 95 % t interval; a single seed has none. ")
+        parts.append("No test was made: the seeds of printed numbers are unknown. ")
     elif any(line.get("h") is not None or line.get("pgd20") is not None for line in lines):
-        parts.append("Ours: mean over seeds ± half width of its 95 % t interval, a single seed without. ")
+        parts.append("Ours: mean over seeds ± half width of its 95 % t interval; a single seed has none. ")
         parts.append(tests_text(lines))
     elif name != "cost":
-        parts.append(f"Nothing of ours stands here yet; python study/run.py --table {name} --scale demo runs it. ")
+        parts.append(f"No runs of ours yet; python study/run.py --table {name} --scale demo trains them. ")
     if name not in BESIDE:
-        parts.append("Bold: the best of a block, with all that is not shown to be worse (paired t test, Holm); ")
-        parts.append("of printed numbers, the largest, with the second underlined. ")
+        parts.append("Bold: the best of a block and all that are not shown to be worse (paired t test, Holm); ")
+        parts.append("among printed numbers, the largest, with the second underlined. ")
     if name != "cost":
-        parts.append("A difference in brackets compares two protocols and says nothing about the method; ")
-        parts.append("across data sets there is none. ")
+        parts.append("A difference in brackets compares two protocols, so it says nothing about the method; ")
+        parts.append("numbers of different data sets are not compared. ")
     return "".join(parts).strip()
 
 
@@ -324,11 +322,11 @@ def tests_text(lines: Iterable[Line]) -> str:
     """Which test stands behind the marks, with how many seeds and which correction."""
     tested = [(line, name) for line in lines for name in MARKS if line.get(f"over_{name}_p") is not None]
     if not tested:
-        return f"No test was made: it needs {LEAST_PAIRS} seeds that two settings share. "
+        return f"No test was made: it needs {LEAST_PAIRS} common seeds of two settings. "
     seeds = " to ".join(map(str, sorted({f(line[f"over_{name}_seeds"] for line, name in tested) for f in (min, max)})))
     families = "; ".join(dict.fromkeys(line["family"] for line, _ in tested))
     return (
-        f"* a difference to Vanilla, † one to Mixup alone: two-sided paired t test over the {seeds} common "
+        f"* differs from Vanilla, † differs from Mixup alone: two-sided paired t test over the {seeds} common "
         f"seeds, p below {ALPHA} after correction ({families}). "
     )
 
@@ -342,8 +340,8 @@ def notes_of(lines: Sequence[Line]) -> tuple[str, ...]:
             noted.setdefault(line["note"], []).append(line["label"])
     attacks = {line["pgd20_attack"] for line in lines if line.get("pgd20_attack")}
     calibrated = [
-        f"PGD-20 is {attack}: of the radii that were run, the one whose accuracy of Vanilla is nearest the printed "
-        "one, since the paper prints none."
+        f"PGD-20 is {attack}. The paper prints no radius; of the radii that were run, this one brings Vanilla's "
+        "accuracy closest to the printed one."
         for attack in sorted(attacks)
     ]
     return (*flagged, *(f"{'; '.join(dict.fromkeys(labels))}: {note}." for note, labels in noted.items()), *calibrated)

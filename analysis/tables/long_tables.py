@@ -40,7 +40,7 @@ INSTEAD = {
     "entprop/5": "weights of supervised training instead of masked autoencoding",
     "mixprop/2": "100 classes of one's own choice instead of theirs, which are not printed",
     "mixprop/3": "100 classes of one's own choice instead of theirs, which are not printed",
-    "mixprop/5": "another machine, with validation, instead of training alone on theirs",
+    "mixprop/5": "another machine, and with validation, instead of only training on theirs",
 }
 
 

@@ -33,7 +33,7 @@ TABLES: dict[str, Table] = {
 def title(table: str) -> str:
     """What a table shows, and where it is published."""
     if table == "cost":
-        return "All confirmed settings by what they cost"
+        return "All confirmed settings by cost"
     paper, _, number = table.partition("/")
     text = (COMPUTED[table] if table in COMPUTED else GRIDS[table]).title
     return text[0].upper() + text[1:] + (f" ({PAPERS[paper]}, table {number})" if number.isdigit() else "")

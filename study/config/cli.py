@@ -18,25 +18,25 @@ from trainables.options import OneLineParser, Option, add_flag, read_flags, unkn
 EPILOG = """\
 examples:
   python study/run.py --budget 4N
-      on a laptop: 8 trials, a race of the best of them, six fresh seeds of the winner, vanilla and mixup;
+      on a laptop: 8 trials, a race of the best, and the winner, vanilla and mixup with six fresh seeds;
       under 6 minutes on two cores
   python study/run.py --budget 2N --dataset cifar10 --model resnet18 --trials 40 --trials-per-gpu 2 --dry-run
-      prints the plan and runs nothing; without --dry-run: hours to days, by GPU
+      prints the plan and runs nothing; without --dry-run: hours to days, depending on the GPU
   python study/run.py --table entprop/16 --scale demo
-      the grid of a published table on the embedded images: some minutes; --tables lists all of them
+      the grid of a published table on the embedded images, in minutes; --tables lists all tables
 
   python study/run.py --like runs/DIR/study.json --seed 1
       the same study again with other seeds
   python study/run.py show runs/DIR
-      results of a study, also while it runs; --watch refreshes them until it ends
+      results of a finished or running study; --watch refreshes them until it ends
   python study/run.py ls runs
       one line for each study
   python study/run.py confirm runs/DIR
-      retrain its best settings with fresh seeds, or with more seeds
+      retrain its best settings with fresh seeds; --seeds S: with more seeds
   python study/run.py export runs/DIR --to mlflow
-      copy all its runs into MLflow
+      copy all runs of a study into MLflow
   python study/run.py --resume runs/DIR
-      resume after a kill; nothing finished is repeated
+      resume an interrupted study; finished runs are kept
 
 exit codes: 0 done, 2 wrong input (one line, nothing written), 130 interrupted, 1 anything else
 """
@@ -73,8 +73,9 @@ def build_parser() -> OneLineParser:
     parser = OneLineParser(
         prog=command(),
         usage=f"{command()} --budget B [options] | --table ID | --resume DIR | confirm DIR | show DIR | ls DIR",
-        description="Find the training recipe with the highest H (of accuracy and robustness) that a compute budget\n"
-        "allows, then confirm it on fresh seeds and test images. In brackets: the default.",
+        description="Find the training recipe with the highest H within a compute budget, then confirm it with fresh\n"
+        "seeds on test images. H is the harmonic mean of accuracy on clean and on corrupted images.\n"
+        "Defaults are in brackets; docs/decisions.md explains A1 to A64.",
         epilog=EPILOG.replace(PROGRAM, command()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
@@ -83,9 +84,9 @@ def build_parser() -> OneLineParser:
     for title, names in _GROUPS.items():
         for name in names:
             add_flag(groups[title], {"": STUDY_FIELDS[name]})
-    groups["a published table"].add_argument("--tables", action="store_true", help="list the tables, and stop")
+    groups["a published table"].add_argument("--tables", action="store_true", help="list the tables and exit")
     groups["the search"].add_argument(
-        "--like", metavar="FILE", help="take the options of a study.json, or of a YAML file; flags come on top"
+        "--like", metavar="FILE", help="read options from a study.json or a YAML file; flags override them"
     )
     groups["where it runs"].add_argument("--resume", metavar="DIR", help="resume the study in DIR")
     groups["where it runs"].add_argument("--extend", metavar="T", help="with --resume: run T more trials")
@@ -173,14 +174,13 @@ def _read_show(words: list[str]) -> tuple[list[str], bool]:
     parser = OneLineParser(
         prog=command("show"),
         usage=f"{command('show')} DIR [--watch]",
-        description="Print the results of a study, also while it runs, and what is missing.",
+        description="Print the results of a finished or running study, and what is missing.",
     )
     parser.add_argument("folders", nargs="*", metavar="DIR", help="the folder of a study")
     parser.add_argument(
         "--watch",
         action="store_true",
-        help="refresh the text every few seconds until the study ends or Ctrl-C; into a file or a pipe, print it "
-        "whenever the study has written something",
+        help="refresh every few seconds until the study ends or Ctrl-C; in a file or pipe, print after each new result",
     )
     asked = parser.parse(words)
     return asked.folders, asked.watch
@@ -191,13 +191,13 @@ def _read_confirm(words: list[str]) -> Command:
     parser = OneLineParser(
         prog=command("confirm"),
         usage=f"{command('confirm')} DIR [--confirm C] [--seeds S]",
-        description="Retrain the best settings of a finished search and measure them on test images. With a larger C "
-        "or S,\nonly what is new is trained.",
+        description="Retrain the best settings of a finished search and evaluate them on test images. A larger C or S\n"
+        "trains only the runs that are missing.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="the folder of a study")
-    parser.add_argument("--confirm", metavar="C", help="top trials to retrain [as in the study]")
-    parser.add_argument("--seeds", metavar="S", help="fresh seeds of each [as in the study]")
+    parser.add_argument("--confirm", metavar="C", help="best settings to retrain [as in the study]")
+    parser.add_argument("--seeds", metavar="S", help="fresh seeds per setting [as in the study]")
     parser.add_argument("--quiet", action="store_true", help="print only the result")
     asked = parser.parse(words)
     study = Study.from_dict(read_options(asked.folder))

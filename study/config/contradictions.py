@@ -15,7 +15,7 @@ def check_rows(study: Study, results: Results) -> None:
         more = f"; and {len(found) - NAMED} more" if len(found) > NAMED else ""
         raise ValueError(
             f"{results.folder / 'study.json'} contradicts the rows beside it: {'; '.join(found[:NAMED])}{more}; undo "
-            "the edit, or begin a new study"
+            "the edit, or start a new study"
         )
 
 

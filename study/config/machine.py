@@ -13,7 +13,7 @@ def check_device(study: Study) -> None:
     wanted = f"device {study.device}" if study.device == "cuda" else ""
     wanted = wanted or (f"gpus_per_trial {study.gpus_per_trial:g}" if study.gpus_per_trial else "")
     if wanted and not on_cluster and not has_gpu():
-        raise ValueError(f"{wanted} needs a GPU that torch can use, this machine has none; leave it out for the CPU")
+        raise ValueError(f"{wanted} needs a GPU that torch can use, this machine has none; omit it to train on the CPU")
 
 
 def has_gpu() -> bool:

@@ -32,7 +32,7 @@ def make_study(**options: Any) -> Study:
             raise ValueError(f"{name} must not be empty, got ''")
     if options.get("resume"):
         if "like" in options:
-            raise ValueError("--like does not apply to --resume, whose study has its own options")
+            raise ValueError("--like does not apply to --resume, which keeps the study's options")
         return _resumed_from_store(options) if is_url(str(options["resume"])) else _resumed(options)
     if "like" in options:
         given = {name: value for name, value in options.items() if name != "like"}
@@ -200,4 +200,4 @@ def check_new_folder(folder: Path) -> None:
         raise ValueError(f"out must be a new folder, got {folder}, which exists; {hint}")
     there = next(parent for parent in folder.absolute().parents if parent.exists() or parent.is_symlink())
     if not there.is_dir() or not os.access(there, os.W_OK):
-        raise ValueError(f"out must lie in a folder that is writable, got {folder}")
+        raise ValueError(f"out must be in a writable folder, got {folder}")

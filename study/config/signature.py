@@ -8,9 +8,9 @@ from trainables.options import Option
 
 FURTHER = {  # options of a call that are no fields of the study
     "resume": ("str", "resume the study in this folder"),
-    "extend": ("int", "with resume: run so many more trials"),
+    "extend": ("int", "with resume: run this many more trials"),
     "retry_failed": ("bool", "with resume: train failed trials and confirmation runs again"),
-    "like": ("str", "take the options of a study.json, or of a YAML file; other options come on top"),
+    "like": ("str", "read options from a study.json or a YAML file; other options override them"),
 }
 OBJECTS = ("sampler", "scheduler")  # these may also be objects of Optuna and of Ray Tune
 KINDS = {"total_budget": "str | float | None", "fix": "str | Mapping[str, Any]"}

@@ -28,7 +28,7 @@ class Study:
 
     budget: Budget | None = option(
         None,
-        "largest cost of a trial per epoch, in N (one vanilla epoch): 4N, 1.2N; a published table has none",
+        "highest training cost per epoch of a trial, e.g. 4N or 1.2N (1N: one epoch of vanilla); not with --table",
         read=parse_budget,
     )
     trial: TrialConfig = field(
@@ -37,79 +37,80 @@ class Study:
     given: tuple[str, ...] = ()  # which fields of `trial` were asked for: these override a table's protocol
     methods: tuple[str, ...] = option(
         ("entprop",),
-        f"methods to search over; all: every method within the budget: {', '.join(METHODS)}",
+        f"methods to search; all: every method that fits the budget; known: {', '.join(METHODS)}",
         read=words, metavar="M,M",
     )  # fmt: skip
     search: tuple[str, ...] = option(
         (),
-        "hyper-parameters to search [the method's own: k,n,epsilon,metric for entprop]; also alpha, beta, weights, "
-        "aux_target, lr: with lr, vanilla and mixup get as many trials as each method, at rates of their own",
+        "hyper-parameters to search [each method's default list; entprop: k,n,epsilon,metric]; others: alpha, beta, "
+        "weights, aux_target, lr; lr adds vanilla and mixup to the search, with as many trials as each method",
         read=words, metavar="NAME,…",
     )  # fmt: skip
     fix: tuple[tuple[str, Any], ...] = option(
         (), "hyper-parameters to fix, e.g. weights=sum,n=1", read=fixed_values, metavar="NAME=VALUE,…"
     )
     trials: int | None = option(
-        None, f"number of trials [{EMBEDDED} 8, else 24; grid: all; with total-budget: as many as it pays for]", low=1
+        None, f"number of trials [{EMBEDDED}: 8, otherwise 24; grid: all; with --total-budget: as many as fit]", low=1
     )
     total_budget: float | None = option(
-        None, "stop the search once the next trial would exceed C N-epochs, e.g. 500N", read=parse_total, metavar="C"
+        None, "total cost of the search, e.g. 500N: start no trial that would exceed it", read=parse_total, metavar="C"
     )
     scheduler: Literal["none", "asha", "own"] = option(
-        "none",
-        "none: train every trial to its end; asha: stop the worse half at rungs of equal spent cost, never to "
-        "promote it; off by default, as equal spending favours cheap settings; own: one that Python handed over",
+        "none", "none: train every trial to the end; asha: stop the worse half at rungs of equal spent cost, which "
+        "favours cheap settings; own: a scheduler object passed from Python",
+    )  # fmt: skip
+    sampler: Literal["tpe", "gp", "random", "grid", "own"] | None = option(
+        None, "search algorithm; own: a sampler object passed from Python [tpe]"
     )
-    sampler: Literal["tpe", "gp", "random", "grid", "own"] | None = option(None, "search algorithm [tpe]")
     validation_corruptions: ValidationCorruptions = option(
-        "veils", "what the search sees; imagenet-c: ImageNet-C's four for validation; veils: three veils beside them"
+        "veils", "of validation images; imagenet-c: ImageNet-C's four; veils: also grey veil, colour cast and haze"
     )
     objective: Literal["h", "pareto"] = option("h", "h: maximize validation H; pareto: trade validation H against cost")
     race: int | None = option(
-        None, "best settings of the search to train again on validation images beside vanilla, mixup and two published "
-        "settings, with one new seed, the better half with two more [4; confirm=0: 0]; 0: none", low=0,
+        None, "best settings of the search to race against vanilla, mixup and two published settings on validation "
+        "images: one new seed, then two more for the best R/2; 0: no race [4; confirm=0: 0]", low=0,
     )  # fmt: skip
     confirm: int | None = option(
-        None, "settings to retrain with fresh seeds and test: the race's best [1; pareto 3]; 0: none", low=0
+        None, "settings to retrain with fresh seeds and test, the best of the race; 0: none [1; pareto: 3]", low=0
     )
     seeds: int | None = option(None, "fresh seeds per confirmed setting or table row [6; table: its own]", low=1)
     controls: bool | None = option(
-        None, "also train vanilla and mixup at half and twice the learning rate, and after a search vanilla at equal "
-        f"cost [{EMBEDDED}, and every table: false; else true]",
+        None, "also train vanilla and mixup at half and twice the learning rate and, after a search, vanilla at equal "
+        f"cost [true; {EMBEDDED} and tables: false]",
     )  # fmt: skip
     table: str | None = option(None, "run the grid of a published table instead of a search, e.g. entprop/16")
     scale: Literal["paper", "demo"] = option(
-        "paper", f"of --table; paper: the published protocol; demo: {EMBEDDED} with three seeds"
+        "paper", f"protocol of --table; paper: the published one; demo: {EMBEDDED} with three seeds"
     )
     out: str | None = option(None, "new folder for the study [runs/<date>-<dataset>-<budget>]")
     address: str | None = option(
-        None, "a running Ray cluster: auto or HOST:PORT; for ray:// use ray job submit [RAY_ADDRESS, else local]"
+        None, "running Ray cluster: auto or HOST:PORT, not ray:// (use ray job submit) [RAY_ADDRESS, otherwise local]"
     )
-    storage: str | None = option(None, "PATH or s3://… for checkpoints; s3:// also for all tables [the study's folder]")
-    checkpoint_every: int = option(1, "epochs after which a trial's state is sent to storage s3://…", low=1)
-    keep: Literal["both", "last", "best", "none"] = option("both", "checkpoints to keep of a run that has ended")
-    cpus_per_trial: float = option(1.0, "CPU cores per trial, or per process of one", above=0)
+    storage: str | None = option(None, "PATH or s3://… for checkpoints; s3:// also for tables [the study's folder]")
+    checkpoint_every: int = option(1, "epochs between uploads of a trial's checkpoint to s3:// storage", low=1)
+    keep: Literal["both", "last", "best", "none"] = option("both", "checkpoints to keep after a run has ended")
+    cpus_per_trial: float = option(1.0, "CPU cores per trial, or per process with --processes-per-trial", above=0)
     gpus_per_trial: float | None = option(
-        None, "GPUs per trial or process; a fraction shares one [1 if there is one, else 0]", low=0, high=1
+        None, "GPUs per trial or process; 0.5: two share a GPU [1 if there is a GPU, otherwise 0]", low=0, high=1
     )
     trials_per_gpu: int | None = option(1, "trials per GPU; auto: measure throughput first", low=1, read=number_or_auto)
-    concurrency: int | None = option(None, "trials at once [as many as the resources allow]", low=1)
-    max_failures: int = option(2, "retries of a trial whose worker died or was stuck, until it does a new epoch", low=0)
+    concurrency: int | None = option(None, "trials that run at once [as many as the resources allow]", low=1)
+    max_failures: int = option(2, "retries of a trial whose worker died or hung; a new epoch resets the count", low=0)
     trial_timeout: float | None = option(
-        None, "seconds without a row after which a trial's worker is ended and the trial retried; auto: 20 times the "
-        "slowest step so far, at least 10 min [auto]", above=0, read=seconds_or_auto,
+        None, "seconds without a finished epoch after which a worker counts as hung: it is killed and its trial "
+        "retried; auto: 20 times the slowest epoch so far, at least 10 min [auto]", above=0, read=seconds_or_auto,
     )  # fmt: skip
     device: Literal["auto", "cpu", "cuda"] = option("auto", "where trials train; auto: a GPU if there is one")
-    data_root: str | None = option(None, "folder of the data sets, also for downloads")
+    data_root: str | None = option(None, "folder of the data sets and of downloads")
     warm_start: tuple[str, ...] = option(
-        (), "earlier studies whose trials the sampler starts from", read=words, metavar="DIR,…"
+        (), "earlier studies whose trials the sampler learns from", read=words, metavar="DIR,…"
     )
     seed: int = option(0, "seed of the sampler and of the trials; confirmation uses fresh seeds", low=0, high=2**31 - 1)
     dashboard: bool = option(False, "print the address of Ray's dashboard and how to log in", switch=True)
     logger: tuple[str, ...] = option((), "log runs to mlflow, wandb, tensorboard", read=loggers, metavar="NAME,…")
     quiet: bool = option(False, "print only the result", switch=True)
     dry_run: bool = option(False, "print the plan and run nothing", switch=True)
-    probe: bool = option(False, "with --dry-run: first time training here, about ten seconds", switch=True)
+    probe: bool = option(False, "with --dry-run: measure training speed first, about ten seconds", switch=True)
     resume: bool = False
     extend: int = 0
     retry_failed: bool = False
@@ -120,12 +121,12 @@ class Study:
             readers.check_no_secret(self.storage)
         self._set(trial=dataclasses.replace(self.trial, method=make_method("vanilla", {}), seed=self.seed))
         if self.probe and not self.dry_run:
-            raise ValueError("--probe needs --dry-run, whose plan it times")
+            raise ValueError("--probe needs --dry-run")
         if self.trials_per_gpu != 1 and self.gpus_per_trial is not None:
             both = f"{self.gpus_per_trial:g} and {self.trials_per_gpu or 'auto'}"
             raise ValueError(f"only one of --gpus-per-trial and --trials-per-gpu can be set, got {both}")
         if self.trial.processes_per_trial > 1 and (self.trials_per_gpu != 1 or self.gpus_per_trial not in (None, 0, 1)):
-            raise ValueError("each process of a trial of several must have a whole GPU, got a share of one")
+            raise ValueError("each process of processes_per_trial must have a whole GPU, got a share of one")
         if self.table is not None:
             _check_table(self)
             return
@@ -240,7 +241,7 @@ class Study:
                 }
             )
         except (TypeError, AttributeError, KeyError) as error:  # of values that no command line gives
-            raise ValueError(f"the options of a study must be those that a study wrote ({error})") from error
+            raise ValueError(f"the options must be as a study wrote them ({error})") from error
 
 
 _LISTS = ("given", "methods", "search", "logger", "warm_start")  # tuples here, lists in study.json
@@ -324,14 +325,16 @@ def _check_strategy(study: Study) -> None:
     if study.sampler == "grid" and len(study.methods) > 1:
         raise ValueError(f"methods must be one method with sampler grid, got {','.join(study.methods)}")
     if study.sampler == "grid" and not study.grid:
-        raise ValueError(f"search must name something for sampler grid, {study.methods[0]} alone has one setting")
+        raise ValueError(
+            f"search must name a hyper-parameter for sampler grid, {study.methods[0]} has only one setting"
+        )
     if study.sampler == "grid" and study.trials is not None and study.trials != study.grid_size:
         raise ValueError(
             f"--trials does not apply to --sampler grid, which tries all {study.grid_size} settings, "
             f"got {study.trials}; narrow it with --search"
         )
     if study.sampler == "grid" and study.warm_start:
-        raise ValueError("--warm-start does not apply to --sampler grid, which learns from no earlier trial")
+        raise ValueError("--warm-start does not apply to --sampler grid, which does not learn from trials")
     if study.total_budget is not None and study.total_budget < study.trial.epochs:
         raise ValueError(
             f"total_budget must pay for one vanilla trial of {format_cost(study.trial.epochs)} (epochs × 1N), "

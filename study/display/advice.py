@@ -122,8 +122,8 @@ def other_images(images: list[Row], place: Sequence[Setting], top: Setting) -> l
     if not parts:
         return []
     return [
-        "The intervals above hold the chance of training alone. With other test images of this kind the differences "
-        f"would move, too: by {', '.join(parts)} (95 %, bootstrap over {count} images)."
+        "The intervals above cover training seeds only. Other test images of this kind would also change the "
+        f"differences: by {', '.join(parts)} (95 %, bootstrap over {count} images)."
     ]
 
 
@@ -163,7 +163,7 @@ def by_budget(study: Study, known: Standings) -> str:
     ]
     if not lines:
         return ""
-    title = "The best found for each budget: mean validation H ± standard error, from search and race"
+    title = "Best setting found within each budget: mean validation H ± standard error, from search and race"
     return f"{in_lines(title)}\n{fitted([('', 'setting', 'validation H', 'runs'), *lines], ('runs',))}"
 
 
@@ -190,8 +190,8 @@ def _underfits(results: Measured) -> str:
     if not seen or fmean(seen) >= FITTED:
         return ""
     return (
-        f"vanilla gets {fmean(seen):.1f} % of its training images right: it underfits, and what other settings gain "
-        "may be more training alone; train for more epochs"
+        f"vanilla classifies {fmean(seen):.1f} % of its training images correctly: it underfits, so other settings may "
+        "gain only by training more; train for more epochs"
     )
 
 
@@ -211,7 +211,7 @@ def _disagree(place: Sequence[Setting], known: Standings | None) -> str:
     if len(both) < 4:
         return ""
     agree = sum(math.copysign(1, (a[0] - b[0]) * (a[1] - b[1])) for i, a in enumerate(both) for b in both[i + 1 :])
-    return "validation and test put the confirmed settings in different orders" if agree <= 0 else ""
+    return "validation and test rank the confirmed settings differently" if agree <= 0 else ""
 
 
 def _few_corruptions(results: Measured, place: Sequence[Setting], top: Setting) -> str:
@@ -224,7 +224,7 @@ def _few_corruptions(results: Measured, place: Sequence[Setting], top: Setting) 
     if not 0 < len(moved) < FEW:
         return ""
     names = ", ".join(name.replace("_", " ") for name in moved)
-    return f"RA is decided by {len(moved)} of {len(ours)} corruptions here: {names}"
+    return f"only {len(moved)} of {len(ours)} corruptions decide the difference in RA to vanilla: {names}"
 
 
 def _by_corruption(rows: Iterable[Row], config: str) -> dict[str, float]:

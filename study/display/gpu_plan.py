@@ -79,8 +79,8 @@ def gpu_lines(works: Iterable[Work]) -> list[tuple[str, str]]:
         return []
     each = ", ".join(f"{name} {hours / gpu.speed:,.0f}" for name, gpu in GPUS.items())
     source = (
-        "from NVIDIA's 2,470 images/s of resnet50 on an A100, other networks by their operations, other GPUs by their "
-        "memory bandwidth; bf16, without attacks and reading images; python -m benchmarks.gpu measures"
+        "estimated from NVIDIA's 2,470 images/s for resnet50 on an A100, scaled to other networks by operations and to "
+        "other GPUs by memory bandwidth; bf16, without attacks and image loading; python -m benchmarks.gpu measures it"
     )
     memory = max(memory_gb(work.config) for work in works)
     longest = max(works, key=lambda work: a100_hours(work) / work.runs)
@@ -119,8 +119,8 @@ def _placing(longest: Work, memory: float) -> str:
         processes = min(2 ** math.ceil(math.log2(hours / LONG_H / SCALING)), most)
         faster, each = hours / processes / SCALING, memory_gb(longest.config, processes)
         return (
-            f"the longest run takes {hours:,.0f} hours of one A100, with --processes-per-trial {processes} about "
-            f"{faster:,.0f} and {each:.1f} GB on each"
+            f"the longest run takes {hours:,.0f} hours on one A100; with --processes-per-trial {processes}, about "
+            f"{faster:,.0f} hours and {each:.1f} GB on each"
         )
     fit = ", ".join(f"{name} {max(0, int(0.9 * gpu.memory / memory))}" for name, gpu in GPUS.items())
     return f"trials that fit on a GPU: {fit}; --trials-per-gpu auto finds how many are fastest"

@@ -102,7 +102,7 @@ def _race_part(study: Study) -> Part:
     baselines = [each.why for each in known if each.why != "published"]
     published = len(known) - len(baselines)
     names = ", ".join([*baselines, *([f"{published} published"] if published else [])])
-    note = f"the best {best} of the search, {names} with one new seed; the better {finals // FINALS} with {FINALS} more"
+    note = f"the best {best} of the search, {names} with one new seed; the best {finals // FINALS} with {FINALS} more"
     cost = sum(each.config.method.cost for each in known)
     most, likely = (
         study.trial.epochs * (cost + (best + finals) * each) for each in (study.per_epoch, mean_cost(study))
@@ -162,9 +162,11 @@ def _method_lines(study: Study, method: str) -> list[str]:
         lines.append(f"{'n':<7}" + "".join(f"{n:>8}" for n in limits))
         lines.append(f"{f'{share} ≤':<7}" + "".join(f"{limit:>8.4g}" for limit in limits.values()))
         if per_epoch == 1:
-            lines.append(f"1N pays for {share} = 0 alone: nothing reaches the auxiliary norms, all proposals are equal")
+            lines.append(
+                f"1N allows only {share} = 0: no image reaches the auxiliary norms, and all proposals are equal"
+            )
         elif study.budget and study.budget.unconstrained:
-            lines.append("the budget binds nowhere")
+            lines.append("the budget excludes no setting")
     elif "n" in searched:
         lines.append(f"n from 1 to {spaces.largest_n(method, per_epoch, searched, fixed)}")
     return lines + describe(method, set(searched) - {"k", "p_adv", "n"}, fixed)
@@ -222,7 +224,7 @@ def plan_text(study: Study, slots: int | None = None, splits: Splits | None = No
     lines += wrapped("in all", _amount(parts)) if len(parts) > 1 else []
     lines += wrapped("time", _time(study, at_once))
     lines += [line for head, text in gpu_lines(_works(study)) for line in wrapped(head, text)]
-    lines += wrapped("disk", f"at most {_size(estimated_bytes(study))} in {study.out}, checkpoints with it")
+    lines += wrapped("disk", f"at most {_size(estimated_bytes(study))} in {study.out}, including checkpoints")
     lines += wrapped("faults", _faults(study))
     return "\n".join([*lines, *(line for note in _notes(study) for line in wrapped("note", note))])
 
@@ -262,31 +264,31 @@ def _what(study: Study) -> list[str]:
 def _time(study: Study, slots: int) -> str:
     seconds = estimated_seconds(study, slots)
     if seconds is None:
-        return "unknown: no step of this kind was timed on this machine yet; --dry-run --probe does it"
+        return "unknown: no such training step was timed on this machine yet; --dry-run --probe times one"
     return f"about {duration(seconds)} with {slots} at once, from a vanilla step timed on this machine"
 
 
 def _faults(study: Study) -> str:
     """What becomes of a run whose worker is lost or stuck."""
-    limit = f"{FACTOR} times the slowest step so far, at least {duration(LEAST_S)}"
+    limit = f"{FACTOR} times the slowest epoch so far, at least {duration(LEAST_S)}"
     if study.trial_timeout is not None:
         limit = duration(study.trial_timeout)
-    more = f"at most {study.max_failures} times more" if study.max_failures else "no second time"
+    retried = f"is retried at most {counted(study.max_failures, 'time')}" if study.max_failures else "is not retried"
     return (
-        f"a worker that sends no row in time ({limit}; --trial-timeout) is ended; a run that lost its worker is "
-        f"handed out {more} (--max-failures)"
+        f"a worker that finishes no epoch in time ({limit}; --trial-timeout) is killed; a run that lost its worker "
+        f"{retried} (--max-failures)"
     )
 
 
 def _notes(study: Study) -> Iterable[str]:
     if study.table is None and not any(study.searched.values()) and len(study.methods) == 1:
-        yield f"{study.methods[0]} has one setting, which further trials repeat with other seeds; --trials 1 is enough"
+        yield f"{study.methods[0]} has only one setting; more trials repeat it with other seeds; --trials 1 is enough"
     if study.table is not None:
         yield from table_notes(study, _rows(study))
     yield from _confirmation_note(study)
     yield from _weights_note(study)
     for name, work in sorted(_uncounted(study).items()):
-        yield f"{name} makes forward passes, {work:.2f}N of work, that its cost, the papers' formula, leaves out (A17)"
+        yield f"{name} makes further forward passes of {work:.2f}N, which the papers' cost formula leaves out (A17)"
     datasets = {study.trial.dataset} if study.table is None else {e.config.dataset for e in _rows(study)}
     for dataset in sorted(datasets):
         if dataset == EMBEDDED:
@@ -294,9 +296,9 @@ def _notes(study: Study) -> Iterable[str]:
         own = dataset.partition(":")[2]
         if not own:
             by_hand = dataset_entry(dataset).folder_only
-            yield f"{dataset} " + ("must lie in the data folder" if by_hand else "is downloaded if it is not there")
+            yield f"{dataset} " + ("must be in the data folder" if by_hand else "is downloaded if it is missing")
         elif not Path(own).exists():
-            yield f"{own} is not there yet, and the study needs it"
+            yield f"{own} does not exist yet, but the study needs it"
 
 
 def _confirmation_note(study: Study) -> Iterable[str]:

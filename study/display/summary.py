@@ -126,9 +126,9 @@ def control_name(found: Setting) -> str:
 
 def _compared(top: Setting, name: str, other: Setting | None, compared: Mapping[int, Judged]) -> str:
     if other is top:
-        return f"It is {name} itself."
+        return f"The recommended setting is {name} itself."
     if id(other) not in compared:
-        return f"{name} was not confirmed beside it."
+        return f"{name} was not confirmed, so there is no comparison with it."
     return sentence(compared[id(other)], "It", name)
 
 

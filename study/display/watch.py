@@ -86,7 +86,7 @@ def _frame(text: str, height: int) -> str:
     """What draws a text over the one before: as many lines as the terminal has, the last of them says what to press."""
     lines, room = text.splitlines(), height - 1
     below = len(lines) - room
-    last = f"{below} more lines in a taller window; " if below > 0 else ""
+    last = f"{below} more lines below, enlarge the window; " if below > 0 else ""
     drawn = [f"{line}{REST_OF_LINE}" for line in [*lines[:room], f"{last}every {EVERY_S:g} s, Ctrl-C ends"]]
     return HOME + "\n".join(drawn) + REST_OF_SCREEN
 

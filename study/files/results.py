@@ -95,7 +95,7 @@ class Results:
             try:
                 method_of(row)
             except ValueError as error:
-                raise ValueError(f"{path} holds a row that no study wrote: {error}") from error
+                raise ValueError(f"{path} holds a row that no study can have written: {error}") from error
         return rows
 
     def put_trial(self, row: Mapping[str, Any]) -> None:

@@ -91,7 +91,7 @@ TABLES: dict[str, Grid] = {
         needs=MAE,
     ),
     "entprop/6": Grid(
-        "Fréchet distance that MixUp, PGD and EntProp put between training images and what becomes of them",
+        "Fréchet distance from training images to copies that MixUp, PGD and EntProp transformed",
         (VANILLA,),
         measures=({"fid": "k=0.2,n=1"}, {"fid": "k=0.6,n=5"}),
         lost=True,
@@ -108,7 +108,7 @@ TABLES: dict[str, Grid] = {
         (entprop(0.2, 1, "MixUp"), entprop(0.2, 1, "CutMix", mixing="cutmix"), *REFERENCES),
     ),
     "entprop/10": Grid(
-        "what the attack raises: PGD, C&W or TRADES",
+        "attack objective: PGD, C&W or TRADES",
         (
             entprop(0.6, 5, "PGD"),
             entprop(0.6, 5, "C&W", attack="cw"),

@@ -58,7 +58,7 @@ def _caller(actor: Any) -> Call:
             except RayTaskError as error:
                 raise error.cause from error
             except (RayActorError, GetTimeoutError) as error:
-                raise LostProcess(f"a process of the trial is gone ({type(error).__name__})") from error
+                raise LostProcess(f"a process of the trial died ({type(error).__name__})") from error
 
         return answer
 

@@ -8,10 +8,10 @@ from study.ray_tune.trainable import job_of
 from study.workers.jobs import Row
 
 REFUSED = {
-    "PopulationBasedTraining": "it changes k and n of a trial that trains, which then has no cost of its own",
-    "PopulationBasedTrainingReplay": "it changes a trial that trains",
+    "PopulationBasedTraining": "it changes k and n during training, so a trial has no single cost",
+    "PopulationBasedTrainingReplay": "it changes a trial during training",
     "ResourceChangingScheduler": "it needs a new worker for each trial; set --cpus-per-trial and --gpus-per-trial",
-    "HyperBandForBOHB": "it works with the searcher TuneBOHB alone; take HyperBandScheduler",
+    "HyperBandForBOHB": "it works only with the searcher TuneBOHB; use HyperBandScheduler",
 }
 
 
@@ -22,7 +22,7 @@ def check_scheduler(scheduler: Any) -> None:
         raise ValueError(f"scheduler must be none, asha or a scheduler of Ray Tune, got {kinds[0]}")
     for kind in kinds:
         if kind in REFUSED:
-            raise ValueError(f"scheduler must stop or pause trials and no more, got {kinds[0]}: {REFUSED[kind]}")
+            raise ValueError(f"scheduler must only stop or pause trials, got {kinds[0]}: {REFUSED[kind]}")
 
 
 class OfSearch(FIFOScheduler):

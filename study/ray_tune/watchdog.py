@@ -28,11 +28,11 @@ class Watchdog(tune.Callback):
         self.patience.tick(time.monotonic())
         for name, limit in self.patience.overdue().items():
             trial = self.trials[name]
-            reason = f"no row for {round(limit, 1):g} s (--trial-timeout)"
+            reason = f"no finished epoch for {round(limit, 1):g} s (--trial-timeout)"
             self.reasons[name] = reason
             self.patience.forget(job_of(trial.config))
             again = trial.run_metadata.num_failures < trial.max_failures
-            self.say(f"{name}  {reason}: worker ended, " + ("handed out again" if again else "not handed out again"))
+            self.say(f"{name}  {reason}: worker killed, " + ("retrying" if again else "no retries left"))
             ray.kill(trial.temporary_state.ray_actor)
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:

@@ -249,7 +249,7 @@ def _holds(kind: Any, value: Any) -> bool:
 def check_sampler(sampler: Any) -> None:
     """ValueError unless it is a sampler of Optuna."""
     if not isinstance(sampler, BaseSampler):
-        raise ValueError(f"sampler must be a name or a sampler of Optuna, got {type(sampler).__name__}")
+        raise ValueError(f"sampler must be a name or an Optuna sampler, got {type(sampler).__name__}")
 
 
 def make_sampler(name: str, seed: int) -> BaseSampler:

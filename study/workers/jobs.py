@@ -12,7 +12,7 @@ class ClusterError(RuntimeError):
 
 def out_of_memory(reason: str) -> str:
     """The line that says that memory ran out, and what to do."""
-    return f"out of memory: {reason}; take a smaller batch or fewer trials at once"
+    return f"out of memory: {reason}; use a smaller batch or fewer trials at once"
 
 
 @dataclass(frozen=True)

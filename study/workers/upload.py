@@ -32,5 +32,5 @@ class Upload(Listener):
             self.failed = False
         except OSError as error:
             if not self.failed:
-                self.say(f"storage: {self.copy.place} was not reached, the tables are sent later ({error})")
+                self.say(f"storage: could not reach {self.copy.place}, the tables will be sent later ({error})")
             self.failed = True

@@ -49,7 +49,7 @@ def check_writable(place: str) -> None:
                 pass
     except (OSError, ValueError) as error:  # pyarrow raises ValueError for what it cannot open
         reason = str(error).splitlines()[0]
-        raise ValueError(f"storage must be a place that can be written, got {place} ({reason})") from error
+        raise ValueError(f"storage must be writable, got {place} ({reason})") from error
 
 
 class WorkFolder:

@@ -162,7 +162,7 @@ def test_a_trial_that_runs_out_of_memory_fails_by_name_and_the_next_one_runs(tmp
 
     (first, _), (second, epoch) = json.loads(done.stdout.splitlines()[-1])
     assert first.startswith("out of memory: ")
-    assert first.endswith("take a smaller batch or fewer trials at once")
+    assert first.endswith("use a smaller batch or fewer trials at once")
     assert (second, epoch) == ("", 1)
     note("out of memory in one trial", 0, 0)
 

@@ -32,7 +32,7 @@ def test_each_run_is_copied_once_with_flat_parameters(tmp_path, monkeypatch, cap
     count = len(results.trials) + len(results.race) + len(results.confirm)
     assert f"{count} runs copied" in capsys.readouterr().out
     assert main(["export", str(tmp_path / "s"), "--to", "mlflow"]) == 0
-    assert f"0 runs copied to the experiment s at sqlite:///{tmp_path}/s/mlflow.db, {count} were there" in (
+    assert f"0 runs copied to the experiment s at sqlite:///{tmp_path}/s/mlflow.db, {count} were already there" in (
         capsys.readouterr().out
     )
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/s/mlflow.db")

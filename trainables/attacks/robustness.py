@@ -31,7 +31,7 @@ class Outcome(NamedTuple):
         """The share of robust images among those that count, in percent."""
         counted = int(self.counts.sum())
         if counted == 0:
-            raise ValueError("at least one image must count: one that is right and not of the target class, got none")
+            raise ValueError("at least one image must be classified correctly and not be of the target class, got none")
         return 100 * int(self.robust.sum()) / counted
 
 

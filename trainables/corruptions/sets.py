@@ -112,7 +112,7 @@ def _archive_images(folder: Path, labels: np.ndarray) -> int:
             f"{folder / 'labels.npy'} must hold the labels of the images five times, got the shape {found.shape}"
         )
     if not np.array_equal(found[:count][: len(labels)], labels):
-        raise ValueError(f"{folder} must belong to the test images of this run, but its labels are others")
+        raise ValueError(f"{folder} must belong to the test images of this run, but its labels differ")
     return count
 
 

@@ -46,7 +46,7 @@ def each_radius_and_count(attack: Attack, radii: Sequence[float], counts: Sequen
 def along_epsilon(attack: Attack, radii: Sequence[float], counts: Sequence[float]) -> list[Attack]:
     """Points of figure 1 of the uncertainty paper, at its own radii unless others are given."""
     if counts:
-        raise ValueError("step_counts must be left out of curve epsilon, whose steps grow with the radius")
+        raise ValueError("step_counts does not apply to curve epsilon, whose steps grow with the radius")
     return growing_radius(attack, whole("radii", radii)) if radii else growing_radius(attack)
 
 
@@ -86,60 +86,69 @@ class Evaluation:
     """What to measure of the run in a folder."""
 
     run: Path
-    norm: Norm = option("main", "which norms to measure with")
+    norm: Norm = option("main", "norms to evaluate with")
     corruptions: Literal["all", "none", ValidationCorruptions] = option(
-        "all", "all: the 15 reported ones on test images; none; veils or imagenet-c: those of a search, on validation "
-        "images",
+        "all", "all: the 15 reported corruptions on test images; veils or imagenet-c: those of a search, on validation "
+        "images; none",
     )  # fmt: skip
     severities: tuple[int, ...] = option(
-        (), "severities in [1, 5]; unset: all five, on validation images 1,3,5", low=1, high=5, metavar="S,S"
+        (),
+        "severities from 1 to 5; unset: all five on test images; 1,3,5 on validation images",
+        low=1,
+        high=5,
+        metavar="S,S",
     )
-    corrupted_images: int | None = option(None, "corrupt the first N images only; unset: all", low=1, metavar="N")
-    cifar_c: Path | None = option(None, "the published CIFAR-10-C or CIFAR-100-C instead of our own", metavar="FOLDER")
+    corrupted_images: int | None = option(None, "corrupt only the first N images; unset: all", low=1, metavar="N")
+    cifar_c: Path | None = option(
+        None, "folder of the published CIFAR-10-C or CIFAR-100-C, in place of our own", metavar="FOLDER"
+    )
     attack: tuple[Attack, ...] = option(
         (), "attacks, separated by commas: PGD20-8, FGSM4, CW40-8, PGD20-2:entprop, AA-8 …",
         read=parse_attacks, metavar="NAMES",
     )  # fmt: skip
-    radii: tuple[float, ...] = option(
-        (), "each attack at these epsilons (in 1/255): accuracy against epsilon", read=numbers, metavar="E,E"
-    )
+    radii: tuple[float, ...] = option((), "run each attack at these epsilons (in 1/255)", read=numbers, metavar="E,E")
     step_counts: tuple[float, ...] = option(
-        (), "each attack with these numbers of steps: accuracy against steps", read=numbers, metavar="N,N"
+        (), "run each attack with these numbers of steps", read=numbers, metavar="N,N"
     )
-    attacked_images: int | None = option(None, "attack the first N images only; unset: all", low=1, metavar="N")
+    attacked_images: int | None = option(None, "attack only the first N images; unset: all", low=1, metavar="N")
     transfer_from: Path | None = option(
-        None, "attack that run's network and show the result to this one", metavar="RUN"
+        None, "transfer attack: attack that run's network and evaluate this one", metavar="RUN"
     )
     curve: Literal["epsilon", "steps"] | None = option(
-        None, "each attack along a curve of the uncertainty paper: within 10 … 150, or with 8 … 500 steps"
+        None, "run each attack along a curve of the uncertainty paper: ε from 10/255 to 150/255, or 8 to 500 steps"
     )
     then: Attack | None = option(
-        None, "another attack on the images that each attack leaves correct: RS10000-8",
+        None, "second attack, on images still correct after each attack, e.g. RS10000-8",
         read=parse_attack, metavar="NAME",
     )  # fmt: skip
-    legacy: bool = option(False, "also what the mixture paper's code measures, for its two tables alone", switch=True)
-    shift: str | None = option(None, "accuracy on other images of the same classes, folder:PATH", metavar="DATA")
-    class_map: Path | None = option(None, "JSON: class folder of --shift to class of the training data", metavar="FILE")
+    legacy: bool = option(False, "also measure as the mixture paper's code does, for its two tables", switch=True)
+    shift: str | None = option(
+        None, "also measure accuracy on other images of the same classes, folder:PATH", metavar="DATA"
+    )
+    class_map: Path | None = option(
+        None, "JSON that maps class folders of --shift to classes of the training data", metavar="FILE"
+    )
     normaliser: str | None = option(
-        None, "add mCE: errors over AlexNet's on ImageNet-C, or over those of a run", metavar="{alexnet,RUN}"
+        None, "add mCE: errors divided by AlexNet's on ImageNet-C, or by those of a run", metavar="{alexnet,RUN}"
     )
     geometry: int | None = option(
-        None, "margin, Jacobian, non-linearity and distortion of the first N images", low=1, metavar="N"
+        None, "measure margin, Jacobian, non-linearity and distortion at the first N images", low=1, metavar="N"
     )
     surface: tuple[int, ...] = option(
-        (), "loss and margin around these images, as a file for a figure", low=0, metavar="I,I"
+        (), "write loss and margin around these images, for a figure", low=0, metavar="I,I"
     )
     cam: tuple[int, ...] = option(
-        (), "class activation maps of these images, clean and corrupted, as a file for a figure", low=0, metavar="I,I"
+        (), "write class activation maps of these images, clean and corrupted, for a figure", low=0, metavar="I,I"
     )
     fid: EntProp | None = option(
-        None, "Fréchet distances of training images that this EntProp transformed", read=read_entprop,
+        None, "measure Fréchet distances from training images to copies that EntProp with these options transformed",
+        read=read_entprop,
         metavar="k=K,n=N",
     )  # fmt: skip
-    selections: bool = option(False, "how often images were selected, as a file for a figure", switch=True)
-    name: str = option("", "write evaluation-NORM-NAME.csv and keep earlier results", metavar="NAME")
-    precision: Literal["fp32", "bf16"] = option("fp32", "bf16 is three times as fast where the processor has it")
-    data_root: Path | None = option(None, "where data sets lie", metavar="FOLDER")
+    selections: bool = option(False, "write how often training images were selected, for a figure", switch=True)
+    name: str = option("", "write to evaluation-NORM-NAME.csv, beside earlier results", metavar="NAME")
+    precision: Literal["fp32", "bf16"] = option("fp32", "bf16: three times as fast on processors that support it")
+    data_root: Path | None = option(None, "folder of the data sets", metavar="FOLDER")
     device: str = option("auto", "cpu, cuda, cuda:1, mps or auto")
 
     def __post_init__(self) -> None:
@@ -147,21 +156,21 @@ class Evaluation:
         if not re.fullmatch(r"[A-Za-z0-9._-]*", self.name):
             raise ValueError(f"name must be of letters, digits, dots, dashes and underscores, got {self.name!r}")
         if self.normaliser and self.corruptions != "all":
-            raise ValueError("normaliser must come with corruptions all, whose errors it divides")
+            raise ValueError("normaliser needs corruptions all, whose errors it divides")
         if self.class_map and not self.shift:
-            raise ValueError("class_map must come with shift, the images whose classes it maps")
+            raise ValueError("class_map needs shift, whose classes it maps")
         if (self.radii or self.step_counts) and not self.attack:
-            raise ValueError("radii and step_counts must come with attack, whose curve they ask for")
+            raise ValueError("radii and step_counts need attack, the attack to run")
         for name, why in (
             ("transfer_from", "the attack on that network"),
-            ("curve", "the attack whose curve it asks for"),
-            ("then", "the attack that leaves images for it"),
+            ("curve", "the attack to run along it"),
+            ("then", "the attack that comes first"),
         ):
             if getattr(self, name) and not self.attack:
-                raise ValueError(f"{name} must come with attack, {why}")
+                raise ValueError(f"{name} needs attack, {why}")
         for name in ("curve", "then"):
             if getattr(self, name) and self.transfer_from:
-                raise ValueError(f"{name} must come without transfer_from: it is of attacks on this network")
+                raise ValueError(f"{name} does not apply to transfer_from: it needs attacks on this network")
         _ = self.attacks  # refuses radii and steps that its curve cannot have
 
     @functools.cached_property

@@ -29,7 +29,7 @@ def read_class_map(path: Path | None, folders: tuple[str, ...], classes: tuple[s
     for folder in folders:
         if meaning.get(folder) not in classes:
             raise ValueError(
-                f"class folder {folder!r} must mean a class of the training data ({', '.join(classes[:5])}, …), "
+                f"class folder {folder!r} must map to a class of the training data ({', '.join(classes[:5])}, …), "
                 f"got {meaning.get(folder)!r}; name it in --class-map"
             )
     return [classes.index(meaning[folder]) for folder in folders]

@@ -23,10 +23,10 @@ MEMBERS = 3
 
 @dataclass(frozen=True)
 class ADP:
-    """Three networks that agree on the class and differ in the rest."""
+    """Three networks, trained to agree on the class and to differ on the wrong classes."""
 
-    entropy_weight: float = option(2.0, "weight of the mean prediction's entropy", low=0)
-    diversity_weight: float = option(0.5, "weight of the log-determinant of the predictions' spread", low=0)
+    entropy_weight: float = option(2.0, "weight of the entropy of the mean prediction", low=0)
+    diversity_weight: float = option(0.5, "weight of the diversity of the wrong classes' predictions", low=0)
 
     dual: ClassVar[bool] = False
     cost: ClassVar[float] = float(MEMBERS)

@@ -27,11 +27,17 @@ class AdvProp:
     n: int = option(5, "attack iterations", low=1)
     epsilon: float = option(4.0, "radius of the attack in 1/255", above=0, high=255)
     alpha: float = option(1.0, "step of the attack in 1/255", above=0, high=255)
-    start: Start = option("none", "where the attack begins (A7)")
-    attack_bn: AttackStatistics = option("batch", "statistics in attack passes: of the batch, or running ones (A6)")
-    loss: Literal["ce", "als"] = option("ce", "cross-entropy, also against adversarially smoothed labels")
-    als_share: float = option(0.05, "share of the label that the least likely class gets (A48)", low=0, high=1)
-    sat: bool = option(False, "in training, every ReLU's derivative is that of the parametric softplus (SAT)")
+    start: Start = option(
+        "none",
+        "start of the attack: the image (none), a random point in the ball (uniform), or, "
+        "in 42 % of the batches, a random point (occasional) (A7)",
+    )
+    attack_bn: AttackStatistics = option(
+        "batch", "batch norm statistics in attack passes: of the batch, or running ones (A6)"
+    )
+    loss: Literal["ce", "als"] = option("ce", "ce: cross-entropy; als: with adversarially smoothed labels")
+    als_share: float = option(0.05, "label share of the least likely class (A48)", low=0, high=1)
+    sat: bool = option(False, "train with the derivative of the parametric softplus in every ReLU (SAT)")
 
     dual: ClassVar[bool] = True
 

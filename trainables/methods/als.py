@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ALS:
-    """Plain training against labels of which the least likely class has a share."""
+    """Vanilla training on labels that give a share to the least likely class."""
 
-    als_share: float = option(0.05, "share of the label that the least likely class gets (A48)", low=0, high=1)
+    als_share: float = option(0.05, "label share of the least likely class (A48)", low=0, high=1)
 
     dual: ClassVar[bool] = False
     cost: ClassVar[float] = 1.0

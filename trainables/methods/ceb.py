@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CEB:
-    """A noisy encoding that keeps little beyond the class."""
+    """A noisy encoding, trained to keep little beyond the class."""
 
-    rho: float = option(2.0, "ρ: the bottleneck has weight e^−ρ (VIB: σ(−ρ)); small networks fail below 1", low=-10)
+    rho: float = option(2.0, "ρ: the bottleneck's weight is e^−ρ (VIB: σ(−ρ)); small networks fail below 1", low=-10)
     dim: int = option(128, "dimensions of the encoding (A40)", low=1)
     marginal: Marginal = option(
-        "mixture", "marginal of the encodings: a Gaussian for each class, or a single one (A39)"
+        "mixture", "marginal of the encodings: one Gaussian per class, or a single Gaussian (A39)"
     )
-    jump_start: bool = option(True, "begin at ρ = 100 and fall to `rho` within three epochs or more (A43)")
+    jump_start: bool = option(True, "start at ρ = 100 and lower it to `rho` over at least three epochs (A43)")
 
     dual: ClassVar[bool] = False
     cost: ClassVar[float] = 1.0

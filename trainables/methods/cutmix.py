@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class CutMix:
     """Images with a rectangle of another image and mixed labels, one norm set."""
 
-    beta: float = option(1.0, "the kept share is drawn from Beta(beta, beta), once a batch", above=0)
+    beta: float = option(1.0, "the kept share is drawn from Beta(beta, beta), once per batch", above=0)
 
     dual: ClassVar[bool] = False
     cost: ClassVar[float] = 1.0

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Deterministic:
-    """Plain training of a network with the layer that CEB encodes in."""
+    """Vanilla training with CEB's encoding layer, without its noise."""
 
     dim: int = option(128, "dimensions of the encoding (A40)", low=1)
 

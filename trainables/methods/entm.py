@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EntM:
-    """Plain training that rewards unsure predictions."""
+    """Vanilla training with a reward for the entropy of predictions."""
 
-    entropy_weight: float = option(2.0, "weight λ of the prediction's entropy", low=0)
+    entropy_weight: float = option(2.0, "weight λ of the entropy of the prediction", low=0)
 
     dual: ClassVar[bool] = False
     cost: ClassVar[float] = 1.0

@@ -31,31 +31,37 @@ class Loss(NamedTuple):
 
 @dataclass(frozen=True)
 class EntProp:
-    """Mixed images to the main norms, the most uncertain of them, attacked, to the auxiliary norms."""
+    """Mixed images to the main norms; attacked copies of the most uncertain ones to the auxiliary norms."""
 
     k: float = option(0.2, "share of each batch that goes to the auxiliary norms, in [0, 1]", low=0, high=1)
     n: int = option(1, "attack iterations", low=1)
-    epsilon: float | None = option(None, "radius of the attack in 1/255; unset: `eps_rule`", above=0, high=255)
+    epsilon: float | None = option(None, "radius of the attack in 1/255; unset: by `eps_rule`", above=0, high=255)
     alpha: float = option(1.0, "step of the attack in 1/255", above=0, high=255)
-    metric: Metric = option("entropy", "uncertainty that ranks the samples")
-    mixing: Mixing = option("mixup", "mixture that the main norms train on")
-    beta: float = option(1.0, "λ of the mixture is drawn from Beta(beta, beta)", above=0)
-    attack: Literal["pgd", "cw", "trades", "none"] = option("pgd", "what the attack raises; none: no attack")
-    selection: Selection = option("top", "take the most uncertain samples, or random ones")
-    free_first_step: bool = option(True, "take the first attack step with the gradient of the main pass")
+    metric: Metric = option("entropy", "uncertainty measure that ranks the samples")
+    mixing: Mixing = option("mixup", "mixing of the images for the main norms")
+    beta: float = option(1.0, "the mixing share λ is drawn from Beta(beta, beta)", above=0)
+    attack: Literal["pgd", "cw", "trades", "none"] = option(
+        "pgd",
+        "the attack maximises the loss (pgd), the margin (cw), or the loss plus TRADES' divergence (trades); "
+        "none: no attack",
+    )
+    selection: Selection = option("top", "select the most uncertain samples, or random ones")
+    free_first_step: bool = option(True, "reuse the main pass's gradient for the first attack step")
     weights: Literal["instance", "pass_mean", "sum"] = option(
         "pass_mean",
-        "loss weights; pass_mean: every image of every pass counts alike; instance: every image once, half in each "
-        "pass if it is in both; sum: the plain sum of Algorithm 1 (A9)",
+        "weights of the two losses; pass_mean: one mean over the images of both passes; instance: an image in both "
+        "passes counts half in each; sum: the two means added, as in Algorithm 1 (A9)",
     )
     aux_target: Literal["mixed", "original"] = option(
         "mixed", "labels of the auxiliary pass: the mixture's, or the first image's (A3)"
     )
     eps_rule: Literal["n_plus_1", "n_minus_1"] = option(
-        "n_plus_1", "epsilon where it is unset: n+1 as printed, or n−1; 1 for n = 1 (A2)"
+        "n_plus_1", "epsilon if unset: n+1, as printed, or n−1; always 1 for n = 1 (A2)"
     )
-    attack_rule: Literal["pgd", "cumulative"] = option("pgd", "PGD, or the letter of Algorithm 1 (A1)")
-    attack_bn: AttackStatistics = option("batch", "statistics in attack passes: of the batch, or running ones (A6)")
+    attack_rule: Literal["pgd", "cumulative"] = option("pgd", "PGD, or Algorithm 1 as printed (A1)")
+    attack_bn: AttackStatistics = option(
+        "batch", "batch norm statistics in attack passes: of the batch, or running ones (A6)"
+    )
 
     dual: ClassVar[bool] = True
 

@@ -21,19 +21,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FastAdvProp:
-    """A share of each batch attacked through the auxiliary norms with reused gradients, the rest clean."""
+    """An attacked share of each batch, with reused gradients, to the auxiliary norms; the clean rest to the main."""
 
     p_adv: float = option(0.2, "share of each batch that is attacked, in [0, 0.9]", low=0, high=0.9)
     n: int = option(1, "attack iterations", low=1)
     epsilon: float = option(1.0, "radius of the attack in 1/255", above=0, high=255)
     alpha: float = option(1.0, "step of the attack in 1/255", above=0, high=255)
-    start: Start = option("none", "where the attack begins (A7)")
-    mixing: Mixing = option("none", "mixture of the whole batch before it is divided (A26)")
-    beta: float = option(1.0, "λ of the mixture is drawn from Beta(beta, beta)", above=0)
-    selection: Selection = option(
-        "random", "which share is attacked: a random one, or the most uncertain samples (A26)"
+    start: Start = option(
+        "none",
+        "start of the attack: the image (none), a random point in the ball (uniform), or, "
+        "in 42 % of the batches, a random point (occasional) (A7)",
     )
-    metric: Metric = option("entropy", "uncertainty that ranks the samples for `selection` top")
+    mixing: Mixing = option("none", "mixing of the whole batch before it is split (A26)")
+    beta: float = option(1.0, "the mixing share λ is drawn from Beta(beta, beta)", above=0)
+    selection: Selection = option("random", "attack random samples, or the most uncertain ones (A26)")
+    metric: Metric = option("entropy", "uncertainty measure that ranks the samples for selection `top`")
 
     dual: ClassVar[bool] = True
 

@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GPaCo:
-    """Images beside images of their class; the most uncertain, attacked, to the auxiliary norms."""
+    """Parametric contrastive learning; attacked copies of the most uncertain images to the auxiliary norms."""
 
     k: float = option(0.2, "share of each batch that goes to the auxiliary norms, in [0, 1]", low=0, high=1)
     n: int = option(1, "attack iterations", low=1)
-    epsilon: float | None = option(
-        None, "radius of the attack in 1/255; unset: n + 1, or 1 for n = 1", above=0, high=255
-    )
+    epsilon: float | None = option(None, "radius of the attack in 1/255; unset: n+1, or 1 for n = 1", above=0, high=255)
     alpha: float = option(1.0, "step of the attack in 1/255", above=0, high=255)
-    metric: Metric = option("entropy", "uncertainty that ranks the samples")
-    contrast_weight: float = option(0.05, "weight of each image of the own class in the target", low=0, high=1)
-    temperature: float = option(0.2, "what the nearness of images is divided by", above=0)
-    queue: int = option(8192, "images to compare with, beside those of the batch", low=1)
-    dim: int = option(128, "features that are classified and projected", low=1)
-    attack_bn: AttackStatistics = option("batch", "statistics in attack passes: of the batch, or running ones (A6)")
+    metric: Metric = option("entropy", "uncertainty measure that ranks the samples")
+    contrast_weight: float = option(0.05, "target weight of each image of the same class", low=0, high=1)
+    temperature: float = option(0.2, "temperature of the contrastive loss", above=0)
+    queue: int = option(8192, "earlier images that the contrastive loss compares with", low=1)
+    dim: int = option(128, "dimensions of the features", low=1)
+    attack_bn: AttackStatistics = option(
+        "batch", "batch norm statistics in attack passes: of the batch, or running ones (A6)"
+    )
 
     dual: ClassVar[bool] = True
 

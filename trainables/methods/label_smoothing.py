@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LabelSmoothing:
-    """Plain training against labels that are mixed with the uniform distribution."""
+    """Vanilla training on labels mixed with the uniform distribution."""
 
     smoothing: float | None = option(
-        None, "share γ of the uniform distribution in the labels; unset: what matches `entropy_weight`", low=0, high=1
+        None,
+        "share γ of the uniform distribution in the labels; unset: the γ that matches `entropy_weight`",
+        low=0,
+        high=1,
     )
     entropy_weight: float = option(2.0, "λ of the EntM that an unset γ matches", low=0)
 

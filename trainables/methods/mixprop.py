@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class MixProp:
     """Clean images to the main norms, mixup copies to the auxiliary norms."""
 
-    beta: float = option(1.0, "λ is drawn from Beta(beta, beta), once a batch", above=0)
+    beta: float = option(1.0, "the mixing share λ is drawn from Beta(beta, beta), once per batch", above=0)
     weights: Literal["half", "sum"] = option(
-        "half", "loss ½ + ½, on the scale of the other methods, or the published sum (A34)"
+        "half", "half: the mean of both losses, on the scale of other methods; sum: their sum, as published (A34)"
     )
 
     dual: ClassVar[bool] = True

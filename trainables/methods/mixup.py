@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Mixup:
     """Mixtures of two images with mixed labels, one norm set."""
 
-    beta: float = option(1.0, "λ is drawn from Beta(beta, beta), once a batch", above=0)
+    beta: float = option(1.0, "the mixing share λ is drawn from Beta(beta, beta), once per batch", above=0)
     half: bool = option(False, "mix only the first half of each batch, as the MixProp paper's baseline does (A37)")
 
     dual: ClassVar[bool] = False

@@ -22,23 +22,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PAT:
-    """Clean images and PGD copies of them through one norm set."""
+    """Adversarial training on clean images and PGD copies, with one norm set."""
 
     n: int = option(7, "attack iterations", low=1)
     epsilon: float = option(8.0, "radius of the attack in 1/255", above=0, high=255)
     alpha: float = option(2.0, "step of the attack in 1/255", above=0, high=255)
-    start: Start = option("uniform", "where the attack begins (A64)")
-    clean_weight: float = option(0.5, "weight of the clean images, the attacked ones have the rest", low=0, high=1)
+    start: Start = option(
+        "uniform",
+        "start of the attack: the image (none), a random point in the ball (uniform), or, "
+        "in 42 % of the batches, a random point (occasional) (A64)",
+    )
+    clean_weight: float = option(0.5, "loss weight of the clean images; the attacked ones get the rest", low=0, high=1)
     loss: Literal["ce", "entm", "ls", "als"] = option(
         "ce",
-        "loss: cross-entropy, less entropy (PAT-EntM), with smoothed labels (PAT-LS) or adversarially smoothed ones",
+        "ce: cross-entropy; entm: minus λ times the entropy (PAT-EntM); ls: with smoothed labels (PAT-LS); als: with "
+        "adversarially smoothed labels",
     )
-    attack_loss: Literal["same", "ce"] = option("same", "what the attack raises: that loss or cross-entropy (A52)")
-    entropy_weight: float = option(2.0, "λ of loss `entm`, and of the EntM that an unset γ of loss `ls` matches", low=0)
-    smoothing: float | None = option(None, "γ of loss `ls`; unset: what matches `entropy_weight`", low=0, high=1)
-    als_share: float = option(0.05, "share of the label that the least likely class gets (A48)", low=0, high=1)
-    sat: bool = option(False, "in training, every ReLU's derivative is that of the parametric softplus (SAT)")
-    attack_bn: AttackStatistics = option("batch", "statistics in attack passes: of the batch, or running ones (A6)")
+    attack_loss: Literal["same", "ce"] = option(
+        "same", "loss that the attack maximises: the training loss, or cross-entropy (A52)"
+    )
+    entropy_weight: float = option(2.0, "λ of loss `entm`; for loss `ls`, λ of the EntM that an unset γ matches", low=0)
+    smoothing: float | None = option(None, "γ of loss `ls`; unset: the γ that matches `entropy_weight`", low=0, high=1)
+    als_share: float = option(0.05, "label share of the least likely class (A48)", low=0, high=1)
+    sat: bool = option(False, "train with the derivative of the parametric softplus in every ReLU (SAT)")
+    attack_bn: AttackStatistics = option(
+        "batch", "batch norm statistics in attack passes: of the batch, or running ones (A6)"
+    )
 
     dual: ClassVar[bool] = False
 

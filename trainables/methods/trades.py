@@ -23,15 +23,19 @@ NOISE = 0.001  # scale of the normal noise from which the attack starts, of the 
 
 @dataclass(frozen=True)
 class TRADES:
-    """Clean images, and the divergence of the prediction under an attack on it."""
+    """Loss on clean images plus the KL divergence from clean to attacked predictions."""
 
-    beta: float = option(3.0, "weight of the divergence", low=0)
+    beta: float = option(3.0, "weight of the KL divergence", low=0)
     n: int = option(7, "attack iterations", low=1)
     epsilon: float = option(8.0, "radius of the attack in 1/255", above=0, high=255)
     alpha: float = option(2.0, "step of the attack in 1/255", above=0, high=255)
-    loss: Literal["ce", "entm"] = option("ce", "clean loss: cross-entropy, or less entropy (TRADES-EntM)")
-    entropy_weight: float = option(2.0, "weight λ of the prediction's entropy in loss `entm`", low=0)
-    attack_bn: AttackStatistics = option("running", "statistics in attack passes: of the batch, or running ones (A53)")
+    loss: Literal["ce", "entm"] = option(
+        "ce", "clean loss; ce: cross-entropy; entm: minus λ times the entropy (TRADES-EntM)"
+    )
+    entropy_weight: float = option(2.0, "λ of loss `entm`", low=0)
+    attack_bn: AttackStatistics = option(
+        "running", "batch norm statistics in attack passes: of the batch, or running ones (A53)"
+    )
 
     dual: ClassVar[bool] = False
 

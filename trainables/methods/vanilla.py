@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Vanilla:
-    """Plain training, the baseline of everything."""
+    """Training on clean images with one norm set, the baseline."""
 
     dual: ClassVar[bool] = False
     cost: ClassVar[float] = 1.0

@@ -78,7 +78,7 @@ def _load_imagenet_weights(net: nn.Module, name: str) -> None:
     try:
         net.load_state_dict(weights)
     except RuntimeError as error:  # the net was built without its norms
-        raise ValueError(f"norms must be true for pretrained weights of {name}, which hold them") from error
+        raise ValueError(f"norms must be true for pretrained weights of {name}, which include norms") from error
 
 
 def _vit(classes: int, size: int, norms: bool, pretrained: bool, download: bool = True) -> nn.Module:

@@ -34,7 +34,7 @@ from trainables.training.state import TrainState, derive_seed
 
 RAW_IMAGES = 128  # training images of `entropy_raw`: enough for a mean, at a few percent of an epoch of 1,000
 CHECK_EVERY = 200  # steps between checks for NaN, each of which makes the host wait for the device
-MUST_SELECT = "method must send chosen samples to auxiliary norms to have its selections kept"
+MUST_SELECT = "selections need a method that sends selected samples to the auxiliary norms"
 
 
 class Diverged(ArithmeticError):

@@ -53,7 +53,7 @@ def read_selected(folder: Path, images: int) -> np.ndarray:
     try:
         return np.unpackbits(np.load(path), axis=1, count=images).astype(bool)
     except (ValueError, EOFError, TypeError) as error:
-        raise Damaged(f"{path} is damaged ({error}); delete the run and train it anew") from error
+        raise Damaged(f"{path} is damaged ({error}); delete the run and train it again") from error
 
 
 def selection_histogram(selected: np.ndarray) -> list[tuple[int, int]]:

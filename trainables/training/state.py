@@ -86,7 +86,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         if isinstance(error, FileNotFoundError) or of_the_machine(error):
             raise
         cause = type(error).__name__
-        raise ValueError(f"{path} is not a readable checkpoint ({cause}); delete it to start afresh") from error
+        raise ValueError(f"{path} is not a readable checkpoint ({cause}); delete it to start again") from error
     if missing:
         raise ValueError(f"{path} is not a checkpoint of this program: it has no {', '.join(sorted(missing))}")
     return content
@@ -113,7 +113,7 @@ def naming_damage(path: Path) -> Iterator[None]:
         if of_the_machine(error):
             raise
         reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"{path} does not fit the run ({reason}); delete it to start afresh") from error
+        raise ValueError(f"{path} does not fit the run ({reason}); delete it to start again") from error
 
 
 def of_the_machine(error: BaseException) -> bool:
@@ -168,6 +168,6 @@ def resolve_device(name: str) -> str:
         torch.zeros((), device=name)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        must = "device must be auto, cpu, cuda, cuda:N or mps and be there"
+        must = "device must be auto, cpu, cuda, cuda:N or mps, and available"
         raise ValueError(f"{must}, got {name!r} ({reason})") from error
     return name

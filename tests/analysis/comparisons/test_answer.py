@@ -51,7 +51,7 @@ def test_one_seed_gives_no_verdict(tmp_path):
 
 def test_study_without_vanilla_says_so(tmp_path):
     text = of(keep_rows(stored(tmp_path / "s"), "confirm", lambda row: row["method"] != "vanilla"))
-    assert "Vanilla was not confirmed beside it." in text
+    assert "Vanilla was not confirmed, so there is no comparison with it." in text
 
 
 def test_study_without_confirmation_quotes_nothing(tmp_path):

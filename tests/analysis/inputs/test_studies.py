@@ -27,9 +27,9 @@ def test_whole_study_lacks_nothing(folder):
 def test_study_that_was_killed_says_how_far_it_came(folder):
     found = read_folder(killed(folder))
     assert missing(found) == [
-        f"the study is not finished (state: running); go on with python study/run.py --resume {folder}",
+        f"the study is not finished (state: running); resume it with python study/run.py --resume {folder}",
         "16 of 24 trials have not ended",
-        "no run was measured on test images: nothing here may be quoted",
+        "no run was measured on test images, so no number here may be quoted",
     ]
     assert len(found.epochs) == 8 * 15 + 2 * 3
 
@@ -64,7 +64,7 @@ def test_one_seed_allows_no_interval(folder):
 
 def test_study_without_confirmation_says_that_nothing_may_be_quoted(folder):
     found = read_folder(stored(folder, "confirm.csv", "corruptions.csv"))
-    assert missing(found) == ["no run was measured on test images: nothing here may be quoted"]
+    assert missing(found) == ["no run was measured on test images, so no number here may be quoted"]
 
 
 def test_confirmation_that_was_not_asked_for_is_not_missing(folder):
@@ -120,7 +120,7 @@ def test_studies_of_one_protocol_are_merged_and_a_run_is_counted_once(tmp_path):
     assert len(found.runs) == 30
     assert len(found.trials) == 48
     assert found.name == "a + b"
-    assert found.problems == ("10 runs of a setting and seed stand in two studies; the first is taken",)
+    assert found.problems == ("10 runs of a setting and seed are in two studies; the first is used",)
     assert {row["study"] for row in records(found.runs) if row["seed"] in (3, 4)} == {"a"}
 
 

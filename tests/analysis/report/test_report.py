@@ -247,7 +247,7 @@ def test_report_of_one_seed_has_no_interval_and_no_mark(tmp_path):
 
 def test_report_without_a_confirmation_says_that_nothing_may_be_quoted(tmp_path):
     page = report(small(tmp_path / "s", "confirm.csv"), out=tmp_path / "r")
-    assert "no run was measured on test images: nothing here may be quoted" in page.text
+    assert "no run was measured on test images, so no number here may be quoted" in page.text
 
 
 def test_report_of_runs_without_trials(tmp_path):

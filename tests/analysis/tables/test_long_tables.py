@@ -302,14 +302,14 @@ def test_table_without_results_holds_nothing_of_ours_and_says_so(table):
     assert len(frame) == len(published_values(table))
     assert frame[["ours", "difference", "same_protocol", "seeds"]].isna().all(axis=None)
     found = layout(table, frame)
-    assert f"Nothing of ours stands here yet; python study/run.py --table {table} --scale demo" in found.caption
+    assert f"No runs of ours yet; python study/run.py --table {table} --scale demo" in found.caption
     assert not any(block.ours for block in found.blocks)
 
 
 def test_caption_says_that_no_test_was_made_and_over_what_the_means_are():
     rows = [on_digits("uncertainty/1", "PAT", seed, FGSM4=40.0 + seed) for seed in range(2)]
     found = layout("uncertainty/1", TABLES["uncertainty/1"](runs(*rows)))
-    assert "Ours: mean over the seeds ± half width of its 95 % t interval" in found.caption
+    assert "Ours: mean over seeds ± half width of its 95 % t interval" in found.caption
     assert "No test was made" in found.caption
     texts = [[cell.text for cell in line] for block in found.blocks for line in block.rows]
     shown = next(line for line in texts if line[:2] == ["PAT", "FGSM4"])

@@ -74,12 +74,12 @@ def test_one_seed_is_ranked_with_no_interval_and_no_mark():
     rows = [run(config("vanilla"), 0, 90.0), run(config("entprop", k=0.2, n=1), 0, 95.0)]
     found = layout("entprop/2", TABLES["entprop/2"](runs(*rows)))
     assert texts(found, "− Vanilla")["EntProp (0.2, 1)"].text == "+5.00"
-    assert "No test was made: it needs 3 seeds" in found.caption
+    assert "No test was made: it needs 3 common seeds" in found.caption
 
 
 def test_caption_names_test_seeds_and_correction():
     assert (
-        "* a difference to Vanilla, † one to Mixup alone: two-sided paired t test over the 6 common seeds, "
+        "* differs from Vanilla, † differs from Mixup alone: two-sided paired t test over the 6 common seeds, "
         "p below 0.05 after correction (Holm over 3 comparisons with the baselines)."
     ) in six_seeds().caption
 
@@ -100,7 +100,7 @@ def test_three_flagged_rows_of_table_2_carry_their_mark_and_its_reason():
 
 def test_table_of_nothing_says_that_nothing_of_ours_is_there():
     found = layout("entprop/16", TABLES["entprop/16"](NO_RUNS))
-    assert "Nothing of ours stands here yet; python study/run.py --table entprop/16 --scale demo" in found.caption
+    assert "No runs of ours yet; python study/run.py --table entprop/16 --scale demo" in found.caption
     assert "SA" not in found.header
     assert "printed SA" in found.header
 

@@ -68,7 +68,7 @@ def test_each_budget_has_the_best_that_it_pays_for():
     rows = [trial(0, cheap, val_h=92.0, config="a"), trial(1, val_h=94.0, config="b"), trial(2, BEST, val_h=94.0)]
     lines = by_budget(STUDY, standings(STUDY, rows)).splitlines()
     assert [line.split("  ")[0].strip() for line in lines[2:]] == ["within 1.2N", "within 3N"]
-    assert lines[0].startswith("The best found for each budget")
+    assert lines[0].startswith("Best setting found within each budget")
 
 
 def test_a_reader_is_warned_of_what_spoils_the_comparison(tmp_path):
@@ -81,8 +81,8 @@ def test_a_reader_is_warned_of_what_spoils_the_comparison(tmp_path):
     results = folder_of(tmp_path / "s", weak, [trial(0)], by_fog)
     place, top = place_of(results.confirm)
     lines = warnings(results, place, top, standings(STUDY, results.trials))
-    assert lines[0].startswith("warning: vanilla gets 80.0 % of its training images right: it underfits")
-    assert lines[1] == "warning: RA is decided by 1 of 3 corruptions here: fog"
+    assert lines[0].startswith("warning: vanilla classifies 80.0 % of its training images correctly: it underfits")
+    assert lines[1] == "warning: only 1 of 3 corruptions decide the difference in RA to vanilla: fog"
     assert len(lines) == 2
     better = [*CONFIRMED, *runs("published", {**BEST, "k": 0.6}, [96.0, 97.0, 98.0])]
     results = folder_of(tmp_path / "t", better, [trial(0)])

@@ -34,5 +34,5 @@ def test_the_plan_of_the_papers_imagenet_table_names_hours_memory_and_processes(
     monkeypatch.setenv("ENTPROP_DATA", str(tmp_path))
     text = " ".join(plan_text(make_study(table="entprop/2", out=str(tmp_path / "s"))).split())
     assert "GPU-hours on A100 351, H100 214" in text
-    assert "with --processes-per-trial 8 about 16 and 4.7 GB on each" in text
+    assert "with --processes-per-trial 8, about 16 hours and 4.7 GB on each" in text
     assert "trials that fit on a GPU: A100 31" in " ".join(plan_text(make_study(table="entprop/16")).split())

@@ -29,14 +29,14 @@ def test_the_plan_says_what_is_reachable_what_it_costs_and_writes_nothing(tmp_pa
     words = " ".join(text.split())
     assert "the best 4 of the search, vanilla, mixup, 2 published with one new seed" in words
     assert "the winner, vanilla, mixup, published; 6 fresh seeds, 3 of published settings" in words
-    assert "no step of this kind was timed" in text
+    assert "no such training step was timed" in text
     assert list(tmp_path.iterdir()) == []
 
 
 def test_passes_that_the_cost_leaves_out_are_said():
     text = " ".join(plan_text(make_study(budget="2N", methods="gpaco,fast_advprop", fix="selection=top")).split())
-    assert "fast_advprop makes forward passes, 0.33N of work, that its cost, the papers' formula, leaves out" in text
-    assert "gpaco makes forward passes, 0.33N of work" in text
+    assert "fast_advprop makes further forward passes of 0.33N, which the papers' cost formula leaves out" in text
+    assert "gpaco makes further forward passes of 0.33N" in text
     assert "forward passes" not in plan_text(make_study(budget="2N", methods="entprop,fast_advprop"))
 
 
@@ -62,25 +62,25 @@ def test_no_confirmation_is_planned_where_none_is_asked_for():
 
 def test_the_plan_says_what_becomes_of_lost_and_stuck_workers():
     text = " ".join(plan_text(make_study(budget="2N")).split())
-    assert "no row in time (20 times the slowest step so far, at least 10 min; --trial-timeout) is ended" in text
-    assert "handed out at most 2 times more (--max-failures)" in text
+    assert "no epoch in time (20 times the slowest epoch so far, at least 10 min; --trial-timeout) is killed" in text
+    assert "is retried at most 2 times (--max-failures)" in text
     text = " ".join(plan_text(make_study(budget="2N", trial_timeout=90.0, max_failures=0)).split())
-    assert "no row in time (1 min 30 s; --trial-timeout)" in text
-    assert "handed out no second time" in text
+    assert "no epoch in time (1 min 30 s; --trial-timeout)" in text
+    assert "is not retried" in text
 
 
 def test_a_budget_of_1n_is_said_to_leave_one_setting():
-    assert "1N pays for k = 0 alone" in plan_text(make_study(budget="1N"))
-    assert "the budget binds nowhere" in plan_text(make_study(budget="6N"))
-    assert "has one setting, which further trials repeat" in plan_text(make_study(budget="1N", methods="vanilla"))
+    assert "1N allows only k = 0" in plan_text(make_study(budget="1N"))
+    assert "the budget excludes no setting" in plan_text(make_study(budget="6N"))
+    assert "has only one setting; more trials repeat it" in plan_text(make_study(budget="1N", methods="vanilla"))
 
 
 def test_a_plan_says_where_data_come_from_that_are_not_there(tmp_path):
-    assert "note     cifar10 is downloaded if it is not there" in plan_text(make_study(budget="2N", dataset="cifar10"))
+    assert "note     cifar10 is downloaded if it is missing" in plan_text(make_study(budget="2N", dataset="cifar10"))
     missing = make_study(budget="2N", dataset="npz:mine.npz")
-    assert "note     mine.npz is not there yet, and the study needs it" in plan_text(missing)
+    assert "note     mine.npz does not exist yet, but the study needs it" in plan_text(missing)
     (tmp_path / "mine.npz").touch()
-    assert "mine.npz is not there" not in plan_text(missing)
+    assert "mine.npz does not exist" not in plan_text(missing)
     assert "note" not in plan_text(make_study(budget="2N"))
 
 

@@ -51,7 +51,7 @@ def test_it_is_said_where_the_best_is_worse_or_is_the_reference_itself():
     assert "is worse than mixup alone" in verdict(worse)[2]
     assert "was not confirmed" in verdict(worse)[1]
     itself = [*runs("vanilla", VANILLA, [90.0, 91.0]), *runs("best-1, mixup", MIXUP, [94.0, 94.2])]
-    assert verdict(itself)[2] == "It is mixup alone itself."
+    assert verdict(itself)[2] == "The recommended setting is mixup alone itself."
     assert (
         "a test needs 3 seeds, got 1 common seed"
         in verdict([*runs("vanilla", VANILLA, [90.0]), *runs("best-1", BEST, [94.0])])[1]
@@ -111,7 +111,7 @@ def test_the_counts_are_of_what_became_of_the_trials():
 def test_the_final_text_ends_with_where_things_lie_and_what_to_do_next(tmp_path):
     results = folder_of(tmp_path / "x", [trial(0)], CONFIRMED)
     text = final_text(STUDY, results)
-    assert text.index("best-1") < text.index("It beats vanilla") < text.index("The best found for each budget")
+    assert text.index("best-1") < text.index("It beats vanilla") < text.index("Best setting found within each budget")
     assert "confirmation: 9 runs" in text
     assert text.splitlines()[-2:] == [
         f"next: {command('show', results.folder)}",

@@ -123,7 +123,7 @@ def test_in_a_terminal_it_is_drawn_in_place_and_the_last_text_stays(results, ter
     assert drawn.startswith("\033[?1049h")
     frame = re.sub(r"\033\[[?\d]*[A-Za-z]", "", drawn.rpartition("\033[H")[2]).splitlines()
     assert len(frame) == 12
-    assert re.fullmatch(r"\d+ more lines in a taller window; every 3 s, Ctrl-C ends", frame[-1])
+    assert re.fullmatch(r"\d+ more lines below, enlarge the window; every 3 s, Ctrl-C ends", frame[-1])
     assert "missing: no run was evaluated on test images yet" in left
     assert "\033" not in left
 

@@ -123,7 +123,7 @@ def test_a_study_in_a_running_ray_with_a_sampler_and_loggers_of_the_program(tmp_
     assert answers()
     assert "running" in {row["status"] for row in before.trials}
     assert before.read_study()["own"] == {"sampler": "Mine"}
-    with pytest.raises(study.InputError, match="sampler must be given again"):
+    with pytest.raises(study.InputError, match="sampler must be passed again"):
         study.run(resume=str(out))
     results = call(resume=str(out), quiet=True)
     assert answers()
@@ -198,11 +198,14 @@ def test_trials_are_paused_and_stopped_by_a_scheduler_of_the_program(tmp_path, c
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"scheduler": PopulationBasedTraining(hyperparam_mutations={"k": [0.1]})}, "it changes k and n of a trial"),
+        (
+            {"scheduler": PopulationBasedTraining(hyperparam_mutations={"k": [0.1]})},
+            "it changes k and n during training",
+        ),
         ({"scheduler": 3}, "scheduler must be none, asha or a scheduler of Ray Tune, got int"),
-        ({"sampler": object()}, "sampler must be a name or a sampler of Optuna, got object"),
+        ({"sampler": object()}, "sampler must be a name or an Optuna sampler, got object"),
         ({"callbacks": [print]}, "callbacks must be Ray Tune's, got builtin_function_or_method"),
-        ({"sampler": "own"}, "sampler must be given again"),
+        ({"sampler": "own"}, "sampler must be passed again"),
         ({"logger": "mlfow"}, "unknown logger 'mlfow'; did you mean 'mlflow'"),
     ],
 )

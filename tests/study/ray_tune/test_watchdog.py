@@ -42,13 +42,13 @@ def test_a_stuck_worker_is_ended_and_its_job_handed_out_again_until_it_has_faile
         tuner.run_jobs(
             source, worker, name="s", folder=tmp_path / "ray", max_failures=1, trial_timeout=LIMIT, say=lines.append
         )
-    reason = "no row for 5 s (--trial-timeout)"
+    reason = "no finished epoch for 5 s (--trial-timeout)"
     assert {name: error for name, (_, error) in source.ends.items()} == {"once": "", "always": reason, "good": ""}
     assert [row for row in source.rows if row[0] == "once"] == [("once", 1), ("once", 1), ("once", 2)]
     assert lines == [
-        f"once  {reason}: worker ended, handed out again",
-        f"always  {reason}: worker ended, handed out again",
-        f"always  {reason}: worker ended, not handed out again",
+        f"once  {reason}: worker killed, retrying",
+        f"always  {reason}: worker killed, retrying",
+        f"always  {reason}: worker killed, no retries left",
     ]
 
 

@@ -83,7 +83,7 @@ def test_a_store_that_is_out_of_reach_is_said_once_and_tried_again(tmp_path):
     asked, _ = tiny_study(tmp_path / "s", trials=2)
     _, said = run(asked, tmp_path / "s", f"file://{tmp_path}/store/s")
     assert len(said) == 1
-    assert "was not reached" in said[0]
+    assert "could not reach" in said[0]
 
 
 @pytest.fixture

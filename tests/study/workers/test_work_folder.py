@@ -24,7 +24,7 @@ def test_trials_lie_below_the_study_unless_a_shared_place_is_named(tmp_path):
 
 @pytest.mark.parametrize("place", ["/proc/no", "nothing://x", "file:///proc/no"])
 def test_a_place_that_cannot_be_written_is_refused_in_one_line(place):
-    with pytest.raises(ValueError, match="storage must be a place that can be written") as error:
+    with pytest.raises(ValueError, match="storage must be writable") as error:
         check_writable(place)
     assert "\n" not in str(error.value)
 

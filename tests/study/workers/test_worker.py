@@ -75,7 +75,7 @@ def test_memory_that_runs_out_is_named(tmp_path, splits, monkeypatch):
     monkeypatch.setattr(
         worker, "_step", lambda: (_ for _ in ()).throw(torch.OutOfMemoryError("tried to allocate 9 GiB"))
     )
-    assert worker.step()["error"].startswith("out of memory: OutOfMemoryError: tried to allocate 9 GiB; take a smaller")
+    assert worker.step()["error"].startswith("out of memory: OutOfMemoryError: tried to allocate 9 GiB; use a smaller")
 
 
 def test_what_cannot_begin_fails_with_its_traceback(tmp_path, splits):

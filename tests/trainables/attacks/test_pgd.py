@@ -212,7 +212,7 @@ def test_a_targeted_attack_is_measured_on_right_images_of_other_classes():
     assert outcome.counts.tolist() == [True, True, False, False, True]
     assert outcome.robust.tolist() == [False, True, False, False, True]
     assert outcome.accuracy == pytest.approx(100 * 2 / 3)
-    with pytest.raises(ValueError, match="at least one image must count"):
+    with pytest.raises(ValueError, match="at least one image must be classified correctly"):
         accuracy_under_attack(net, [(x[2:4], y[2:4], None)], parse_attack("PGD5-25.5:target=1"))
 
 

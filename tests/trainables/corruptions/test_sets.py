@@ -180,7 +180,7 @@ def objects(path):
         ("fog", lambda path: path.write_bytes(path.read_bytes()[:500]), "must be a whole .npy file"),
         ("fog", lambda path: path.write_bytes(b""), "must be a whole .npy file"),
         ("labels", lambda path: np.save(path, np.arange(50)), "must hold the labels of the images five times"),
-        ("labels", lambda path: np.save(path, np.tile(np.arange(10)[::-1], 5)), "but its labels are others"),
+        ("labels", lambda path: np.save(path, np.tile(np.arange(10)[::-1], 5)), "but its labels differ"),
     ],
 )
 def test_bad_archives_are_refused_in_one_line(name, damage, message, archive):

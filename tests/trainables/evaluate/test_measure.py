@@ -191,7 +191,7 @@ def test_only_classes_that_the_pictures_have_are_named():
 
 
 def test_a_class_map_must_name_training_classes(tmp_path):
-    with pytest.raises(ValueError, match="class folder 'x' must mean a class of the training data"):
+    with pytest.raises(ValueError, match="class folder 'x' must map to a class of the training data"):
         read_class_map(None, ("x",), ("a", "b"))
     (tmp_path / "map.json").write_text("[]")
     with pytest.raises(ValueError, match="must be a JSON object"):
@@ -211,10 +211,10 @@ BAD = [
     (["--corruptions", "some"], "unknown corruptions 'some'"),
     (["--precision", "fp8"], "unknown precision 'fp8'"),
     (["--corrupted-images", "0"], "corrupted_images must be a whole number of at least 1, got 0"),
-    (["--radii", "1,2"], "radii and step_counts must come with attack"),
+    (["--radii", "1,2"], "radii and step_counts need attack"),
     (["--attack", "FGSM4", "--radii", "a"], "radii and step_counts must be numbers"),
-    (["--transfer-from", "x"], "transfer_from must come with attack"),
-    (["--class-map", "x"], "class_map must come with shift"),
+    (["--transfer-from", "x"], "transfer_from needs attack"),
+    (["--class-map", "x"], "class_map needs shift"),
     (["--shift", "pictures"], "shift must be folder:PATH"),
     (["--normaliser", "/no/such"], "/no/such/evaluation-main.csv must be there"),
     (["--atack", "PGD20-8"], "unknown argument '--atack'; did you mean --attack?"),

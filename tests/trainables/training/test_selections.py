@@ -66,7 +66,7 @@ def test_nothing_is_selected_with_k_0():
 
 @pytest.mark.parametrize(("method", "got"), [(Vanilla(), "got vanilla"), (MixProp(), "got mixprop, which sends all")])
 def test_a_method_that_does_not_choose_is_refused(method, got):
-    with pytest.raises(ValueError, match=f"method must send chosen samples .*, {got}"):
+    with pytest.raises(ValueError, match=f"selections need a method that sends selected samples .*, {got}"):
         record(config(method))
 
 
@@ -110,4 +110,4 @@ def test_a_record_must_begin_with_the_training(tmp_path, capsys):
 
 def test_selections_need_a_folder(capsys):
     assert train_main(FLAGS) == 2
-    assert capsys.readouterr().err.startswith("error: selections must come with out")
+    assert capsys.readouterr().err.startswith("error: selections needs out")
