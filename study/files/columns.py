@@ -110,7 +110,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("dataset", str, "the data set"),
         Column("model", str, "the network"),
         Column("lr", float, "peak learning rate"),
-        Column("lr_searched", bool, "whether the learning rate was searched; if so, settings at different rates are compared"),
+        Column("lr_searched", bool, "whether the learning rate was searched, so that rates may differ"),
         _SEED,
         Column("epochs", int, "epochs done"),
         *_COST,
@@ -142,7 +142,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     "images": (
         _CONFIG,
         _SEED,
-        Column("clean", str, "one character per test image, for at most 10,000: 1 if it is classified correctly, 0 if not"),
+        Column("clean", str, "one character per test image, at most 10,000: 1 if classified correctly, else 0"),
         Column("corrupted", str, "two digits per image: how many of its corrupted copies are classified correctly"),
         Column("copies", int, "corrupted copies of each image: corruptions × severities"),
     ),
