@@ -5,9 +5,9 @@
 
 Every attack takes 20 steps of 2.5·ε/20 from the clean image and classifies the result. All attack the same network in
 one process and one thread and take turns; the table has medians of CPU time over the rounds. torchattacks and foolbox
-are measured if they are installed; the project does not install them. Expected, relative to torchattacks: the same
-time without dropping; 5 to 20 % less with folded norms, as in `python -m trainables.evaluate`; and with dropping, less
-the weaker the network is: a third if the attack fools nearly all images.
+are measured if they are installed; the project does not install them. Expected time, relative to torchattacks: equal
+without dropping; 5 to 20 % lower with folded norms, as in `python -m trainables.evaluate`. Dropping saves the more the
+weaker the network is: about a third of the time remains if the attack fools nearly all images.
 """
 
 import argparse

@@ -52,7 +52,7 @@ CLAIMS = (
     Claim("EntProp (0.2, 1) is above Fast AdvProp, which costs the same", "entprop/2", "EntProp (0.2, 1)",
           "Fast AdvProp"),
     Claim("EntProp (0.6, 5) at 4N is above AdvProp at 7N", "entprop/2", "EntProp (0.6, 5)", "AdvProp"),
-    Claim("EntProp (0.2, 1) is above mixup alone (not printed; else its gain is mixup's)", "entprop/2",
+    Claim("EntProp (0.2, 1) is above mixup alone (not printed; otherwise its gain is mixup's)", "entprop/2",
           "EntProp (0.2, 1)", "Mixup alone"),
     Claim("EntProp (0.6, 1) is above mixup alone (not printed)", "entprop/2", "EntProp (0.6, 1)", "Mixup alone"),
     Claim("EntProp (0.2, 5) is above mixup alone (not printed)", "entprop/2", "EntProp (0.2, 5)", "Mixup alone"),

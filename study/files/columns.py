@@ -38,21 +38,21 @@ def _method_columns() -> tuple[Column, ...]:
 _METHOD = (Column("method", str, "the training method"), *_method_columns())
 _COST = (
     Column("cost", float, "nominal cost of an epoch in N, as the papers count it"),
-    Column("measured_cost", float, "work really done per epoch in N: a forward and full backward pass 1, "
+    Column("measured_cost", float, "work measured per epoch in N: a forward and full backward pass 1, "
            "a backward pass to the input alone 2/3, a forward pass alone 1/3"),
 )  # fmt: skip
 _CONFIG = Column("config", str, "identity of a configuration, the same for all seeds")
-_SEED = Column("seed", int, "seed of initialisation, order and every random choice")
+_SEED = Column("seed", int, "seed of initialisation, order and all random choices")
 _VALIDATION = (
     Column("val_sa", float, "accuracy on clean validation images, in percent"),
     Column("val_ra", float, "mean accuracy on the validation corruptions, in percent"),
-    Column("val_h", float, "harmonic mean of val_sa and val_ra: what the search raises"),
+    Column("val_h", float, "harmonic mean of val_sa and val_ra, which the search maximises"),
 )
 
 _TRAINED = Column(
     "train_accuracy", float, "accuracy on the training images as seen by the main norms in the last epoch, in percent"
 )
-_ERROR = Column("error", str, "of a run that failed: the traceback, its lines divided by \\n")
+_ERROR = Column("error", str, "traceback of a failed run; its lines are separated by \\n")
 
 COLUMNS: dict[str, tuple[Column, ...]] = {
     "trials": (
@@ -65,10 +65,10 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("epochs", int, "epochs done"),
         *_COST,
         Column("spent", float, "nominal cost of the epochs done, in N-epochs"),
-        Column("seconds", float, "training and validation, without waiting"),
+        Column("seconds", float, "seconds of training and validation, without waiting"),
         Column("images_per_s", float, "training images per second, mean over the epochs"),
         *_VALIDATION,
-        Column("error", str, "of a failed trial: the traceback, its lines divided by \\n"),
+        Column("error", str, "traceback of a failed trial; its lines are separated by \\n"),
     ),
     "epochs": (
         Column("trial", int, "number of the trial"),
@@ -82,17 +82,17 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("entropy_main_sd", float, "its standard deviation over images"),
         Column("entropy_aux", float, "mean entropy of predictions through the auxiliary norms, in nats"),
         Column("entropy_aux_sd", float, "its standard deviation over images"),
-        Column("entropy_raw", float, "mean entropy of 128 training images as they are, neither shifted nor mixed, "
+        Column("entropy_raw", float, "mean entropy of 128 training images without augmentation and mixing, "
                "through the main norms in evaluation, in nats"),
         Column("entropy_raw_sd", float, "its standard deviation over images"),
         _COST[1],
-        Column("seconds", float, "of this epoch, with validation"),
+        Column("seconds", float, "seconds of this epoch, with validation"),
     ),
     "race": (
         _CONFIG,
         *_METHOD,
-        Column("why", str, "search: among its best; vanilla, mixup, published: contenders in any case"),
-        Column("round", int, "1: all contenders; 2: the better half"),
+        Column("why", str, "search: among the best of the search; vanilla, mixup, published: always in the race"),
+        Column("round", int, "1: all settings of the race; 2: the best of them"),
         Column("lr", float, "peak learning rate"),
         _SEED,
         Column("epochs", int, "epochs done"),
@@ -110,17 +110,17 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("dataset", str, "the data set"),
         Column("model", str, "the network"),
         Column("lr", float, "peak learning rate"),
-        Column("lr_searched", bool, "whether rates were searched, so that settings at different ones are compared"),
+        Column("lr_searched", bool, "whether the learning rate was searched, so that rates may differ"),
         _SEED,
         Column("epochs", int, "epochs done"),
         *_COST,
         Column("sa", float, "accuracy on clean test images, in percent"),
         Column("ra", float, "mean accuracy on the 15 corruptions of the test images, in percent"),
-        Column("ra_source", str, "how these were made, and where the pictures of frost come from"),
+        Column("ra_source", str, "source of these corruptions and of the frost images"),
         Column("h", float, "harmonic mean of sa and ra"),
         Column("ece", float, "expected calibration error on clean test images, in percent"),
-        Column("epoch_seconds", float, "an epoch's training and validation, median over the epochs"),
-        Column("seconds", float, "training and measuring, without waiting"),
+        Column("epoch_seconds", float, "seconds of training and validation per epoch, median over the epochs"),
+        Column("seconds", float, "seconds of training and evaluation, without waiting"),
         _TRAINED,
         _ERROR,
     ),
@@ -135,27 +135,25 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     "attacks": (
         _CONFIG,
         _SEED,
-        Column("attack", str, "name of the attack, as python -m trainables.evaluate --attack reads it"),
+        Column("attack", str, "name of the attack, as in python -m trainables.evaluate --attack"),
         Column("accuracy", float, "in percent"),
-        Column("images", int, "how many test images were attacked"),
+        Column("images", int, "number of attacked test images"),
     ),
     "images": (
         _CONFIG,
         _SEED,
-        Column("clean", str, "a character for each test image, the first 10,000 at most: 1 if it is classified "
-               "correctly, 0 if not"),
-        Column("corrupted", str, "two digits for each of these images: how many of its corrupted copies are "
-               "classified correctly"),
+        Column("clean", str, "one character per test image, at most 10,000: 1 if classified correctly, else 0"),
+        Column("corrupted", str, "two digits per image: how many of its corrupted copies are classified correctly"),
         Column("copies", int, "corrupted copies of each image: corruptions × severities"),
     ),
     "measures": (
         _CONFIG,
         _SEED,
         Column("norm", str, "norms that were measured: main or aux"),
-        Column("measure", str, "what was measured, as python -m trainables.evaluate calls it: sa, transfer, fid …"),
+        Column("measure", str, "name of the measure in python -m trainables.evaluate: sa, transfer, fid …"),
         Column("name", str, "which attack, images or quantity; all if there is only one"),
         Column("value", float, "accuracies in percent, entropy in nats, margins and distances in their own units"),
-        Column("images", int, "how many images it stands on"),
+        Column("images", int, "number of images behind the value"),
     ),
 }  # fmt: skip
 KEYS: dict[str, tuple[str, ...]] = {

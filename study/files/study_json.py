@@ -20,19 +20,19 @@ class Entry(NamedTuple):
 
 
 STUDY_ENTRIES: dict[str, Entry] = {
-    "command": Entry((list,), "the words of the command line"),
-    "options": Entry((dict,), "every option with its value, as `--resume` reads them back"),
+    "command": Entry((list,), "the command line, as a list of words"),
+    "options": Entry((dict,), "every option with its value, as `--resume` reads it"),
     "space": Entry((dict,), "the search space within the budget: for each method the names, and for each n the "
                    "largest k"),
-    "versions": Entry((dict,), "of Python and the packages that results depend on"),
-    "git": Entry((dict,), "hash of the code, and whether files differed from it; null outside a repository"),
+    "versions": Entry((dict,), "versions of Python and of the packages that results depend on"),
+    "git": Entry((dict,), "commit of the code, and whether there were uncommitted changes; null outside a repository"),
     "host": Entry((dict,), "name, system and number of cores of the machine that led the study"),
-    "device": Entry((str,), "what the trials computed on"),
+    "device": Entry((str,), "device of the trials"),
     "data": Entry((dict,), "where the data came from, and the digest of images, labels and split"),
-    "own": Entry((dict,), "the classes of a sampler or scheduler that a program handed over; else null"),
+    "own": Entry((dict,), "classes of a sampler or scheduler passed from Python; otherwise null"),
     "seeds": Entry((dict,), "the seeds of trials, of the race and of the confirmation"),
-    "start": Entry((str,), "when it began"),
-    "end": Entry((str,), "when it ended; null while it runs, and after a kill"),
+    "start": Entry((str,), "start time"),
+    "end": Entry((str,), "end time; null while the study runs and after a kill"),
     "state": Entry((str,), "running, finished, interrupted or failed"),
 }  # fmt: skip
 

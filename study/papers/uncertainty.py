@@ -110,7 +110,7 @@ TABLES: dict[str, Grid] = {
         models=("mnist_cnn",),
     ),
     "uncertainty/10": grid(
-        "random search on what PGD leaves of 1,000 images of CIFAR-10",
+        "random search on the images that PGD leaves correct, of 1,000 of CIFAR-10",
         trained((ENTM, ADP, LS, PAT, *ADDED)),
         "cifar10",
         attack("PGD10-8", then="RS10000-8", attacked_images=1000),

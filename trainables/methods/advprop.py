@@ -26,7 +26,7 @@ class AdvProp:
 
     n: int = option(5, "attack iterations", low=1)
     epsilon: float = option(4.0, "radius of the attack in 1/255", above=0, high=255)
-    alpha: float = option(1.0, "step of the attack in 1/255", above=0, high=255)
+    alpha: float = option(1.0, "step size of the attack in 1/255", above=0, high=255)
     start: Start = option(
         "none",
         "start of the attack: the image (none), a random point in the ball (uniform), or, "

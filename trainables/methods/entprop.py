@@ -36,7 +36,7 @@ class EntProp:
     k: float = option(0.2, "share of each batch that goes to the auxiliary norms, in [0, 1]", low=0, high=1)
     n: int = option(1, "attack iterations", low=1)
     epsilon: float | None = option(None, "radius of the attack in 1/255; unset: by `eps_rule`", above=0, high=255)
-    alpha: float = option(1.0, "step of the attack in 1/255", above=0, high=255)
+    alpha: float = option(1.0, "step size of the attack in 1/255", above=0, high=255)
     metric: Metric = option("entropy", "uncertainty measure that ranks the samples")
     mixing: Mixing = option("mixup", "mixing of the images for the main norms")
     beta: float = option(1.0, "the mixing share λ is drawn from Beta(beta, beta)", above=0)

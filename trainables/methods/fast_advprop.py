@@ -26,7 +26,7 @@ class FastAdvProp:
     p_adv: float = option(0.2, "share of each batch that is attacked, in [0, 0.9]", low=0, high=0.9)
     n: int = option(1, "attack iterations", low=1)
     epsilon: float = option(1.0, "radius of the attack in 1/255", above=0, high=255)
-    alpha: float = option(1.0, "step of the attack in 1/255", above=0, high=255)
+    alpha: float = option(1.0, "step size of the attack in 1/255", above=0, high=255)
     start: Start = option(
         "none",
         "start of the attack: the image (none), a random point in the ball (uniform), or, "

@@ -27,7 +27,7 @@ class GPaCo:
     k: float = option(0.2, "share of each batch that goes to the auxiliary norms, in [0, 1]", low=0, high=1)
     n: int = option(1, "attack iterations", low=1)
     epsilon: float | None = option(None, "radius of the attack in 1/255; unset: n+1, or 1 for n = 1", above=0, high=255)
-    alpha: float = option(1.0, "step of the attack in 1/255", above=0, high=255)
+    alpha: float = option(1.0, "step size of the attack in 1/255", above=0, high=255)
     metric: Metric = option("entropy", "uncertainty measure that ranks the samples")
     contrast_weight: float = option(0.05, "target weight of each image of the same class", low=0, high=1)
     temperature: float = option(0.2, "temperature of the contrastive loss", above=0)

@@ -28,7 +28,7 @@ class TRADES:
     beta: float = option(3.0, "weight of the KL divergence", low=0)
     n: int = option(7, "attack iterations", low=1)
     epsilon: float = option(8.0, "radius of the attack in 1/255", above=0, high=255)
-    alpha: float = option(2.0, "step of the attack in 1/255", above=0, high=255)
+    alpha: float = option(2.0, "step size of the attack in 1/255", above=0, high=255)
     loss: Literal["ce", "entm"] = option(
         "ce", "clean loss; ce: cross-entropy; entm: minus λ times the entropy (TRADES-EntM)"
     )
