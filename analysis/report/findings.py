@@ -70,6 +70,7 @@ ATTACKED = (
 GOALS = (("sa", "SA"), ("ra", "RA"), ("h", "H"), (PGD, "accuracy under"))
 LEAST_SETTINGS = 6  # of a data set, for a recommendation among them
 RATES = ("0.1", "0.2", "0.4")
+RATES_ON = {"cifar10b": "CIFAR-10, 1,500 images", "digits_anew": "digits"}  # what the files of those runs are about
 
 
 def findings(folder: StudyFrames, benchmarks: Path) -> str:
@@ -137,7 +138,7 @@ def _rates(benchmarks: Path) -> Iterator[str]:
     """Mean test H by learning rate, of the runs that compared validation signals."""
     rows, header = [], ("method", "data", *(f"lr {rate}" for rate in RATES), "seeds")
     for path in sorted(benchmarks.glob("confirm-*.csv")):
-        by_setting: dict[str, list[float]] = {}
+        data, by_setting = path.stem.removeprefix("confirm-"), dict[str, list[float]]()
         with open(path, newline="") as file:
             for row in csv.DictReader(file):
                 by_setting.setdefault(row["setting"], []).append(_h(row))
@@ -145,7 +146,7 @@ def _rates(benchmarks: Path) -> Iterator[str]:
             found = [by_setting.get(f"{method}, lr {rate}") for rate in RATES]
             cells = [mean(interval(each)) if each else "–" for each in found]
             seeds = max(len(each or ()) for each in found)
-            rows.append([method, path.stem.removeprefix("confirm-"), *cells, f"{seeds}"])
+            rows.append([method, RATES_ON.get(data, data), *cells, f"{seeds}"])
     yield (
         "At a learning rate of 0.1 neither mixup nor EntProp is tuned, and comparing them says little. So every study "
         "here trains at 0.4, which is best for most methods, and `--controls true` adds vanilla and mixup at half and "
