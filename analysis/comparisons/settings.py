@@ -1,5 +1,6 @@
 """Confirmed settings from the frame of a study's runs."""
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -62,3 +63,8 @@ def _typed(row: Row) -> Row:
 def counted(count: int, what: str) -> str:
     """1 seed, 3 seeds."""
     return f"{count} {what}" + ("" if count == 1 else "s")
+
+
+def data_name(dataset: str) -> str:
+    """A data set as figures and tables call it: of one's own pictures the last part of their path."""
+    return Path(dataset.partition(":")[2]).name.removesuffix(".npz") if ":" in dataset else dataset

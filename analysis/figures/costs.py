@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-from analysis.comparisons.settings import SPELLED, settings, short
+from analysis.comparisons.settings import SPELLED, data_name, settings, short
 from analysis.figures.labels import label_points
 from analysis.figures.searches import budget_of
-from analysis.figures.style import Drawing, Mark, Missing, data_name, error_point, look, new
+from analysis.figures.style import Drawing, Mark, Missing, error_point, look, new
 from analysis.inputs.published import published
 from analysis.inputs.studies import StudyFrames
 from study.config.budget import format_cost

@@ -7,9 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from analysis.comparisons.settings import counted, records, settings
+from analysis.comparisons.settings import counted, data_name, records, settings
 from analysis.figures.searches import SEARCH
-from analysis.figures.style import DARK, LIGHT, Drawing, Mark, Missing, data_name, legend_below, look, new
+from analysis.figures.style import DARK, LIGHT, Drawing, Mark, Missing, legend_below, look, new
 from analysis.inputs.studies import StudyFrames
 from study.confirm.comparisons import Interval, Setting, baseline, by_place, paired_test
 from study.display.advice import recommended

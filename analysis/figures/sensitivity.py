@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from analysis.comparisons.settings import data_name
 from analysis.figures.confirmed import richest
-from analysis.figures.style import Drawing, Missing, data_name, legend_below, look, new
+from analysis.figures.style import Drawing, Missing, legend_below, look, new
 from analysis.inputs.published import published
 from analysis.inputs.studies import StudyFrames
 from study.confirm.comparisons import Setting, baseline, method_key, method_of_setting, paired_test

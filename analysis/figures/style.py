@@ -86,11 +86,6 @@ def legend_below(axis: Axes, columns: int = 2) -> None:
     axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=columns, handlelength=2.4)
 
 
-def data_name(dataset: str) -> str:
-    """A data set as a figure calls it: of one's own pictures the last part of their path, which may be long."""
-    return Path(dataset.partition(":")[2]).name.removesuffix(".npz") if ":" in dataset else dataset
-
-
 def wrapped(text: str, width: int = 28) -> str:
     """A text in lines of so many letters."""
     return "\n".join(textwrap.wrap(text, width))

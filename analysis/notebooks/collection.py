@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from analysis.figures.style import data_name
+from analysis.comparisons.settings import data_name
 from analysis.inputs.studies import StudyFrames, merge, read_named
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from analysis.comparisons.attacks import nearest_attack, printed_vanilla
 from analysis.comparisons.settings import ATTACK, counted, short
 from analysis.figures.attacks import attack_names, attack_text
 from analysis.tables.layout import Block, Cell, Layout
@@ -35,20 +36,20 @@ def attack_table(group: Sequence[Setting]) -> Layout | None:
 
 
 def attack_reading(group: Sequence[Setting]) -> list[str]:
-    """For the strongest attack, the highest accuracy and how the settings stand to the baselines."""
-    names = attack_names(group)
-    known = [(mean, each) for each in group if names and (mean := each.interval(names[0]))]
-    if len(known) < 2:
+    """The highest accuracy, and the settings against the baselines, under the attack that is nearest the paper's."""
+    name = nearest_attack(group, printed_vanilla())
+    known = [(mean, each) for each in group if name and (mean := each.interval(name))]
+    if name is None or len(known) < 2:
         return []
     mean, top = max(known, key=lambda pair: pair[0].mean)
-    lines = [f"{attack_text(names[0])}: highest accuracy for {short(top)}, {with_interval(mean)} %."]
-    compared = compare_with_baselines(group, names[0])
-    for method, name in BASELINES.items():
+    lines = [f"{attack_text(name)}: highest accuracy for {short(top)}, {with_interval(mean)} %."]
+    compared = compare_with_baselines(group, name)
+    for method, called in BASELINES.items():
         found = baseline(group, method)
-        own = found.interval(names[0]) if found else None
+        own = found.interval(name) if found else None
         tests = [each for each in compared if each.baseline is found]
         if own and tests:
-            lines.append(f"{name.capitalize()} has {with_interval(own)} %. {_counts(tests)}")
+            lines.append(f"{called.capitalize()} has {with_interval(own)} %. {_counts(tests)}")
     return lines
 
 

@@ -12,9 +12,8 @@ from statistics import fmean
 from typing import NamedTuple
 
 from analysis.comparisons.claims import PGD, Claim, measure_at, tests_of
-from analysis.comparisons.settings import settings
+from analysis.comparisons.settings import data_name, settings
 from analysis.figures.attacks import attack_text
-from analysis.figures.style import data_name
 from analysis.inputs.studies import StudyFrames
 from analysis.report.markdown import difference, mean, table
 from study.config.budget import format_cost

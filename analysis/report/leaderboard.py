@@ -7,8 +7,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from analysis.comparisons.answer import answer, between
-from analysis.comparisons.settings import settings
-from analysis.figures.style import data_name
+from analysis.comparisons.settings import data_name, settings
 from analysis.inputs.studies import StudyFrames, circumstances, protocol_differences
 from analysis.report import html
 from analysis.report.html import PIECES

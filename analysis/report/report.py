@@ -7,10 +7,10 @@ import pandas as pd
 from markupsafe import Markup
 
 from analysis.comparisons.answer import answer, between
-from analysis.comparisons.settings import records
+from analysis.comparisons.settings import data_name, records
 from analysis.figures.costs import shown_place
 from analysis.figures.registry import FIGURES, draw_all, save_all
-from analysis.figures.style import Missing, data_name
+from analysis.figures.style import Missing
 from analysis.inputs.studies import StudyFrames, missing
 from analysis.report import html
 from analysis.report.attacks import attack_table

@@ -16,11 +16,11 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.comparisons.claims import FAILS, HOLDS, OPEN, JudgedClaim, judge_claims
-from analysis.comparisons.settings import ATTACK, settings
+from analysis.comparisons.settings import ATTACK, data_name, settings
 from analysis.comparisons.variance import paired_studies, spreads
 from analysis.figures.attacks import attack_text
 from analysis.figures.registry import draw
-from analysis.figures.style import data_name, svg_text
+from analysis.figures.style import svg_text
 from analysis.inputs.studies import StudyFrames, read_folder, read_studies
 from analysis.report.findings import findings
 from analysis.report.index import index

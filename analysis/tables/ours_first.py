@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from analysis.comparisons.settings import records
+from analysis.comparisons.settings import data_name, records
 from analysis.inputs.published import NAMES
 from analysis.tables.layout import (
     COMPARED,
@@ -118,7 +118,7 @@ def _of(where: tuple[object, ...], lines: Sequence[Line]) -> list[Line]:
 def _ours_heading(where: tuple[object, ...], lines: Sequence[Line]) -> str:
     costs = sorted({line["cost"] * line["epochs"] for line in _of(where, lines)})
     spent = format_cost(round(costs[0])) + (f" to {format_cost(round(costs[-1]))}" if len(costs) > 1 else "")
-    return f"Ours: {where[0]}, {where[1]}, {where[2]} epochs ({spent} per run)"
+    return f"Ours: {data_name(str(where[0]))}, {where[1]}, {where[2]} epochs ({spent} per run)"
 
 
 def _is_measured(line: Line) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.comparisons.settings import counted
+from analysis.comparisons.settings import counted, data_name
 from analysis.inputs.published import NAMES
 from analysis.inputs.studies import changed_options
 from study.confirm.comparisons import HIGHER, LOWER, NOT_SHOWN, Judged, Setting, compare, compare_with_baselines
@@ -118,7 +118,7 @@ def protocol_reasons(found: Setting, table: str, place: tuple[str, str], label: 
     row, reasons = found.row, []
     for name, value in (("dataset", dataset), ("model", model)):
         if row[name] != value:
-            reasons.append(f"{row[name]} instead of {NAMES.get(value, value)}")
+            reasons.append(f"{data_name(row[name])} instead of {NAMES.get(value, value)}")
     if row["epochs"] != theirs.config.epochs:
         reasons.append(f"{counted(row['epochs'], 'epoch')} instead of {theirs.config.epochs}")
     if row["dataset"] == dataset and row.get("lr") is not None and row["lr"] != theirs.config.lr:

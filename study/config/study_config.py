@@ -53,17 +53,14 @@ class Study:
         None, f"number of trials [{EMBEDDED}: 8, otherwise 24; grid: all; with --total-budget: as many as fit]", low=1
     )
     total_budget: float | None = option(
-        None,
-        "highest cost of the search, e.g. 500N; no trial starts that would exceed it",
-        read=parse_total,
-        metavar="C",
+        None, "highest cost of the search, e.g. 500N; no trial may exceed it", read=parse_total, metavar="C"
     )
     scheduler: Literal["none", "asha", "own"] = option(
         "none", "none: train every trial to the end; asha: stop the worse half at rungs of equal spent cost, which "
         "favours cheap settings; own: a scheduler object passed from Python",
     )  # fmt: skip
     sampler: Literal["tpe", "gp", "random", "grid", "own"] | None = option(
-        None, "search algorithm; own: a sampler object passed from Python [tpe]"
+        None, "search algorithm; own: from Python [tpe]"
     )
     validation_corruptions: ValidationCorruptions = option(
         "veils", "of validation images; imagenet-c: ImageNet-C's four; veils: also grey veil, colour cast and haze"
@@ -73,9 +70,7 @@ class Study:
         None, "best settings of the search to race against vanilla, mixup and two published settings on validation "
         "images: one new seed, then two more for the best R/2; 0: no race [4; confirm=0: 0]", low=0,
     )  # fmt: skip
-    confirm: int | None = option(
-        None, "settings to retrain with fresh seeds and test, the best of the race; 0: none [1; pareto: 3]", low=0
-    )
+    confirm: int | None = option(None, "settings to retrain with fresh seeds and test; 0: none [1; pareto: 3]", low=0)
     seeds: int | None = option(None, "fresh seeds per confirmed setting or table row [6; table: its own]", low=1)
     controls: bool | None = option(
         None, "also train vanilla and mixup at half and twice the learning rate and, after a search, vanilla at equal "

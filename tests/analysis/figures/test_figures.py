@@ -5,13 +5,13 @@ import dataclasses
 import pandas as pd
 import pytest
 
-from analysis.comparisons.settings import records, settings
+from analysis.comparisons.settings import data_name, records, settings
 from analysis.figures.costs import figure3_points
 from analysis.figures.importance import importances
 from analysis.figures.registry import FIGURES, draw, draw_all
 from analysis.figures.searches import ranked
 from analysis.figures.sensitivity import varying
-from analysis.figures.style import Missing, data_name, png_bytes, svg_text
+from analysis.figures.style import Missing, png_bytes, svg_text
 from analysis.inputs.studies import read_folder
 from study.confirm.comparisons import baseline, paired_test
 from study.display.rows import setting
