@@ -53,7 +53,11 @@ class Study:
         None, f"number of trials [{EMBEDDED}: 8, otherwise 24; grid: all; with --total-budget: as many as fit]", low=1
     )
     total_budget: float | None = option(
+<<<<<<< HEAD
         None, "highest cost of the search, e.g. 500N; no trial may exceed it", read=parse_total, metavar="C"
+=======
+        None, "cost limit of the search, e.g. 500N: start no trial that would exceed it", read=parse_total, metavar="C"
+>>>>>>> english
     )
     scheduler: Literal["none", "asha", "own"] = option(
         "none", "none: train every trial to the end; asha: stop the worse half at rungs of equal spent cost, which "
@@ -323,9 +327,7 @@ def _check_strategy(study: Study) -> None:
     if study.sampler == "grid" and len(study.methods) > 1:
         raise ValueError(f"methods must be one method with sampler grid, got {','.join(study.methods)}")
     if study.sampler == "grid" and not study.grid:
-        raise ValueError(
-            f"search must name a hyper-parameter for sampler grid, {study.methods[0]} has only one setting"
-        )
+        raise ValueError(f"search must name a parameter for sampler grid, {study.methods[0]} has only one setting")
     if study.sampler == "grid" and study.trials is not None and study.trials != study.grid_size:
         raise ValueError(
             f"--trials does not apply to --sampler grid, which tries all {study.grid_size} settings, "

@@ -65,7 +65,7 @@ CASES = [
     Case(RUN, "--budget 4N --scheduler asha --objective pareto", "scheduler must be none with objective pareto"),
     Case(RUN, "--budget 4N --sampler grid --methods entprop,mixup", "methods must be one method with sampler grid"),
     Case(RUN, "--budget 4N --sampler grid --trials 3", "--trials does not apply to --sampler grid"),
-    Case(RUN, "--budget 4N --sampler grid --methods vanilla", "search must name a hyper-parameter for sampler grid"),
+    Case(RUN, "--budget 4N --sampler grid --methods vanilla", "search must name a parameter for sampler grid"),
     Case(RUN, "--budget 4N --methods entprob", "unknown method 'entprob'; did you mean 'entprop'?"),
     Case(RUN, "--budget 4N --methods ''", "methods must name at least one method, got none"),
     Case(RUN, "--budget 4N --methods mixup,mixup", "methods must name each method once"),
