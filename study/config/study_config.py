@@ -53,11 +53,7 @@ class Study:
         None, f"number of trials [{EMBEDDED}: 8, otherwise 24; grid: all; with --total-budget: as many as fit]", low=1
     )
     total_budget: float | None = option(
-<<<<<<< HEAD
-        None, "highest cost of the search, e.g. 500N; no trial may exceed it", read=parse_total, metavar="C"
-=======
         None, "cost limit of the search, e.g. 500N: start no trial that would exceed it", read=parse_total, metavar="C"
->>>>>>> english
     )
     scheduler: Literal["none", "asha", "own"] = option(
         "none", "none: train every trial to the end; asha: stop the worse half at rungs of equal spent cost, which "
