@@ -100,8 +100,8 @@ def trade_off(folder: StudyFrames) -> Drawing:
     label_points(axis, [(attacked.mean, corrupted.mean, short(each)) for each, attacked, corrupted in known])
     marks = tuple(Mark(axis, a.mean, c.mean, _told(each, name, a, c)) for each, a, c in known)
     caption = (
-        "Mean over seeds with 95 % confidence intervals; up and to the right is better. Of the radii that were run, this "
-        "one brings vanilla nearest its printed accuracy."
+        "Mean over seeds with 95 % confidence intervals; up and to the right is better. Of the radii that were run, "
+        "this one brings vanilla nearest its printed accuracy."
     )
     return Drawing(figure, caption, marks)
 
