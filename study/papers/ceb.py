@@ -40,7 +40,7 @@ TABLES: dict[str, Grid] = {
         models=(NARROW, WIDE),
         recipe={"epochs": 270, "batch_size": 8192, "lr": 1.6, "milestones": (90, 180, 240)},
         demo_models=("resnet8", "resnet8x2"),
-        needs="a ResNet-50 with every layer twice as wide, for which Wide ResNet-50-2 stands in; the width of the "
+        needs="a ResNet-50 with every layer twice as wide (we use Wide ResNet-50-2); the width of the "
         "encoding is not printed (A40)",
     ),
     "ceb/figure2": Grid(

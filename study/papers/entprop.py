@@ -31,10 +31,7 @@ COMPONENTS = (
 )
 # Nothing is printed of the transformer's training: the paper's way of fine-tuning, with a rate that falls smoothly.
 VIT = {"pretrained": True, "epochs": 100, "batch_size": 64, "optimizer": "adam", "lr": 1e-4, "warmup": 0.05}
-MAE = (
-    "ViT-Base weights of masked autoencoding, for which torchvision's supervised ones stand in; the recipe is not "
-    "printed (A27)"
-)
+MAE = "ViT-Base weights of masked autoencoding (we use torchvision's supervised ones); the recipe is not printed (A27)"
 THREE_NETS = ("resnet18", "wide_resnet50_2", "resnext50_32x4d")
 FOUR_NETS = ("resnet18", "resnet50", "wide_resnet50_2", "resnext50_32x4d")
 TENTHS = tuple(tenth / 10 for tenth in range(1, 11))
