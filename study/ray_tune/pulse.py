@@ -10,30 +10,33 @@ from typing import Any
 import ray
 from ray._private import worker as ray_worker
 
-from study.workers.jobs import ClusterError
-
 HEAD_S = 20.0  # that the head may be silent; after a minute Ray ends this process without a word
+HERE_S = 3.0  # the same on this machine, where no network comes between
 CONNECT_S = 1.0
+
+
+class RayLost(BaseException):
+    """Ray is gone. No Exception, after which Tune would take its leave of each worker: with no head, minutes of it."""
 
 
 def head_answers() -> bool:
     """Whether the head's store of the cluster (GCS) takes connections; Ray's own questions to it would block."""
-    host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+    host, port = _head()
     try:
-        socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
+        socket.create_connection((host, port), CONNECT_S).close()
     except OSError:
         return False
     return True
 
 
 class Pulse:
-    """Raises ClusterError once this machine's Ray process (raylet) has ended or the head has been silent for long.
+    """Raises RayLost once this machine's Ray process (raylet) has ended or the head has been silent for long.
 
     A connection to the raylet on which nothing is ever sent is closed the moment that the raylet ends.
     """
 
-    def __init__(self, head_s: float = HEAD_S) -> None:
-        self.head_s = head_s
+    def __init__(self) -> None:
+        self.head_s = HERE_S if _head()[0] == ray.util.get_node_ip_address() else HEAD_S
         self.heard = time.monotonic()  # from the head
         self.asked = -math.inf
         self.raylet = _connection()
@@ -41,14 +44,14 @@ class Pulse:
     def check(self) -> None:
         """Ask the raylet now, the head at most once a second."""
         if self.raylet and select.select([self.raylet], [], [], 0)[0]:
-            raise ClusterError("Ray was lost: its process on this machine (raylet) has ended")
+            raise RayLost("its process on this machine (raylet) has ended")
         if time.monotonic() < self.asked + 1:
             return
         self.asked = time.monotonic()
         if head_answers():
             self.heard = self.asked
         elif self.asked > self.heard + self.head_s:
-            raise ClusterError(f"Ray was lost: its head (GCS) has not answered for {self.head_s:g} s")
+            raise RayLost(f"its head (GCS) has not answered for {self.head_s:g} s")
 
     def settle(self) -> None:
         """Return once the head is known to be there; workers that end with Ray end a moment before it does."""
@@ -60,6 +63,11 @@ class Pulse:
     def close(self) -> None:
         if self.raylet:
             self.raylet.close()
+
+
+def _head() -> tuple[str, int]:
+    host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+    return host.strip("[]"), int(port)
 
 
 def _connection() -> socket.socket | None:

@@ -22,7 +22,7 @@ from ray.tune.search import Searcher
 
 from study.errors import last_line
 from study.ray_tune.loggers import adapted
-from study.ray_tune.pulse import Pulse
+from study.ray_tune.pulse import Pulse, RayLost
 from study.ray_tune.settings import configure
 from study.ray_tune.trainable import job_of
 from study.ray_tune.watchdog import Watchdog
@@ -108,8 +108,7 @@ class ResultForwarder(tune.Callback):
         return {}
 
     def on_step_begin(self, iteration: int, trials: Any, **info: Any) -> None:
-        with self.first.noted():
-            self.pulse.check()
+        self.pulse.check()
 
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: Row, **info: Any) -> None:
         job, self.never_began = job_of(trial.config), 0
@@ -142,7 +141,7 @@ class ResultForwarder(tune.Callback):
         self._allow_failures(trial)
 
     def _count_failure(self, trial: Any) -> int:
-        """How often the job has failed by now; ClusterError if that was no failure of a job but of Ray."""
+        """How often the job has failed by now; raises if it was Ray that failed and no job."""
         name = job_of(trial.config).name
         if trial.trial_id not in self.began:
             self._count_worker(trial)
@@ -150,15 +149,14 @@ class ResultForwarder(tune.Callback):
         self.began.discard(trial.trial_id)
         self.failures[name] = self.failures.get(name, 0) + 1
         if self.failures[name] > self.max_failures:
-            with self.first.noted():
-                self.pulse.settle()
+            self.pulse.settle()
         return self.failures[name]
 
     def _count_worker(self, trial: Any) -> None:
         self.never_began += 1
-        with self.first.noted():
-            self.pulse.check()
-            if self.never_began >= NEVER_BEGAN:
+        self.pulse.check()
+        if self.never_began >= NEVER_BEGAN:
+            with self.first.noted():
                 reason = error_text(trial).splitlines()[0]
                 raise ClusterError(f"{NEVER_BEGAN} workers in a row ended before they began: {reason}")
 
@@ -248,6 +246,8 @@ def run_jobs(
         # Tune's own lines (its banner, boxes and hints) stay out of the terminal.
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
             tuner.fit()
+    except RayLost as lost:
+        raise ClusterError(f"Ray was lost: {lost}") from None
     except Exception as error:
         if first.error:
             raise first.error from None
