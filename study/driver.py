@@ -50,7 +50,7 @@ from study.workers.jobs import ClusterError
 from study.workers.own import OWN, Own
 from study.workers.tally import Tally
 from study.workers.upload import Upload
-from study.workers.work_folder import base_of, check_writable
+from study.workers.work_folder import Tidying, base_of, check_writable
 from trainables.config import TrialConfig, make_method
 from trainables.data.images import Splits
 from trainables.disk import remove_unfinished
@@ -155,7 +155,7 @@ class StudyDriver:
         """Write what the study is, or that it is resumed."""
         study = self.study
         self.gauges = StudyGauges(self.name, self.tally)
-        self.listeners = [self.tally, self.progress, self.gauges, *self.own.listeners]
+        self.listeners = [self.tally, self.progress, self.gauges, Tidying(), *self.own.listeners]
         if study.storage and is_url(study.storage):
             self.upload = Upload(Copy(self.folder, base_of(str(self.folder), study.storage)), self.progress.say)
             self.listeners.append(self.upload)

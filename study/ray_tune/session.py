@@ -14,6 +14,7 @@ from typing import Any
 import ray
 from ray.job_config import JobConfig
 
+from study.ray_tune.pulse import head_answers
 from study.ray_tune.settings import configure
 from study.workers.jobs import ClusterError
 
@@ -35,7 +36,7 @@ class Slots:
 
     def __call__(self) -> int:
         """The present number; the cluster is asked at most once a second."""
-        if time.monotonic() > self.asked + ASK_EVERY_S:
+        if time.monotonic() > self.asked + ASK_EVERY_S and head_answers():
             alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
             self.slots, self.asked = sum(map(self._on, alive)) // self.processes, time.monotonic()
         return min(self.most, self.slots)

@@ -22,10 +22,13 @@ from ray.tune.search import Searcher
 
 from study.errors import last_line
 from study.ray_tune.loggers import adapted
+from study.ray_tune.pulse import Pulse, RayLost
 from study.ray_tune.settings import configure
 from study.ray_tune.trainable import job_of
 from study.ray_tune.watchdog import Watchdog
 from study.workers.jobs import ClusterError, Job, Row, Source, out_of_memory
+
+NEVER_BEGAN = 10  # workers in a row that ended before they began
 
 
 class FirstFailure:
@@ -85,12 +88,17 @@ class ResultForwarder(tune.Callback):
     """Passes rows and endings on to the source.
 
     A job may lose its worker `max_failures` times without a new epoch in between. Tune counts by itself, but not a
-    worker that dies between two trials, which takes the next one with it.
+    worker that dies between two trials, which takes the next one with it. A worker that ended before it began is no
+    failure of its job, and nothing is one once Ray itself is gone.
     """
 
-    def __init__(self, source: Source, first: FirstFailure, searcher: JobSearcher, watchdog: Watchdog) -> None:
+    def __init__(
+        self, source: Source, first: FirstFailure, searcher: JobSearcher, watchdog: Watchdog, pulse: Pulse
+    ) -> None:
         self.source, self.first, self.searcher, self.watchdog = source, first, searcher, watchdog
-        self.max_failures = watchdog.max_failures
+        self.pulse, self.max_failures = pulse, watchdog.max_failures
+        self.began: set[str] = set()  # Tune's trials whose worker has begun
+        self.never_began = 0  # workers in a row
         self.last: dict[str, Row] = {}  # of each job
         self.failures: dict[str, int] = {}  # of each job since its last new epoch
 
@@ -98,8 +106,11 @@ class ResultForwarder(tune.Callback):
         """Nothing, as for `JobSearcher`."""
         return {}
 
+    def on_step_begin(self, iteration: int, trials: Any, **info: Any) -> None:
+        self.pulse.check()
+
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: Row, **info: Any) -> None:
-        job = job_of(trial.config)
+        job, self.never_began = job_of(trial.config), 0
         if result.get("error"):
             return
         row = dict(result)
@@ -117,6 +128,7 @@ class ResultForwarder(tune.Callback):
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         self.searcher.paused.discard(trial.trial_id)
+        self.began.add(trial.trial_id)
         self._allow_failures(trial)
 
     def _allow_failures(self, trial: Any) -> None:
@@ -125,14 +137,31 @@ class ResultForwarder(tune.Callback):
 
     def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         self._count_failure(trial)
+        self._allow_failures(trial)
 
     def _count_failure(self, trial: Any) -> int:
+        """How often the job has failed by now; raises if it was Ray that failed and no job."""
         name = job_of(trial.config).name
+        if trial.trial_id not in self.began:
+            self._count_worker(trial)
+            return self.failures.get(name, 0)
+        self.began.discard(trial.trial_id)
         self.failures[name] = self.failures.get(name, 0) + 1
+        if self.failures[name] > self.max_failures:
+            self.pulse.settle()
         return self.failures[name]
+
+    def _count_worker(self, trial: Any) -> None:
+        self.never_began += 1
+        self.pulse.check()
+        if self.never_began >= NEVER_BEGAN:
+            with self.first.noted():
+                reason = error_text(trial).splitlines()[0]
+                raise ClusterError(f"{NEVER_BEGAN} workers in a row ended before they began: {reason}")
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         result = trial.last_result
+        self.began.discard(trial.trial_id)
         with self.first.noted():
             if result.get("full"):  # the disk failed, not the job: it is repeated when there is room
                 raise OSError(result["error"].splitlines()[0])
@@ -191,7 +220,8 @@ def run_jobs(
     first = FirstFailure()
     searcher = JobSearcher(source, first, slots, identity)
     watchdog = Watchdog(trial_timeout, max_failures, say)
-    ours = [watchdog, ResultForwarder(source, first, searcher, watchdog)]
+    pulse = Pulse()
+    ours = [watchdog, ResultForwarder(source, first, searcher, watchdog, pulse)]
     tuner = tune.Tuner(
         worker,
         tune_config=tune.TuneConfig(
@@ -215,12 +245,16 @@ def run_jobs(
         # Tune's own lines (its banner, boxes and hints) stay out of the terminal.
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
             tuner.fit()
+    except RayLost as lost:
+        raise ClusterError(f"Ray was lost: {lost}") from None
     except Exception as error:
         if first.error:
             raise first.error from None
         if isinstance(error, (TuneError, RayError)):
             raise ClusterError(f"Ray gave up: {last_line(error)}") from error
         raise
+    finally:
+        pulse.close()
 
 
 def trial_name(trial: Any, identity: str | None = None) -> str:

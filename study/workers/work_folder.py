@@ -5,6 +5,7 @@ disk and uploads it after each epoch: rows first, then the state, as a run's fol
 uploaded when they have been measured.
 """
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -15,6 +16,8 @@ from pyarrow import fs
 
 from study.config.study_config import Study
 from study.files.store import below, is_url
+from study.workers.jobs import Job, Row
+from study.workers.listener import Listener
 
 CHECKPOINTS = {"last": "checkpoint.pt", "best": "best.pt"}
 FILES = ("config.json", "epochs.csv", "selected.npy", "checkpoint.pt", "best.pt")
@@ -52,6 +55,28 @@ def check_writable(place: str) -> None:
         raise ValueError(f"storage must be writable, got {place} ({reason})") from error
 
 
+def not_kept(keep: str) -> list[str]:
+    """The files of checkpoints that go once a run has ended."""
+    return [name for kind, name in CHECKPOINTS.items() if keep not in ("both", kind)]
+
+
+def tidy(place: str, keep: str) -> None:
+    """Remove the checkpoints of a run that has ended from its folder or object store, but those that are kept."""
+    system, path = fs.FileSystem.from_uri(place) if is_url(place) else (fs.LocalFileSystem(), place)
+    for name in not_kept(keep):
+        if system.get_file_info(f"{path}/{name}").is_file:
+            system.delete_file(f"{path}/{name}")
+
+
+class Tidying(Listener):
+    """Removes the checkpoints of trials that were stopped early: their workers may think that they only pause."""
+
+    def on_end(self, phase: str, job: Job, row: Row) -> None:
+        if row.get("status") == "stopped":
+            with contextlib.suppress(OSError):  # a store that cannot be reached keeps them
+                tidy(job.folder, job.keep)
+
+
 class WorkFolder:
     """The local folder of a job, `path`; `send` uploads it if the job's folder is in an object store."""
 
@@ -80,12 +105,9 @@ class WorkFolder:
 
     def tidy(self, keep: str) -> None:
         """Remove the checkpoints of a run that has ended, but those that are kept."""
-        for kind, name in CHECKPOINTS.items():
-            if keep in ("both", kind):
-                continue
+        for name in not_kept(keep):
             (self.path / name).unlink(missing_ok=True)
-            if self.system is not None and self.system.get_file_info(f"{self.remote}/{name}").is_file:
-                self.system.delete_file(f"{self.remote}/{name}")
+        tidy(self.place, keep)
 
     def clear(self) -> None:
         """Remove files that cannot be read, so that the job starts again."""

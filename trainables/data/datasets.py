@@ -96,7 +96,9 @@ def dataset_entry(name: str, resize: int | None = None) -> Dataset:
         return DATASETS[name]
     scheme, _, path = name.partition(":")
     if scheme == "npz":
-        recipe = recipes.Recipe(recipes.OWN_SMALL, "a small network from scratch: the images lie in memory")
+        from trainables.data.npz_file import side_of
+
+        recipe = recipes.recipe_for(None if resize else side_of(Path(path)), resize, array=True)
         return Dataset(f"arrays of {path}", recipe.values, lambda root: _npz(Path(path)), recipe.reason)
     from trainables.data import folders
 

@@ -25,6 +25,18 @@ def npz(file: Path) -> RawData:
     return RawData(parts[0], parts[1], classes, f"npz {file.resolve()}")
 
 
+def side_of(file: Path) -> float | None:
+    """The longer side of the training images, from the file's header alone; None where it cannot be read."""
+    try:
+        with zipfile.ZipFile(file) as archive, archive.open("train_images.npy") as array:
+            first = np.lib.format.read_magic(array) == (1, 0)
+            read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+            shape = read(array)[0]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
+        return None
+    return max(shape[1:3]) if len(shape) == 4 else None
+
+
 def _check_each_class(train: Images, classes: tuple[str, ...], file: Path) -> None:
     """ValueError with all classes that have no training image."""
     counts = np.bincount(train.labels, minlength=len(classes))

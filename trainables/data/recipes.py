@@ -46,17 +46,28 @@ FASHION = {**_SGD, "model": "resnet8", "epochs": 40, "batch_size": 128, "optimiz
 OWN_SMALL = {**DIGITS, "epochs": 35, "augment": "flip"}
 
 
-def recipe_for(side: float | None, resize: int | None) -> Recipe:
-    """The recipe for images of one's own with this median side in pixels, None where no image could be read."""
+# The same from an array in memory, which is trained at the size that it has.
+FINE_TUNE_ARRAY = {**FINE_TUNE, "augment": "flip"}
+
+
+def recipe_for(side: float | None, resize: int | None, array: bool = False) -> Recipe:
+    """The recipe for images of one's own with this median side in pixels, None where no image could be read.
+
+    An `array` is in memory whatever its size, and is not cut to 224 pixels.
+    """
     if resize is not None:
         reason, small = f"images are resized to {resize} pixels", resize <= SMALL
     elif side is None:
-        reason, small = "no image could be read to choose by", False
+        reason, small = "no image could be read to choose by", array
     else:
         small = side <= MEDIUM
         reason = f"the median side of the images is {side:g} pixels, {'at most' if small else 'above'} {MEDIUM}"
     if small:
         return Recipe(OWN_SMALL, f"a small network from scratch: {reason}")
+    if array:
+        size = resize or side
+        at = f" at {size:g} pixels" if size else ""
+        return Recipe(FINE_TUNE_ARRAY, f"ImageNet weights are fine-tuned{at}: {reason}")
     return Recipe(FINE_TUNE, f"ImageNet weights are fine-tuned at 224 pixels: {reason}")
 
 

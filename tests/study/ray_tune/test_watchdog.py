@@ -1,12 +1,16 @@
 """Workers that are stuck or die: ended and replaced, with a line, in a real Ray."""
 
+import contextlib
 import os
+import threading
 import time
 from pathlib import Path
 
+import psutil
+import pytest
 from ray import tune
 
-from study.workers.jobs import Job
+from study.workers.jobs import ClusterError, Job
 from tests.support.study_helpers import Several
 
 LIMIT = 5.0
@@ -86,3 +90,50 @@ def test_a_worker_may_die_so_many_times_without_a_new_epoch_in_between(tmp_path,
     assert source.ends["often"][1] == ""
     assert "died" in source.ends["always"][1]
     assert [row for row in source.rows if row[0] == "always"] == [("always", 1)]
+
+
+class Unborn(tune.Trainable):
+    """A worker that dies before it has begun, as often as its file says."""
+
+    def setup(self, config):
+        left = Path(config["job"].folder)
+        if times := int(left.read_text()):
+            left.write_text(str(times - 1))
+            os._exit(1)
+        self.reset_config(config)
+
+    def reset_config(self, new_config):
+        return True
+
+    def step(self):
+        return {"epoch": 1, "done": True}
+
+
+@pytest.mark.parametrize("times", [3, 1000])
+def test_a_worker_that_never_began_is_no_failure_of_its_job(tmp_path, monkeypatch, times):
+    from study.ray_tune import session, tuner
+
+    monkeypatch.setenv("RAY_worker_niceness", "0")
+    (tmp_path / "a").write_text(str(times))
+    source = Several([Job("a", str(tmp_path / "a"), {"epochs": 1}, "veils")])
+    stops = contextlib.nullcontext() if times == 3 else pytest.raises(ClusterError, match="10 workers in a row ended")
+    with session.ray_session(cpus=1), stops:
+        worker = tune.with_resources(Unborn, {"cpu": 1})
+        tuner.run_jobs(source, worker, name="s", folder=tmp_path / "ray", max_failures=1)
+    assert [error for _, error in source.ends.values()] == ([""] if times == 3 else [])
+
+
+def test_a_job_whose_ray_ends_has_not_failed(tmp_path, monkeypatch):
+    from study.ray_tune import session, tuner
+
+    monkeypatch.setenv("RAY_worker_niceness", "0")
+    source = Several([Job("always", str(tmp_path / "a"), {"epochs": 2}, "veils")])
+    with session.ray_session(cpus=1):
+        raylet = next(
+            child for child in psutil.Process().children(recursive=True) if "raylet/raylet" in child.cmdline()[0]
+        )
+        threading.Timer(5, raylet.kill).start()
+        worker = tune.with_resources(Stuck, {"cpu": 1})
+        with pytest.raises(ClusterError, match=r"^Ray was lost: its process on this machine"):
+            tuner.run_jobs(source, worker, name="s", folder=tmp_path / "ray", max_failures=0)
+    assert source.ends == {}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from study.workers.jobs import Job
-from study.workers.work_folder import base_of, check_writable
+from study.workers.work_folder import Tidying, base_of, check_writable
 from study.workers.worker import Worker
 from trainables.config import make_method, with_recipe
 from trainables.training.loop import load_splits
@@ -74,6 +74,17 @@ def test_states_are_sent_now_and_then_and_those_that_are_kept_stay_once_the_next
     assert worker.step()["epoch"] == 1
     worker.leave()
     assert {path.name for path in (tmp_path / "b").iterdir()} > checkpoints  # it has not ended
+
+
+@pytest.mark.parametrize("prefix", ["", "file://"])
+@pytest.mark.parametrize(("status", "left"), [("stopped", {"best.pt"}), ("failed", {"best.pt", "checkpoint.pt"})])
+def test_checkpoints_of_a_trial_that_was_stopped_go_too(tmp_path, prefix, status, left):
+    for name in ("best.pt", "checkpoint.pt"):
+        (tmp_path / name).touch()
+    job = Job("a", f"{prefix}{tmp_path}", CONFIG.as_dict(), "veils", keep="best")
+    Tidying().on_end("search", job, {"status": status})
+    assert {path.name for path in tmp_path.iterdir()} == left
+    Tidying().on_end("search", Job("b", f"{prefix}{tmp_path}/none", {}, "veils", keep="none"), {"status": "stopped"})
 
 
 def test_rows_that_the_driver_lacks_are_returned_again_and_only_the_last_is_measured(tmp_path):

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.data_files import write_folder, write_npz, write_picture
+from tests.support.data_files import pictures, write_folder, write_npz, write_picture
 from trainables.config import with_recipe
+from trainables.data.batches import make_batches
 from trainables.data.datasets import dataset_entry, load_dataset
 from trainables.data.images import Files, Images
+from trainables.data.npz_file import side_of
 from trainables.methods import Vanilla
 
 
@@ -56,6 +58,32 @@ def test_the_recipe_follows_the_median_side_or_the_side_that_is_asked_for_and_sa
     assert dataset_entry(name, 64).recipe["model"] == "resnet8"
     assert with_recipe(Vanilla(), name, resize=64).model == "resnet8"
     assert with_recipe(Vanilla(), name).model == "resnet50"
+
+
+@pytest.mark.parametrize(
+    ("side", "resize", "model", "reason"),
+    [
+        (48, None, "resnet8", "a small network from scratch: the median side of the images is 48 pixels, at most 128"),
+        (140, None, "resnet50", "ImageNet weights are fine-tuned at 140 pixels: the median side of the images is 140"),
+        (140, 32, "resnet8", "a small network from scratch: images are resized to 32 pixels"),
+        (48, 224, "resnet50", "ImageNet weights are fine-tuned at 224 pixels: images are resized to 224 pixels"),
+    ],
+)
+def test_the_recipe_of_an_array_follows_its_side_by_the_same_rule(tmp_path, side, resize, model, reason):
+    file = write_npz(tmp_path / "a.npz", train_images=pictures(20, side), test_images=pictures(6, side))
+    entry = dataset_entry(f"npz:{file}", resize)
+    assert entry.recipe["model"] == model
+    assert entry.reason.startswith(reason)
+    splits = load_dataset(f"npz:{file}", resize=resize)
+    assert splits.size == (resize or side)
+    make_batches(splits.train, "cpu", str(entry.recipe["augment"]))  # not one that cuts files
+
+
+def test_an_array_that_cannot_be_read_has_no_side(tmp_path):
+    assert side_of(tmp_path / "none.npz") is None
+    (tmp_path / "text.npz").write_text("text")
+    assert side_of(tmp_path / "text.npz") is None
+    assert side_of(write_npz(tmp_path / "a.npz", train_images=np.zeros(3))) is None
 
 
 def test_images_of_all_sizes_are_resized_to_squares_in_memory(tmp_path):
