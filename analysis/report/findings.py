@@ -66,6 +66,15 @@ ATTACKED = (
     Claim("EntProp (1, 1) against mixup alone", "entprop/16", "k=1", "Mixup alone", PGD),
     Claim("EntProp (1, 1) against vanilla", "entprop/16", "k=1", "k=0 (Vanilla)", PGD),
 )
+SHORT = (  # of the README
+    Claim("mixup alone − vanilla, H", "entprop/16", "Mixup alone", "k=0 (Vanilla)"),
+    Claim("EntProp (0.2, 1) − mixup alone, H", "entprop/16", "k=0.2", "Mixup alone"),
+    Claim("EntProp (0.6, 1) − mixup alone, H", "entprop/16", "k=0.6", "Mixup alone"),
+    Claim("EntProp (0.6, 5) − mixup alone, H", "entprop/17", "n=5", "Mixup alone"),
+    Claim("EntProp (0.2, 1) − mixup alone, accuracy under PGD-20", "entprop/16", "k=0.2", "Mixup alone", PGD),
+    Claim("EntProp (1, 1) − mixup alone, accuracy under PGD-20", "entprop/16", "k=1", "Mixup alone", PGD),
+)
+IMAGES = {"cifar10-5000": "5,000 CIFAR-10 images", "fashion": "Fashion-MNIST"}
 GOALS = (("sa", "SA"), ("ra", "RA"), ("h", "H"), (PGD, "accuracy under"))
 LEAST_SETTINGS = 6  # of a data set, for a recommendation among them
 RATES = ("0.1", "0.2", "0.4")
@@ -74,13 +83,24 @@ RATES_ON = {"cifar10b": "CIFAR-10, 1,500 images", "digits_anew": "digits"}  # wh
 
 def findings(folder: StudyFrames, benchmarks: Path) -> str:
     """The whole page."""
-    places = {place: found for place, found in by_place(settings(folder.done)).items() if not place[4]}
+    places = _places(folder)
     parts = [INTRODUCTION, "## Where the gain comes from", *_steps(STEPS, places, "H")]
     parts += ["## What the learning rate does", *_rates(benchmarks)]
     parts += ["## Which corruptions", *_corruptions(places)]
     parts += ["## Under attack", *_attacks(places)]
     parts += ["## When to use what", *_goals(places)]
     return "\n\n".join(parts) + "\n"
+
+
+def _places(folder: StudyFrames) -> dict[Protocol, list[Setting]]:
+    """The settings of each data set, trained by its recipe."""
+    return {place: found for place, found in by_place(settings(folder.done)).items() if not place[4]}
+
+
+def in_short(folder: StudyFrames) -> str:
+    """The README's table of differences."""
+    found, names = _judged(SHORT, _places(folder))
+    return _by_data("points", SHORT, found, names, [IMAGES.get(name, name) for name in names])
 
 
 # --------------------------------------------------------------------------------------------------------- one by one
@@ -95,16 +115,28 @@ class Found(NamedTuple):
 
 
 def _steps(claims: Sequence[Claim], places: Mapping[Protocol, Sequence[Setting]], what: str) -> Iterator[str]:
-    """A row for each claim, a column for each data set that has both of its settings."""
+    """The claims as a table and in words."""
+    found, names = _judged(claims, places)
+    yield f"Differences in {what}, points:"
+    yield _by_data("what is added", claims, found, names, names)
+    yield " ".join(_in_words(found, names))
+
+
+def _judged(claims: Sequence[Claim], places: Mapping[Protocol, Sequence[Setting]]) -> tuple[list[Found], list[str]]:
+    """The claims on each data set that has both of their settings, as one family; the names of these data sets."""
     tested = [(claim, data_name(each.place[0]), each.test) for claim in claims for each in tests_of(claim, places)]
     judged = judge([test for *_, test in tested], "differences")
     found = [Found(claim, data, each) for (claim, data, _), each in zip(tested, judged, strict=True)]
-    names = sorted({each.data for each in found})
+    return found, sorted({each.data for each in found})
+
+
+def _by_data(
+    heading: str, claims: Sequence[Claim], found: Sequence[Found], names: Sequence[str], titles: Sequence[str]
+) -> str:
+    """A row for each claim, a column for each data set."""
     cells = {(each.claim.text, each.data): _cell(each.judged) for each in found}
     rows = [[claim.text, *(cells.get((claim.text, name), "–") for name in names)] for claim in claims]
-    yield f"Differences in {what}, points:"
-    yield table(("what is added", *names), [row for row in rows if set(row[1:]) != {"–"}])
-    yield " ".join(_in_words(found, names))
+    return table((heading, *titles), [row for row in rows if set(row[1:]) != {"–"}])
 
 
 def _cell(found: Judged) -> str:

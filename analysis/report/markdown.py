@@ -7,7 +7,7 @@ from study.confirm.comparisons import Interval
 
 def difference(found: Interval) -> str:
     """A difference with its sign and the half width of its interval, where it has one."""
-    return f"{found.mean:+.2f}" + (f" ± {found.half:.2f}" if found.half is not None else "")
+    return f"{found.mean:+.2f}".replace("-", "−") + (f" ± {found.half:.2f}" if found.half is not None else "")
 
 
 def mean(found: Interval) -> str:

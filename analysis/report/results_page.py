@@ -22,7 +22,7 @@ from analysis.figures.attacks import attack_text
 from analysis.figures.registry import draw
 from analysis.figures.style import svg_text
 from analysis.inputs.studies import StudyFrames, read_folder, read_studies
-from analysis.report.findings import findings
+from analysis.report.findings import findings, in_short
 from analysis.report.index import index
 from analysis.report.markdown import difference, table
 from study.config.budget import format_cost
@@ -41,9 +41,10 @@ FINDINGS = ROOT / "docs" / "findings.md"
 README = ROOT / "README.md"
 INDEX = ROOT / "llms.txt"
 PICTURES = ROOT / "docs" / "figures"
-SHOWN = {"cost": "fashion-entprop-2", "pgd": "cifar10-entprop-16"}  # figures of the README, and their studies
+SHOWN = {"cost": "cifar10-entprop-2", "pgd": "cifar10-entprop-16"}  # figures of the README, and their studies
 README_WIDTH = 96  # characters: wider code blocks get a scroll bar
 FRONT = re.compile(r"(<!-- from results/(\S+) -->\n```text\n).*?(```\n<!-- end -->)", flags=re.DOTALL)
+SHOWN_IN_SHORT = re.compile(r"(<!-- from all of results/ -->\n).*?(<!-- end -->)", flags=re.DOTALL)
 
 INTRODUCTION = """\
 # What has been shown, and what has not
@@ -66,9 +67,9 @@ judged here); otherwise it is open. *Visible*: the smallest true difference that
 uncorrected. *Excludes printed*: whether our interval excludes the printed difference. *Rows*: the studies;
 [results/README.md](../results/README.md) has the command of each."""
 ELSEWHERE = """\
-The claims of the CEB, mixture and uncertainty papers are about attacks: `benchmarks/results/claims-digits.md`,
-made with the training attacks of version 0.1.
-What the open choices of EntProp change: `docs/decisions.md`."""
+The claims of the CEB, mixture and uncertainty papers are about attacks:
+[benchmarks/results/claims-fashion.md](../benchmarks/results/claims-fashion.md). `claims-digits.md` beside it was made
+with the training attacks of version 0.1. What the open choices of EntProp change: [decisions.md](decisions.md)."""
 SPREAD = """\
 How much the difference of two single runs varies: a standard deviation, with its share of the variance. *Training
 seed*: all seeds have the same training images. *Cut*: what is added if each seed draws its own validation images
@@ -83,9 +84,10 @@ column is what the printed size takes: compute and, where a folder is named, dat
 def main() -> int:
     """Write them all."""
     found = stored(ROOT / "results")
+    every = read_studies(found, mix=True)
     texts = {
-        PAGE: page(found), FINDINGS: findings(read_studies(found, mix=True), ROOT / "benchmarks" / "results"),
-        README: front(README.read_text(encoding="utf-8")), **pictures(),
+        PAGE: page(found), FINDINGS: findings(every, ROOT / "benchmarks" / "results"),
+        README: front(README.read_text(encoding="utf-8"), every), **pictures(),
     }  # fmt: skip
     PICTURES.mkdir(exist_ok=True)
     texts[INDEX] = index(ROOT, documentation())
@@ -100,9 +102,10 @@ def documentation() -> list[Path]:
     return [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def front(readme: str) -> str:
-    """The README with the final table of the study that it names."""
-    return FRONT.sub(lambda found: found[1] + _confirmed(ROOT / "results" / found[2]) + "\n" + found[3], readme)
+def front(readme: str, every: StudyFrames) -> str:
+    """The README with the final table of the study that it names, and with what all studies show."""
+    text = FRONT.sub(lambda found: found[1] + _confirmed(ROOT / "results" / found[2]) + "\n" + found[3], readme)
+    return SHOWN_IN_SHORT.sub(lambda found: f"{found[1]}{in_short(every)}\n{found[2]}", text)
 
 
 def _confirmed(folder: Path) -> str:

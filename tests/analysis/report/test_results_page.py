@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from analysis.comparisons.claims import CLAIMS, PGD, judge_claims, printed_difference
+from analysis.inputs.studies import read_studies
 from analysis.report.index import index
 from analysis.report.results_page import (
     INDEX,
@@ -105,12 +106,13 @@ def test_the_stored_page_is_that_of_the_stored_studies():
     assert PAGE.read_text() == page(stored(ROOT / "results"))
 
 
-def test_the_readme_shows_the_final_table_of_the_study_that_it_names():
-    text = README.read_text()
-    assert front(text) == text
-    spoilt = re.sub(r"(?m)^vanilla: .*$", "vanilla: 99.99", text)
-    assert spoilt != text
-    assert front(spoilt) == text
+def test_the_readme_shows_the_final_table_and_the_findings_of_the_stored_studies():
+    text, every = README.read_text(), read_studies(stored(ROOT / "results"), mix=True)
+    assert front(text, every) == text
+    for pattern in (r"(?m)^vanilla: .*$", r"(?m)^\| mixup alone − vanilla, H.*$"):
+        spoilt = re.sub(pattern, "99.99", text)
+        assert spoilt != text
+        assert front(spoilt, every) == text
 
 
 def test_the_index_names_every_page_with_its_first_sentence():
