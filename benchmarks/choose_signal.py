@@ -203,6 +203,9 @@ def rate_table(runs: Runs, names: tuple[str, ...]) -> list[str]:
     return lines
 
 
+CALLED = {"cifar10b": "CIFAR-10, 1,500 images", "digits_anew": "digits"}  # on pages
+
+
 def more_table() -> list[str]:
     """Test H of the settings that decided nothing, and its difference to mixup at 0.4, paired by the common seeds."""
     names: dict[str, None] = {}
@@ -219,7 +222,8 @@ def more_table() -> list[str]:
                 columns.setdefault(path.stem.removeprefix("more-"), {})[name] = (
                     f"{statistics.fmean(ours.values()):.2f}, {statistics.fmean(gains):+.2f} ± {error:.2f}"
                 )
-    lines = [f"| H, and less mixup at 0.4 | {' | '.join(columns)} |", "| --- |" + " --- |" * len(columns)]
+    data = [CALLED.get(name, name) for name in columns]
+    lines = [f"| H, and less mixup at 0.4 | {' | '.join(data)} |", "| --- |" + " --- |" * len(columns)]
     return lines + [
         f"| {name} | {' | '.join(column.get(name, '–') for column in columns.values())} |" for name in names
     ]

@@ -145,7 +145,7 @@ def surface_of(recorded, study, number):
 
 
 def text_of(found, surfaces):
-    heads = ("way", "regret, H", "− old pick", "− old pick, 900", "below the better published setting", "N-epochs")
+    heads = ("strategy", "regret, H", "− old pick", "− old pick, 900", "below the better published setting", "N-epochs")
     lines = [f"| {' | '.join(heads)} |", "| --- |" + " --- |" * (len(heads) - 1)]
     for way in WAYS:
         regrets = [each[way]["regret"] for each in found]

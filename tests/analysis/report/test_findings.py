@@ -30,7 +30,7 @@ def test_a_difference_is_bold_and_named_only_if_it_is_significant():
     )
     _, table, words = _steps(claims, by_place(settings(frame)), "H")
     assert "| mixup | **+4.02 ± 0.08** |" in table
-    assert "| EntProp | -0.02 ± " in table
+    assert "| EntProp | −0.02 ± " in table
     assert "never run" not in table
     assert words == "On digits, higher: mixup. On digits, not shown to differ: EntProp."
 
