@@ -35,5 +35,7 @@ def reading_input() -> Iterator[None]:
 
 def last_line(error: BaseException) -> str:
     """The kind of an exception and the last line of its text."""
+    if isinstance(error, FileNotFoundError) and error.filename is None:  # of os.getcwd
+        return "FileNotFoundError: the working directory of the study was deleted"
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[-1].strip()}" if lines else type(error).__name__

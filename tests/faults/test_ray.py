@@ -32,10 +32,10 @@ def kill(study, parts):
 def test_a_study_that_loses_ray_has_no_failed_runs_and_goes_on(tmp_path, note, parts):
     out = tmp_path / "s"
     with StudyProcess(*FLAGS, "--out", str(out)) as study:
-        study.wait_for(lambda: statuses(out).count("finished") == TRIALS and confirmed(out) >= 2)
+        study.wait_for(lambda: statuses(out).count("finished") == TRIALS and confirmed(out) >= 2, seconds=900)
         study.look()
         kill(study, parts)
-        assert study.wait(60) == 1
+        assert study.wait(120) == 1
         last = study.text().strip().splitlines()[-1]
     assert last.startswith(f"error: Ray was lost: {SAYS[parts[0]]}; resume with: "), study.text()
     assert last.endswith(f"run.py --resume {out}")

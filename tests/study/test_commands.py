@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from study.doctor import findings
 from study.files.results import Results
 from study.files.study_json import study_record
 from study.papers import list_tables
+from tests.support.data_files import labels, pictures, write_folder, write_npz
 from tests.support.study_rows import CONFIRMED, trial
 
 ROOT = Path(__file__).parents[2]
@@ -127,9 +129,7 @@ def test_make_commands_of_the_doctor_name_the_folder():
 
 def test_the_commands_of_the_readme_and_of_the_page_on_usage_run_as_they_stand():
     """Those that train are planned only; make targets are those of the Makefile (tests/test_docs.py)."""
-    text = "\n".join((ROOT / page).read_text() for page in ("README.md", "docs/usage.md"))
-    lines = re.findall(r"^\.venv/bin/python (.*?)(?:  +#.*)?$", text, re.MULTILINE)
-    planned = [line for line in lines if line.startswith("study/run.py") and "--help" not in line]
+    planned = [line for line in page_lines("study/run.py") if "--help" not in line]
     assert len(planned) >= 4
     for line in planned:
         words = line.replace("--address auto", "").replace("/shared/runs/first", "/tmp/no-such-run")
@@ -146,6 +146,65 @@ def test_a_study_in_a_folder_with_blanks_is_resumed_and_confirmed_by_what_was_pr
     assert len(Results(folder).trials) == 3
     pasted(command("confirm", folder, "--seeds", 2, "--quiet"), "/")
     assert {row["seed"] for row in Results(folder).confirm} == {1, 2}
+
+
+@pytest.mark.slow
+def test_make_study_and_every_command_that_it_prints_run(tmp_path):
+    """The recipe of the target as make would run it, made small by further flags; so are the commands it leads to."""
+    if shutil.which("make") is None:
+        pytest.skip("needs make")
+    made = subprocess.run(
+        ["make", "--dry-run", "--assume-old=env", "study"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    recipe = made.stdout.splitlines()[-1]
+    assert recipe == ".venv/bin/python study/run.py --budget 4N"
+    here = recipe.replace(".venv/bin/python", shlex.quote(sys.executable))
+    small = "--epochs 1 --train-images 128 --quiet --trials 2 --seeds 1 --race 0"
+    text = pasted(f"{here} {small} --out {shlex.quote(str(tmp_path / 's'))}", ROOT)
+    after = commands_in(text)
+    assert [shlex.split(line)[2] for line in after] == ["show", "--resume"]
+    for line in (*after, *commands_in(pasted(after[0], "/"))):
+        pasted(line.replace(" 24", " 1"), "/")
+    again = pasted(command("confirm", tmp_path / "s", "--seeds", 2, "--quiet"), "/")
+    for line in commands_in(again):
+        pasted(line.replace(" 24", " 1"), "/")
+
+
+@pytest.mark.slow
+def test_studies_of_the_pages_run_on_images_that_are_there(tmp_path):
+    """The lines of the README and of the page on usage, each made small; without those of a cluster."""
+    write_folder(tmp_path / "images", count=30, side=16)
+    write_npz(
+        tmp_path / "images.npz",
+        train_images=pictures(60, 16), train_labels=labels(60), test_images=pictures(20, 16), test_labels=labels(20),
+    )  # fmt: skip
+    lines = [line for line in dict.fromkeys(page_lines("study/run.py")) if "--help" not in line and "auto" not in line]
+    assert len(lines) >= 4
+    small = " --epochs 1 --batch-size 8 --trials 2 --seeds 1 --race 0 --controls false --quiet"
+    for number, line in enumerate(lines):
+        words = line.replace("study/run.py", shlex.quote(str(ROOT / "study" / "run.py"))).replace(" --dry-run", "")
+        if "--dataset cifar" in line:  # nothing is downloaded here
+            words += " --dataset fashion"
+        extra = " --dry-run" if "--table" in line else f"{small} --model resnet8 --train-images 40 --out s{number}"
+        pasted(f"{shlex.quote(sys.executable)} {words}{extra}", tmp_path)
+
+
+def test_the_analysis_of_the_pages_runs(tmp_path):
+    """On copies, since a report is written beside the tables."""
+    lines = [line for line in dict.fromkeys(page_lines("-m analysis")) if "results/" in line]
+    assert len(lines) >= 2
+    for line in lines:
+        study = Path(line.split()[-1])
+        shutil.copytree(ROOT / study, tmp_path / study, dirs_exist_ok=True)
+        assert pasted(f"{shlex.quote(sys.executable)} {line}", tmp_path)
+        assert (tmp_path / study / "report" / "report.html").is_file()
+
+
+def page_lines(program):
+    """What the README and the page on usage have a reader type after the interpreter, of one program."""
+    text = "\n".join((ROOT / page).read_text() for page in ("README.md", "docs/usage.md"))
+    lines = re.findall(r"^\.venv/bin/python (.*?)(?:  +#.*)?$", text, re.MULTILINE)
+    return [line for line in lines if line.startswith(program)]
 
 
 def test_a_reader_that_goes_away_is_no_error(spaced):

@@ -4,12 +4,14 @@ import contextlib
 import errno
 import fcntl
 import json
+from pathlib import Path
 
 import pytest
 
 import study
 from study import driver
 from study.commands import command
+from study.errors import last_line
 from study.files.lock import locked
 from study.files.results import Results
 from study.run import main
@@ -179,3 +181,12 @@ def test_ctrl_c_returns_what_is_there_and_says_how_to_resume(tmp_path, monkeypat
     assert (results.state, len(results.trials)) == ("interrupted", 0)
     assert capsys.readouterr().err == f"interrupted; resume with: {command('--resume', tmp_path / 's')}\n"
     assert state_of(tmp_path / "s") == "interrupted"
+
+
+def test_a_working_directory_that_was_deleted_is_named(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(FileNotFoundError) as caught:
+        Path("s").absolute()
+    assert last_line(caught.value) == "FileNotFoundError: the working directory of the study was deleted"
