@@ -9,7 +9,8 @@ from PIL import Image
 from torch import Tensor
 
 from trainables.data import batches as module
-from trainables.data.batches import FileBatches, ImageBatches, make_batches, pixel_blocks
+from trainables.data.batches import ImageBatches, make_batches, pixel_blocks
+from trainables.data.file_batches import FileBatches
 from trainables.data.images import AUGMENTS, Files, Images
 
 IN_MEMORY = [name for name, how in AUGMENTS.items() if not how.resized_crop]
@@ -235,8 +236,7 @@ def test_the_workers_of_an_epoch_serve_the_next_one(files):
     epochs, processes = [], []
     for seed in (1, 2, 1):
         epochs.append(torch.cat([x for x, _, _ in batches.shuffled(4, seed)]))
-        (loader,) = batches.loaders.values()
-        processes.append([worker.pid for worker in loader._iterator._workers])
+        processes.append([worker.pid for worker in batches.loader._iterator._workers])
     assert processes[0] == processes[1] == processes[2]
     assert torch.equal(epochs[0], epochs[2])
     assert not torch.equal(epochs[0], epochs[1])
