@@ -1,8 +1,8 @@
 """Batches of image files that are read while they are needed, however many there are.
 
-The process that trains holds the index (paths and labels) as arrays. A worker of the DataLoader is told, batch by batch, which
-files to read and with which seeds, and returns bytes. So workers hold no index, whether they are forked or spawned, and
-all memory but the index is that of some batches.
+The process that trains holds the index, paths and labels, as arrays. A worker of the DataLoader is told batch by batch
+which files to read and with which seeds, and returns bytes. So workers hold no index, forked or spawned, and all memory
+beside the index is that of some batches.
 """
 
 from collections.abc import Iterator

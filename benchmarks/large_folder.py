@@ -1,0 +1,178 @@
+"""A folder of 100,000 images of 224 pixels: memory of all processes, speed beside other loaders, and what is left.
+
+    python -m benchmarks.large_folder        # about five minutes on two idle cores; needs Ray
+
+The images are hard links to 300 JPEGs, in a temporary folder. The driver reads every file and hands the index to a Ray
+actor, as a study does; the actor takes some steps of EntProp and measures some corrupted batches with two loaders. The
+same on 1,000 images tells what grows with the number of images. Loaders are timed in turn in one process, with two workers each, by
+the CPU time of all processes and by the clock. WebDataset takes part where it is installed.
+"""
+
+import argparse
+import contextlib
+import csv
+import os
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
+
+import numpy as np
+import psutil
+import torch
+
+from benchmarks.loaders import BATCH, BATCHES, WORKERS, compare, make_folder
+from benchmarks.report import write_report
+from study.ray_tune import session
+from trainables.config import TrialConfig
+from trainables.corruptions.sets import corrupted_sets
+from trainables.data.batches import make_batches
+from trainables.data.datasets import load_dataset
+from trainables.measures.accuracy import corrupted_hits, corruption_rows
+from trainables.methods.entprop import EntProp
+from trainables.models.deploy import DeployedNet
+from trainables.training.state import TrainState
+
+
+class Watch(threading.Thread):
+    """Keeps the peak memory of this process, of an actor and of the actor's loaders, in MB, by phase."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.actor, self.phase, self.peaks = 0, "", dict[tuple[str, str], list[float]]()
+
+    def run(self) -> None:
+        while True:
+            with contextlib.suppress(psutil.Error):  # one has just ended
+                self.keep("driver", psutil.Process())
+                if self.actor:
+                    self.keep("worker", psutil.Process(self.actor))
+                    for loader in psutil.Process(self.actor).children():
+                        self.keep("a loader", loader)
+            time.sleep(0.5)
+
+    def keep(self, name: str, process: psutil.Process) -> None:
+        found = process.memory_full_info()
+        peak = self.peaks.setdefault((self.phase, name), [0.0, 0.0])
+        self.peaks[self.phase, name] = [max(peak[0], found.rss / 1e6), max(peak[1], found.pss / 1e6)]
+
+
+class Actor:
+    """What a study's worker does, cut short."""
+
+    def __init__(self, splits: object, dataset: str, out: Path) -> None:
+        torch.set_num_threads(1)
+        self.splits, self.out = splits, out
+        config = TrialConfig(EntProp(), dataset, model="resnet8", batch_size=BATCH, augment="resized_crop_flip")
+        self.state = TrainState(config, splits)  # type: ignore[arg-type]
+        self.training = make_batches(splits.train, "cpu", config.augment, WORKERS)  # type: ignore[attr-defined]
+
+    def pid(self) -> int:
+        return os.getpid()
+
+    def train(self, steps: int) -> None:
+        """The first steps of two epochs."""
+        rng = torch.Generator().manual_seed(0)
+        for epoch in range(2):
+            for _, (x, y, _) in zip(range(steps // 2), self.training.shuffled(BATCH, epoch), strict=False):
+                self.state.config.method.accumulate(self.state.net, x, y, rng)
+                self.state.optimizer.step()
+                self.state.optimizer.zero_grad()
+        self.state.save(self.out / "checkpoint.pt")
+
+    def evaluate(self, images: int) -> None:
+        """All 15 corruptions at one severity, the images read by loaders."""
+        self.training = None
+        part = self.splits.test.take(np.arange(images))  # type: ignore[attr-defined]
+        blocks = make_batches(part, "cpu", workers=WORKERS).pixels(BATCH)
+        sets = corrupted_sets(blocks, images, 224, severities=(3,))
+        rows = list(corruption_rows(corrupted_hits(DeployedNet(self.state.net), sets.blocks, "cpu")))
+        with open(self.out / "evaluation.csv", "w", newline="") as file:
+            csv.writer(file).writerows(rows)
+
+
+def peaks_of(base: Path, images: int, steps: int, evaluated: int, watch: Watch) -> dict[str, object]:
+    """Read, train and evaluate; the times, the index and the files that are left."""
+    import ray
+
+    dataset, out = make_folder(base / "data", images), base / "out"
+    out.mkdir()
+    watch.phase, started = f"{images} reading", time.perf_counter()
+    splits = load_dataset(dataset)
+    seconds = time.perf_counter() - started
+    index = sum(part.paths.nbytes + part.labels.nbytes for part in (splits.train, splits.validation, splits.test))  # type: ignore[union-attr]
+    actor = ray.remote(num_cpus=1)(Actor).remote(ray.put(splits), dataset, out)
+    watch.actor, watch.phase = ray.get(actor.pid.remote()), f"{images} training"
+    ray.get(actor.train.remote(steps))
+    watch.phase = f"{images} evaluation"
+    ray.get(actor.evaluate.remote(evaluated))
+    watch.actor = 0
+    ray.kill(actor)
+    left = {path.name: path.stat().st_size for path in out.rglob("*")}
+    return {"images": images, "reading_s": seconds, "index_bytes": index, "files_left": left}
+
+
+def memory_table(found: list[dict], peaks: dict[tuple[str, str], list[float]]) -> list[str]:
+    """Peak RSS and PSS by process and phase, for each number of images, and what each image adds."""
+    few, many = (each["images"] for each in found)
+    lines = [
+        f"| process, phase | {few:,} images: RSS, PSS in MB | {many:,} images | bytes of RSS an image more |",
+        "| --- | --- | --- | --- |",
+    ]
+    for phase, name in [(p.partition(" ")[2], n) for p, n in peaks if p.startswith(f"{few} ")]:
+        cells = [peaks.get((f"{images} {phase}", name), [0.0, 0.0]) for images in (few, many)]
+        more = 1e6 * (cells[1][0] - cells[0][0]) / (many - few)
+        cells_text = " | ".join(f"{rss:,.0f}, {pss:,.0f}" for rss, pss in cells)
+        lines.append(f"| {name}, {phase} | {cells_text} | {more:+,.0f} |")
+    index = found[1]["index_bytes"]
+    lines += [
+        "",
+        f"The index of {many:,} images: {index / 1e6:.1f} MB; all files were read in {found[1]['reading_s']:.0f} s.",
+    ]
+    files = ", ".join(f"{name} {size / 1e6:.2f} MB" for name, size in found[1]["files_left"].items())
+    return [*lines, f"Files left by training and evaluation: {files}.", ""]
+
+
+def loader_table(rows: list[dict]) -> list[str]:
+    lines = [
+        f"Loaders: epochs of {BATCHES * BATCH} images, {WORKERS} workers each, in turn.",
+        "",
+        "| loader | images / CPU s | over ours (median, range) | images / s | over ours | own memory of a worker, MB |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        cpu, clock = (f"{r[1]:.2f} ({r[0]:.2f}–{r[2]:.2f})" for r in (row["ratio_cpu_s"], row["ratio_s"]))
+        speeds = f"{row['images_per_cpu_s']:,.0f} | {cpu} | {row['images_per_s']:,.0f} | {clock}"
+        lines.append(f"| {row['loader']} | {speeds} | {row['worker_own_mb']:.0f} |")
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=100_000)
+    parser.add_argument("--steps", type=int, default=4, help="training steps of a batch of 64")
+    parser.add_argument("--evaluated", type=int, default=128, help="images that are corrupted")
+    parser.add_argument("--rounds", type=int, default=7, help="rounds of the loaders")
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    few, watch, found = max(1000, asked.images // 100), Watch(), []
+    watch.start()
+    with tempfile.TemporaryDirectory() as folder:
+        with session.ray_session(cpus=2):
+            for images in (few, asked.images):
+                found.append(peaks_of(Path(folder) / str(images), images, asked.steps, asked.evaluated, watch))
+                print(found[-1], flush=True)
+        rows = compare(Path(folder) / str(asked.images) / "data", asked.rounds)
+    table = "\n".join([*memory_table(found, watch.peaks), *loader_table(rows)])
+    print(table)
+    peaks = [
+        {"phase": phase, "process": name, "rss_mb": p[0], "pss_mb": p[1]} for (phase, name), p in watch.peaks.items()
+    ]
+    figures = {"runs": found, "peaks": peaks, "loaders": rows}
+    write_report("large-folder", figures, table, f"A folder of {asked.images:,} images of 224 pixels")
+
+
+if __name__ == "__main__":
+    main()
