@@ -2,10 +2,10 @@
 
     python -m benchmarks.large_folder        # about five minutes on two idle cores; needs Ray
 
-The images are hard links to 300 JPEGs, in a temporary folder. The driver reads every file and hands the index to a Ray
-actor, as a study does; the actor takes some steps of EntProp and measures some corrupted batches with two loaders. The
-same on 1,000 images tells what grows with the number of images. Loaders are timed in turn in one process, with two workers each, by
-the CPU time of all processes and by the clock. WebDataset takes part where it is installed.
+The images are hard links to 300 JPEGs in a temporary folder. The driver reads every file and hands the index to a Ray
+actor, as a study does; the actor takes some steps of EntProp and measures some corrupted batches, with two loaders. The
+same with 1,000 images shows what grows with their number. Then loaders with two workers each are timed in turn, by the
+CPU time of all their processes and by the clock; WebDataset takes part where it is installed.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import numpy as np
 import psutil
 import torch
 
-from benchmarks.loaders import BATCH, BATCHES, WORKERS, compare, make_folder
+from benchmarks.loaders import BATCH, WORKERS, compare, loader_table, make_folder
 from benchmarks.report import write_report
 from study.ray_tune import session
 from trainables.config import TrialConfig
@@ -99,14 +99,14 @@ def peaks_of(base: Path, images: int, steps: int, evaluated: int, watch: Watch) 
 
     dataset, out = make_folder(base / "data", images), base / "out"
     out.mkdir()
-    watch.phase, started = f"{images} reading", time.perf_counter()
+    watch.phase, started = f"{images:,} reading", time.perf_counter()
     splits = load_dataset(dataset)
     seconds = time.perf_counter() - started
     index = sum(part.paths.nbytes + part.labels.nbytes for part in (splits.train, splits.validation, splits.test))  # type: ignore[union-attr]
     actor = ray.remote(num_cpus=1)(Actor).remote(ray.put(splits), dataset, out)
-    watch.actor, watch.phase = ray.get(actor.pid.remote()), f"{images} training"
+    watch.actor, watch.phase = ray.get(actor.pid.remote()), f"{images:,} training"
     ray.get(actor.train.remote(steps))
-    watch.phase = f"{images} evaluation"
+    watch.phase = f"{images:,} evaluation"
     ray.get(actor.evaluate.remote(evaluated))
     watch.actor = 0
     ray.kill(actor)
@@ -116,37 +116,17 @@ def peaks_of(base: Path, images: int, steps: int, evaluated: int, watch: Watch) 
 
 def memory_table(found: list[dict], peaks: dict[tuple[str, str], list[float]]) -> list[str]:
     """Peak RSS and PSS by process and phase, for each number of images, and what each image adds."""
-    few, many = (each["images"] for each in found)
-    lines = [
-        f"| process, phase | {few:,} images: RSS, PSS in MB | {many:,} images | bytes of RSS an image more |",
-        "| --- | --- | --- | --- |",
-    ]
-    for phase, name in [(p.partition(" ")[2], n) for p, n in peaks if p.startswith(f"{few} ")]:
-        cells = [peaks.get((f"{images} {phase}", name), [0.0, 0.0]) for images in (few, many)]
-        more = 1e6 * (cells[1][0] - cells[0][0]) / (many - few)
-        cells_text = " | ".join(f"{rss:,.0f}, {pss:,.0f}" for rss, pss in cells)
-        lines.append(f"| {name}, {phase} | {cells_text} | {more:+,.0f} |")
-    index = found[1]["index_bytes"]
-    lines += [
-        "",
-        f"The index of {many:,} images: {index / 1e6:.1f} MB; all files were read in {found[1]['reading_s']:.0f} s.",
-    ]
+    few, many = (f"{each['images']:,}" for each in found)
+    added = (found[1]["images"] - found[0]["images"]) / 1e6
+    lines = [f"| process, phase | RSS, PSS in MB with {few} images | {many} images | bytes of RSS an image more |"]
+    lines += ["| --- | --- | --- | --- |"]
+    for phase, name in [(phase.partition(" ")[2], name) for phase, name in peaks if phase.startswith(f"{few} ")]:
+        one, other = (peaks.get((f"{images} {phase}", name), [0.0, 0.0]) for images in (few, many))
+        cells = " | ".join(f"{rss:,.0f}, {pss:,.0f}" for rss, pss in (one, other))
+        lines.append(f"| {name}, {phase} | {cells} | {(other[0] - one[0]) / added:+,.0f} |")
     files = ", ".join(f"{name} {size / 1e6:.2f} MB" for name, size in found[1]["files_left"].items())
-    return [*lines, f"Files left by training and evaluation: {files}.", ""]
-
-
-def loader_table(rows: list[dict]) -> list[str]:
-    lines = [
-        f"Loaders: epochs of {BATCHES * BATCH} images, {WORKERS} workers each, in turn.",
-        "",
-        "| loader | images / CPU s | over ours (median, range) | images / s | over ours | own memory of a worker, MB |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for row in rows:
-        cpu, clock = (f"{r[1]:.2f} ({r[0]:.2f}–{r[2]:.2f})" for r in (row["ratio_cpu_s"], row["ratio_s"]))
-        speeds = f"{row['images_per_cpu_s']:,.0f} | {cpu} | {row['images_per_s']:,.0f} | {clock}"
-        lines.append(f"| {row['loader']} | {speeds} | {row['worker_own_mb']:.0f} |")
-    return lines
+    index = f"The index of {many} images: {found[1]['index_bytes'] / 1e6:.1f} MB"
+    return [*lines, "", f"{index}; reading all files: {found[1]['reading_s']:.0f} s. Files left: {files}.", ""]
 
 
 def main() -> None:
