@@ -1,20 +1,22 @@
 """A folder of 100,000 images of 224 pixels: memory of all processes, speed beside other loaders, and what is left.
 
-    python -m benchmarks.large_folder        # about five minutes on two idle cores; needs Ray
+    python -m benchmarks.large_folder        # about five minutes on two idle cores
 
-The images are hard links to 300 JPEGs in a temporary folder. The driver reads every file and hands the index to a Ray
-actor, as a study does; the actor takes some steps of EntProp and measures some corrupted batches, with two loaders. The
-same with 1,000 images shows what grows with their number. Then loaders with two workers each are timed in turn, by the
+The images are hard links to 300 JPEGs in a temporary folder. The driver reads every file and hands the index to a
+worker process, which takes some steps of EntProp and measures some corrupted batches, with two loaders. The same with
+1,000 images shows what grows with their number. Then loaders with two workers each are timed in turn, by the
 CPU time of all their processes and by the clock; WebDataset takes part where it is installed.
 """
 
 import argparse
 import contextlib
 import csv
+import multiprocessing
 import os
 import tempfile
 import threading
 import time
+from multiprocessing.queues import Queue
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
@@ -25,11 +27,12 @@ import torch
 
 from benchmarks.loaders import BATCH, WORKERS, compare, loader_table, make_folder
 from benchmarks.report import write_report
-from study.ray_tune import session
 from trainables.config import TrialConfig
 from trainables.corruptions.sets import corrupted_sets
 from trainables.data.batches import make_batches
 from trainables.data.datasets import load_dataset
+from trainables.data.file_batches import FileBatches
+from trainables.data.images import Splits
 from trainables.measures.accuracy import corrupted_hits, corruption_rows
 from trainables.methods.entprop import EntProp
 from trainables.models.deploy import DeployedNet
@@ -37,19 +40,19 @@ from trainables.training.state import TrainState
 
 
 class Watch(threading.Thread):
-    """Keeps the peak memory of this process, of an actor and of the actor's loaders, in MB, by phase."""
+    """Keeps the peak memory of this process, of a worker and of the worker's loaders, in MB, by phase."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
-        self.actor, self.phase, self.peaks = 0, "", dict[tuple[str, str], list[float]]()
+        self.worker, self.phase, self.peaks = 0, "", dict[tuple[str, str], list[float]]()
 
     def run(self) -> None:
         while True:
             with contextlib.suppress(psutil.Error):  # one has just ended
                 self.keep("driver", psutil.Process())
-                if self.actor:
-                    self.keep("worker", psutil.Process(self.actor))
-                    for loader in psutil.Process(self.actor).children():
+                if self.worker:
+                    self.keep("worker", psutil.Process(self.worker))
+                    for loader in psutil.Process(self.worker).children():
                         self.keep("a loader", loader)
             time.sleep(0.5)
 
@@ -59,57 +62,44 @@ class Watch(threading.Thread):
         self.peaks[self.phase, name] = [max(peak[0], found.rss / 1e6), max(peak[1], found.pss / 1e6)]
 
 
-class Actor:
-    """What a study's worker does, cut short."""
-
-    def __init__(self, splits: object, dataset: str, out: Path) -> None:
-        torch.set_num_threads(1)
-        self.splits, self.out = splits, out
-        config = TrialConfig(EntProp(), dataset, model="resnet8", batch_size=BATCH, augment="resized_crop_flip")
-        self.state = TrainState(config, splits)  # type: ignore[arg-type]
-        self.training = make_batches(splits.train, "cpu", config.augment, WORKERS)  # type: ignore[attr-defined]
-
-    def pid(self) -> int:
-        return os.getpid()
-
-    def train(self, steps: int) -> None:
-        """The first steps of two epochs."""
-        rng = torch.Generator().manual_seed(0)
-        for epoch in range(2):
-            for _, (x, y, _) in zip(range(steps // 2), self.training.shuffled(BATCH, epoch), strict=False):
-                self.state.config.method.accumulate(self.state.net, x, y, rng)
-                self.state.optimizer.step()
-                self.state.optimizer.zero_grad()
-        self.state.save(self.out / "checkpoint.pt")
-
-    def evaluate(self, images: int) -> None:
-        """All 15 corruptions at one severity, the images read by loaders."""
-        self.training = None
-        part = self.splits.test.take(np.arange(images))  # type: ignore[attr-defined]
-        blocks = make_batches(part, "cpu", workers=WORKERS).pixels(BATCH)
-        sets = corrupted_sets(blocks, images, 224, severities=(3,))
-        rows = list(corruption_rows(corrupted_hits(DeployedNet(self.state.net), sets.blocks, "cpu")))
-        with open(self.out / "evaluation.csv", "w", newline="") as file:
-            csv.writer(file).writerows(rows)
+def work(splits: Splits, out: Path, steps: int, evaluated: int, phase: Queue) -> None:
+    """What a study's worker does, cut short: the first steps of two epochs, and all 15 corruptions at one severity."""
+    torch.set_num_threads(1)
+    phase.put("training")
+    config = TrialConfig(EntProp(), splits.name, model="resnet8", batch_size=BATCH, augment="resized_crop_flip")
+    state, rng = TrainState(config, splits), torch.Generator().manual_seed(0)
+    training = make_batches(splits.train, "cpu", config.augment, WORKERS)
+    for epoch in range(2):
+        for _, (x, y, _) in zip(range(steps // 2), training.shuffled(BATCH, epoch), strict=False):
+            config.method.accumulate(state.net, x, y, rng)
+            state.optimizer.step()
+            state.optimizer.zero_grad()
+    state.save(out / "checkpoint.pt")
+    del training  # and its loaders
+    phase.put("evaluation")
+    blocks = FileBatches(splits.test.take(np.arange(evaluated)), "cpu", "none", WORKERS).pixels(BATCH)  # type: ignore[arg-type]
+    sets = corrupted_sets(blocks, evaluated, splits.size, severities=(3,))
+    rows = list(corruption_rows(corrupted_hits(DeployedNet(state.net), sets.blocks, "cpu")))
+    with open(out / "evaluation.csv", "w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    phase.put("")
 
 
 def peaks_of(base: Path, images: int, steps: int, evaluated: int, watch: Watch) -> dict[str, object]:
-    """Read, train and evaluate; the times, the index and the files that are left."""
-    import ray
-
-    dataset, out = make_folder(base / "data", images), base / "out"
+    """Read, train and evaluate; the time and the index, and the files that are left."""
+    dataset, out, spawn = make_folder(base / "data", images), base / "out", multiprocessing.get_context("spawn")
     out.mkdir()
     watch.phase, started = f"{images:,} reading", time.perf_counter()
-    splits = load_dataset(dataset)
-    seconds = time.perf_counter() - started
+    splits, seconds = load_dataset(dataset), time.perf_counter() - started
+    phase: Queue = spawn.Queue()
+    worker = spawn.Process(target=work, args=(splits, out, steps, evaluated, phase))
+    worker.start()
+    watch.worker = worker.pid or 0
+    while found := phase.get():
+        watch.phase = f"{images:,} {found}"
+    watch.worker = 0
+    worker.join()
     index = sum(part.paths.nbytes + part.labels.nbytes for part in (splits.train, splits.validation, splits.test))  # type: ignore[union-attr]
-    actor = ray.remote(num_cpus=1)(Actor).remote(ray.put(splits), dataset, out)
-    watch.actor, watch.phase = ray.get(actor.pid.remote()), f"{images:,} training"
-    ray.get(actor.train.remote(steps))
-    watch.phase = f"{images:,} evaluation"
-    ray.get(actor.evaluate.remote(evaluated))
-    watch.actor = 0
-    ray.kill(actor)
     left = {path.name: path.stat().st_size for path in out.rglob("*")}
     return {"images": images, "reading_s": seconds, "index_bytes": index, "files_left": left}
 
@@ -140,10 +130,9 @@ def main() -> None:
     few, watch, found = max(1000, asked.images // 100), Watch(), []
     watch.start()
     with tempfile.TemporaryDirectory() as folder:
-        with session.ray_session(cpus=2):
-            for images in (few, asked.images):
-                found.append(peaks_of(Path(folder) / str(images), images, asked.steps, asked.evaluated, watch))
-                print(found[-1], flush=True)
+        for images in (few, asked.images):
+            found.append(peaks_of(Path(folder) / str(images), images, asked.steps, asked.evaluated, watch))
+            print(found[-1], watch.peaks, flush=True)
         rows = compare(Path(folder) / str(asked.images) / "data", asked.rounds)
     table = "\n".join([*memory_table(found, watch.peaks), *loader_table(rows)])
     print(table)
