@@ -2,7 +2,7 @@
 
     python -m benchmarks.large_folder        # about five minutes on two idle cores
 
-The images are hard links to 300 JPEGs in a temporary folder. The driver reads every file and hands the index to a
+The images are hard links to 100 JPEGs in a temporary folder. The driver reads every file and hands the index to a
 worker process, which takes some steps of EntProp and measures some corrupted batches, with two loaders. The same with
 1,000 images shows what grows with their number. Then loaders with two workers each are timed in turn, by the
 CPU time of all their processes and by the clock; WebDataset takes part where it is installed.
@@ -123,8 +123,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=100_000)
     parser.add_argument("--steps", type=int, default=4, help="training steps of a batch of 64")
-    parser.add_argument("--evaluated", type=int, default=128, help="images that are corrupted")
-    parser.add_argument("--rounds", type=int, default=7, help="rounds of the loaders")
+    parser.add_argument("--evaluated", type=int, default=64, help="images that are corrupted")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of the loaders")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     few, watch, found = max(1000, asked.images // 100), Watch(), []

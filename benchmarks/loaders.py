@@ -23,9 +23,9 @@ from torchvision.transforms import v2
 from trainables.data.batches import make_batches
 from trainables.data.folders import class_folders
 
-CLASSES, SOURCES = 100, 300
+CLASSES, SOURCES = 100, 100
 Epoch = Callable[[int], Iterator[Any]]
-BATCHES, BATCH, WORKERS = 6, 64, 2  # batches of an epoch, images of a batch, processes
+BATCHES, BATCH, WORKERS = 4, 64, 2  # batches of an epoch, images of a batch, processes
 TRANSFORM = v2.Compose([v2.RandomResizedCrop(224, antialias=True), v2.RandomHorizontalFlip(), v2.PILToTensor()])
 
 
