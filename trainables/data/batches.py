@@ -6,19 +6,19 @@ each batch yields every `of`-th image from number `part` on, for processes that 
 `sequential(batch_size)` yields all images in order, without augmentation.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
-from trainables.data.folders import read_image
-from trainables.data.images import AUGMENTS, Augment, Files, Images
+from trainables.data.file_batches import FileBatches
+from trainables.data.images import Augment, Files, Images
+from trainables.data.order import augment_of, check_batch_size, order_of
 from trainables.functional.batch import Batch
 
 BLOCK_VALUES = 2**25  # pixels times channels of images in memory that are corrupted together
+FILES_AT_ONCE = 64  # image files that are corrupted or classified together
 
 
 def make_batches(
@@ -26,11 +26,11 @@ def make_batches(
 ) -> "ImageBatches | FileBatches":
     """The batches of a split; `workers` processes read image files (0: this process reads them).
 
-    The default is one worker fewer than this process has threads, at most 8.
+    The default is one worker fewer than this process has threads, at most 16.
     """
     if isinstance(part, Images):
         return ImageBatches(part, device, augment)
-    return FileBatches(part, device, augment, min(8, torch.get_num_threads() - 1) if workers is None else workers)
+    return FileBatches(part, device, augment, min(16, torch.get_num_threads() - 1) if workers is None else workers)
 
 
 def pixel_blocks(part: Images | Files, device: torch.device | str = "cpu") -> Iterator[tuple[Tensor, Tensor]]:
@@ -41,8 +41,14 @@ def pixel_blocks(part: Images | Files, device: torch.device | str = "cpu") -> It
             rows = slice(start, start + size)
             yield torch.from_numpy(np.array(part.pixels[rows])), torch.from_numpy(part.labels[rows])
         return
-    for x, y, _ in make_batches(part, device).sequential(64):
-        yield (x * 255).round().byte().permute(0, 2, 3, 1).contiguous(), y
+    batches = make_batches(part, device)
+    assert isinstance(batches, FileBatches)
+    yield from batches.pixels(FILES_AT_ONCE)
+
+
+def at_once(part: Images | Files, images: int) -> int:
+    """How many images are classified at once: so many, but of files, which take 10 MB each inside a network, fewer."""
+    return images if isinstance(part, Images) else min(images, FILES_AT_ONCE)
 
 
 class ImageBatches:
@@ -54,7 +60,7 @@ class ImageBatches:
     """
 
     def __init__(self, images: Images, device: torch.device | str, augment: str) -> None:
-        how = _augment(augment, [name for name in AUGMENTS if not AUGMENTS[name].resized_crop])
+        how = augment_of(augment, files=False)
         pixels = torch.from_numpy(images.pixels).to(device)  # (N, S, S, 3)
         count, self.side = pixels.shape[:2]
         store = pixels.new_zeros(count, 1 + how.flip, self.side + 1, how.pad + self.side, 3)
@@ -70,9 +76,9 @@ class ImageBatches:
 
     def shuffled(self, batch_size: int, seed: int, part: int = 0, of: int = 1) -> Iterator[Batch]:
         count = len(self.labels)
-        _check_batch_size(batch_size, count)
+        check_batch_size(batch_size, count)
         rng = torch.Generator().manual_seed(seed)  # on the CPU: the same batches on every device, and no waiting for it
-        order = _order(count, rng).to(self.labels.device)
+        order = order_of(count, rng).to(self.labels.device)
         view_of = torch.randint(len(self.views), (count,), generator=rng).to(self.labels.device)
         for start in range(0, count - batch_size + 1, batch_size):
             mine = slice(start + part, start + batch_size, of)
@@ -93,10 +99,6 @@ class ImageBatches:
         return pixels.permute(0, 3, 1, 2).float().div_(255)
 
 
-def _order(count: int, rng: torch.Generator) -> Tensor:
-    return torch.randperm(count, generator=rng)  # the first draw, before those of crops and flips
-
-
 def _views(side: int, how: Augment) -> Tensor:
     """For each view the stored pixels at which its rows start, (V, S); left varies fastest, then top, then mirrored."""
     offsets = range(-how.pad, how.pad + 1)
@@ -114,91 +116,3 @@ def _views(side: int, how: Augment) -> Tensor:
             for left in offsets
         ]
     )
-
-
-class FileBatches:
-    """Batches of image files, read and cut to 224 pixels by the workers of a DataLoader.
-
-    The augmentation of each image has a seed of its own, so the batches do not depend on the number of workers. The
-    workers live as long as this object; it yields one epoch at a time.
-    """
-
-    def __init__(self, files: Files, device: torch.device | str, augment: str, workers: int) -> None:
-        from torchvision.transforms import v2  # slow to import, and small images need none of it
-
-        how = _augment(augment, [name for name in AUGMENTS if not AUGMENTS[name].pad])
-        self.files, self.device, self.workers = files, torch.device(device), workers
-        center = [v2.Resize(256, antialias=True), v2.CenterCrop(224)]
-        cut = [v2.RandomResizedCrop(224, antialias=True)] if how.resized_crop else center
-        mirror = [v2.RandomHorizontalFlip()] if how.flip else []
-        policy = [v2.AutoAugment(v2.AutoAugmentPolicy.IMAGENET)] if how.auto else []
-        self.augmented = v2.Compose([*cut, *mirror, *policy, v2.PILToTensor()])
-        self.centered = v2.Compose([*center, v2.PILToTensor()])
-        self.loaders: dict[tuple[bool, int], DataLoader[Batch]] = {}  # by (augmented, batch size)
-
-    def shuffled(self, batch_size: int, seed: int, part: int = 0, of: int = 1) -> Iterator[Batch]:
-        count = len(self.files)
-        _check_batch_size(batch_size, count)
-        rng = torch.Generator().manual_seed(seed)
-        order = _order(count, rng)
-        seeds = torch.randint(2**62, (count,), generator=rng)
-        order, seeds = (each[: count // batch_size * batch_size][part::of] for each in (order, seeds))
-        yield from self._load(True, list(zip(order.tolist(), seeds.tolist(), strict=True)), batch_size // of)
-
-    def sequential(self, batch_size: int) -> Iterator[Batch]:
-        yield from self._load(False, [(row, 0) for row in range(len(self.files))], batch_size)
-
-    def _load(self, augmented: bool, draws: list[tuple[int, int]], batch_size: int) -> Iterator[Batch]:
-        """Batches of the images in `draws`: (row, seed of its augmentation)."""
-        key = augmented, batch_size
-        if key not in self.loaders:
-            self.loaders[key] = self._loader(augmented, batch_size)
-        loader = self.loaders[key]
-        loader.sampler[:] = draws  # type: ignore[index]
-        try:
-            for x, y, index in loader:
-                x = x.to(self.device, non_blocking=True)  # as bytes: a quarter of the transfer of floats
-                x = x.to(torch.float32, memory_format=torch.channels_last).div_(255)
-                yield x, y.to(self.device, non_blocking=True), index.to(self.device, non_blocking=True)
-        except ValueError as error:  # a worker's error comes with its traceback; its last line says what is wrong
-            raise ValueError(str(error).strip().splitlines()[-1].removeprefix("ValueError: ")) from error
-
-    def _loader(self, augmented: bool, batch_size: int) -> "DataLoader[Batch]":
-        return DataLoader(
-            _ImageFiles(self.files, self.augmented if augmented else self.centered),  # type: ignore[arg-type]
-            batch_size,
-            sampler=[],  # filled by each epoch
-            num_workers=self.workers,
-            persistent_workers=self.workers > 0,
-            drop_last=augmented,
-            pin_memory=self.device.type == "cuda",
-            generator=torch.Generator(),  # the loader seeds its workers from it; the global one stays as it was
-        )
-
-
-class _ImageFiles:
-    """A map-style data set whose key is (row, seed of this image's augmentation)."""
-
-    def __init__(self, files: Files, transform: Callable[[Any], Tensor]) -> None:
-        self.files, self.transform = files, transform
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, draw: tuple[int, int]) -> tuple[Tensor, int, int]:
-        row, seed = draw
-        image = read_image(self.files.path(row))
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)  # torch.manual_seed would reach for the GPUs as well
-            return self.transform(image), int(self.files.labels[row]), row
-
-
-def _augment(name: str, known: list[str]) -> Augment:
-    if name not in known:
-        raise ValueError(f"augment must be one of {', '.join(known)} for this data set, got {name!r}")
-    return AUGMENTS[name]
-
-
-def _check_batch_size(batch_size: int, images: int) -> None:
-    if not 1 <= batch_size <= images:
-        raise ValueError(f"batch_size must be in [1, {images}], the number of training images, got {batch_size}")

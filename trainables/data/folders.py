@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
@@ -11,11 +11,12 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from trainables.data.images import SMALL, Files, Images, RawData, Split
+from trainables.data.images import SMALL, Files, Images, RawData, Split, path_array
 from trainables.data.recipes import MEDIUM, resize_advice
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
 LISTED = 50  # problems that a message lists; of more, it says how many there are
+LOOKED_AT = 1024  # images that wait for a thread at once
 SAMPLE = 400  # images whose sizes give the median, evenly spaced over the folder
 # PIL's answers to files that are cut off, garbled or absurdly large.
 UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
@@ -30,13 +31,13 @@ def folder(base: Path, resize: int | None = None) -> RawData:
     With `resize`, images get this side in pixels. Every file is read first, so that one message names all bad ones.
     """
     (train, test), classes, problems = _listed(base)
-    seen = list(_in_parallel(_look, [*_paths(train), *_paths(test)]))
-    refuse([*problems, *(each.problem for each in seen if each.problem)])
-    sizes = [each.size for each in seen if each.size]
-    side, source = median(map(max, sizes)), f"folder {base.resolve()}"
+    files = Files.joined([train, test])
+    sizes, unreadable = _look_at(files)
+    refuse([*problems, *unreadable])
+    side, source = float(np.median(sizes.max(axis=1))), f"folder {base.resolve()}"
     if resize is None and side <= MEDIUM:
-        _must_be_equal([*_paths(train), *_paths(test)], sizes, side)
-        resize = sizes[0][0]
+        _must_be_equal(files, sizes, side)
+        resize = int(sizes[0, 0])
     if resize is not None and resize <= SMALL:
         return RawData(in_memory(train, resize), in_memory(test, resize), classes, source)
     return RawData(train, test, classes, source)
@@ -64,7 +65,7 @@ def _listed(base: Path) -> Listed:
         f"{part / name} must hold images, got none"
         for part, images in zip(bases, (train, test), strict=True)
         for name, files in images.items()
-        if not files
+        if not len(files)
     ]
     problems += [
         f"{bases[0]} and {bases[1]} must hold the same classes, got {name!r} in one of them only"
@@ -73,13 +74,9 @@ def _listed(base: Path) -> Listed:
     return Listed((_files(train), _files(test)), tuple(train), problems)
 
 
-def _paths(part: Files) -> list[str]:
-    return [part.path(row) for row in range(len(part))]
-
-
-def _files(images: dict[str, list[str]]) -> Files:
-    labels = [label for label, files in enumerate(images.values()) for _ in files]
-    return Files.of([file for files in images.values() for file in files], labels)
+def _files(images: Mapping[str, np.ndarray]) -> Files:
+    labels = np.repeat(np.arange(len(images)), [len(files) for files in images.values()])
+    return Files(np.concatenate(list(images.values())), labels)
 
 
 def refuse(problems: Sequence[str]) -> None:
@@ -107,7 +104,7 @@ def train_and_test(base: Path) -> tuple[Path, Path]:
 def class_folders(base: Path) -> tuple[tuple[str, ...], Files]:
     """The classes in alphabetical order and their images."""
     images = {each.name: images_in(each) for each in folders_in(base)}
-    refuse([f"{base / name} must hold images, got none" for name, files in images.items() if not files])
+    refuse([f"{base / name} must hold images, got none" for name, files in images.items() if not len(files)])
     return tuple(images), _files(images)
 
 
@@ -119,10 +116,10 @@ def folders_in(base: Path) -> list[Path]:
     return folders
 
 
-def images_in(class_folder: Path) -> list[str]:
-    """The image files of a class, in alphabetical order."""
+def images_in(class_folder: Path) -> np.ndarray:
+    """The paths of a class's image files in alphabetical order, as one array of bytes."""
     files = (os.path.join(base, name) for base, _, names in os.walk(class_folder) for name in names)
-    return sorted(file for file in files if file.lower().endswith(IMAGE_SUFFIXES))
+    return path_array(sorted(file for file in files if file.lower().endswith(IMAGE_SUFFIXES)))
 
 
 # --------------------------------------------------------------------------------------------------------------- sizes
@@ -149,9 +146,16 @@ def _look(path: str) -> Seen:
         return Seen(None, _unreadable(path, error))
 
 
-def _in_parallel(work: Callable[[str], Seen], paths: Iterable[str]) -> Iterator[Seen]:
+def _look_at(files: Files) -> tuple[np.ndarray, list[str]]:
+    """Width and height of every image, int32 (N, 2), and what is wrong with those that cannot be read."""
+    sizes, problems = np.zeros((len(files), 2), dtype=np.int32), []
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # PIL decodes without Python's lock
-        yield from pool.map(work, paths, chunksize=1)
+        for start in range(0, len(files), LOOKED_AT):
+            rows = range(start, min(start + LOOKED_AT, len(files)))
+            for row, seen in zip(rows, pool.map(lambda row: _look(files.path(row)), rows), strict=True):
+                sizes[row] = seen.size or 0
+                problems += [seen.problem] if seen.problem else []
+    return sizes, problems
 
 
 def median_side(base: Path) -> float | None:
@@ -164,11 +168,11 @@ def median_side(base: Path) -> float | None:
 
 @functools.lru_cache(maxsize=8)
 def _median_side(base: Path, changed: int) -> float | None:
-    files = [file for each in folders_in(train_and_test(base)[0]) for file in images_in(each)]
+    files = np.concatenate([images_in(each) for each in folders_in(train_and_test(base)[0])])
     sides = []
     for file in files[:: max(1, len(files) // SAMPLE)]:
         try:
-            sides.append(max(_size_of(file)))
+            sides.append(max(_size_of(os.fsdecode(file))))
         except ValueError:  # the loader will list it with all the others
             continue
     return median(sides) if sides else None
@@ -179,19 +183,20 @@ def _size_of(path: str) -> Size:
         return image.size
 
 
-def _must_be_equal(paths: Sequence[str], sizes: Sequence[Size], side: float) -> None:
+def _must_be_equal(files: Files, sizes: np.ndarray, side: float) -> None:
     """ValueError unless all images are small, square and of one size, with the option that makes them so."""
-    advice = resize_advice(side)
-    odd = next((path for path, size in zip(paths, sizes, strict=True) if size != sizes[0]), None)
-    if odd is not None:
-        longer = [max(size) for size in sizes]
+    advice, longer = resize_advice(side), sizes.max(axis=1)
+    width, height = sizes[0].tolist()
+    if odd := np.flatnonzero((sizes != sizes[0]).any(axis=1)).tolist():
         raise ValueError(
-            f"images with a median side of up to {MEDIUM} pixels must be equally large, got sides of {min(longer)} to "
-            f"{max(longer)} (median {side:g}), {sizes[paths.index(odd)]} and not {sizes[0]}: {odd}; {advice}"
+            f"images with a median side of up to {MEDIUM} pixels must be equally large, got sides of {longer.min()} to "
+            f"{longer.max()} (median {side:g}), {tuple(sizes[odd[0]].tolist())} and not {(width, height)}: "
+            f"{files.path(odd[0])}; {advice}"
         )
-    if sizes[0][0] != sizes[0][1]:
-        got = "{}x{}".format(*sizes[0])
-        raise ValueError(f"images of up to {MEDIUM} pixels must be square, got {got}: {paths[0]}; {advice}")
+    if width != height:
+        raise ValueError(
+            f"images of up to {MEDIUM} pixels must be square, got {width}x{height}: {files.path(0)}; {advice}"
+        )
     if side > SMALL:
         raise ValueError(
             f"images of up to {MEDIUM} pixels are kept in memory with at most {SMALL} a side, got {side:g}; {advice}, "

@@ -62,7 +62,7 @@ def _joined(first: Split, second: Split) -> Split:
         return Images(np.concatenate([first.pixels, second.pixels]), labels)
     assert isinstance(first, Files)
     assert isinstance(second, Files)
-    return Files(np.concatenate([first.paths, second.paths]), labels)
+    return Files.joined([first, second])
 
 
 def limited(train: Split, limit: int, classes: int, seed: int) -> Split:
@@ -111,11 +111,8 @@ def digest_of(*parts: Split) -> str:
         if isinstance(part, Images):
             digest.update(np.ascontiguousarray(part.pixels).data)
         else:
-            digest.update(
-                "".join(
-                    f"{_tail(path)} {os.path.getsize(path)}\n" for path in map(part.path, range(len(part)))
-                ).encode()
-            )
+            for path in map(part.path, range(len(part))):
+                digest.update(f"{_tail(path)} {os.path.getsize(path)}\n".encode())
     return digest.hexdigest()
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from trainables.corruptions.functions import REPORTED, VALIDATION
 from trainables.corruptions.sets import CorruptedSets, corrupted_sets, official_sets
 from trainables.corruptions.severities import ALEXNET_ERRORS, SEVERITIES
-from trainables.data.batches import pixel_blocks
+from trainables.data.batches import at_once, pixel_blocks
 from trainables.data.images import Split
 from trainables.evaluate.diagnostics import diagnose
 from trainables.evaluate.options import Evaluation
@@ -35,8 +35,8 @@ def measure(asked: Evaluation, trained: Trained, progress: Any) -> Found:
     part, kind = (splits.validation, "validation") if on_validation else (splits.test, "test")
     images = Source(part, f"{kind} images of {splits.source}")
 
-    logits, labels = accuracy.predict(net, images.batches(device, 500))
-    clean, tables = list(accuracy.clean_rows(logits, labels)), dict[str, Any]()
+    found = accuracy.predict(net, images.batches(device, at_once(part, 500)))
+    clean, tables = list(accuracy.clean_rows(found)), dict[str, Any]()
     if isinstance(trained.net.head, Bottleneck):
         rng = torch.Generator(device).manual_seed(0)
         clean.append(Measurement("rate", "", None, rate(trained.net, images.batches(device, 500), rng)))
@@ -50,7 +50,7 @@ def measure(asked: Evaluation, trained: Trained, progress: Any) -> Found:
         summary += corruption_error(asked, accuracy.corruption_accuracies(corrupted))
         rows += [(row, len(few), sets.source) for row in (*corrupted, *summary)]
         if not on_validation:
-            tables["images"] = accuracy.by_image((logits.argmax(dim=1) == labels).cpu(), hits)
+            tables["images"] = accuracy.by_image(found.right.cpu(), hits)
     if asked.attack:
         attacked = images.first(asked.attacked_images)
         rows += [(row, len(attacked.part), images.name) for row in under_attack(asked, trained, attacked)]

@@ -12,7 +12,14 @@ from torch import Generator, Tensor, nn
 from trainables.attacks import robustness
 from trainables.attacks.spec import Attack, attack_name
 from trainables.functional.batch import Batch
-from trainables.measures.metrics import calibration_error, h_score, mean_entropy, robust_accuracy, top1_accuracy
+from trainables.measures.metrics import (
+    Predictions,
+    calibration_error,
+    h_score,
+    predictions_of,
+    robust_accuracy,
+    share_right,
+)
 from trainables.methods.bottleneck import draw_noise, head_of
 from trainables.models.modes import evaluating
 from trainables.models.pixel_net import PixelNet
@@ -38,31 +45,29 @@ class Measurement(NamedTuple):
     value: float
 
 
-def predict(net: nn.Module, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:
-    """The logits of all images, and their labels."""
-    logits, labels = [], []
+def predict(net: nn.Module, batches: Iterable[Batch]) -> Predictions:
+    """What is kept of the predictions for all images."""
     with evaluating(net):
-        for x, y, _ in batches:
-            logits.append(net(x))
-            labels.append(y)
-    return torch.cat(logits), torch.cat(labels)
+        found = [predictions_of(net(x), y) for x, y, _ in batches]
+    return Predictions(*map(torch.cat, zip(*found, strict=True)))
 
 
 def accuracy(net: nn.Module, batches: Iterable[Batch]) -> float:
     """The share of images whose most likely class is their label, in percent."""
-    return top1_accuracy(*predict(net, batches))
+    with evaluating(net):
+        return share_right(torch.cat([net(x).argmax(dim=1) == y for x, y, _ in batches]))
 
 
 def measure_clean(net: nn.Module, batches: Iterable[Batch]) -> Iterator[Measurement]:
     """Standard accuracy, calibration error and mean entropy on images as they are."""
-    return clean_rows(*predict(net, batches))
+    return clean_rows(predict(net, batches))
 
 
-def clean_rows(logits: Tensor, y: Tensor) -> Iterator[Measurement]:
+def clean_rows(found: Predictions) -> Iterator[Measurement]:
     """Standard accuracy, calibration error and mean entropy of predictions."""
-    yield Measurement("sa", "", None, top1_accuracy(logits, y))
-    yield Measurement("ece", "", None, calibration_error(logits, y))
-    yield Measurement("entropy", "", None, mean_entropy(logits))
+    yield Measurement("sa", "", None, share_right(found.right))
+    yield Measurement("ece", "", None, calibration_error(found.right, found.confidence))
+    yield Measurement("entropy", "", None, float(found.entropy.mean()))
 
 
 def measure_corruptions(
@@ -87,7 +92,7 @@ def corrupted_hits(
 def corruption_rows(hits: Mapping[tuple[str, int], Tensor]) -> Iterator[Measurement]:
     """The accuracy on each corrupted set in percent."""
     for (corruption, severity), right in hits.items():
-        yield Measurement("corruption", corruption, severity, 100 * int(right.sum()) / len(right))
+        yield Measurement("corruption", corruption, severity, share_right(right))
 
 
 def by_image(clean: Tensor, hits: Mapping[tuple[str, int], Tensor]) -> list[dict[str, Any]]:

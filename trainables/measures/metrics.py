@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from statistics import fmean
+from typing import NamedTuple
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -11,9 +12,23 @@ from trainables.functional.losses import entropy
 Accuracies = Mapping[tuple[str, int], float]  # (corruption, severity) -> percent
 
 
-def top1_accuracy(logits: Tensor, y: Tensor) -> float:
-    """Top-1 accuracy in percent."""
-    return 100 * int((logits.argmax(dim=1) == y).sum()) / len(y)
+class Predictions(NamedTuple):
+    """What is kept of predictions, a value an image: logits of 50,000 images and 1,000 classes would be 200 MB."""
+
+    right: Tensor  # bool: whether the most likely class is the label
+    confidence: Tensor  # its probability, float64
+    entropy: Tensor  # in nats
+
+
+def predictions_of(logits: Tensor, y: Tensor) -> Predictions:
+    """What is kept of the logits of a batch."""
+    confidence = F.softmax(logits.double(), dim=1).amax(dim=1)
+    return Predictions(logits.argmax(dim=1) == y, confidence, entropy(logits, y))
+
+
+def share_right(right: Tensor) -> float:
+    """Accuracy in percent."""
+    return 100 * int(right.sum()) / len(right)
 
 
 def h_score(sa: float, ra: float) -> float:
@@ -61,15 +76,9 @@ def corruption_errors(accuracies: Accuracies) -> dict[str, float]:
     return {name: 1 - value / 100 for name, value in by_corruption(accuracies).items()}
 
 
-def calibration_error(logits: Tensor, y: Tensor, bins: int = 15) -> float:
+def calibration_error(right: Tensor, confidence: Tensor, bins: int = 15) -> float:
     """ECE in percent: the gap between confidence and accuracy in bins of equal width, weighted by their samples."""
-    confidence, predicted = F.softmax(logits.double(), dim=1).max(dim=1)
-    gap = (predicted == y).double() - confidence
+    gap = right.double() - confidence
     place = (confidence * bins).ceil().long().clamp(1, bins) - 1  # intervals closed on the right
     sums = gap.new_zeros(bins).index_add_(0, place, gap)
-    return 100 * float(sums.abs().sum()) / len(y)
-
-
-def mean_entropy(logits: Tensor) -> float:
-    """The mean entropy of the predictions, in nats."""
-    return float(entropy(logits, logits).mean())
+    return 100 * float(sums.abs().sum()) / len(right)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.config import TrialConfig
-from trainables.data.batches import make_batches
+from trainables.data.batches import at_once, make_batches
 from trainables.data.datasets import load_dataset
 from trainables.data.images import Split, Splits
 from trainables.data.splits import redrawn
@@ -53,6 +53,7 @@ def train(state: TrainState, splits: Splits, *, selections: bool = False, group:
     check_batch_size(config, splits)
     training = make_batches(splits.train, state.device, config.augment)
     validation = make_batches(splits.validation, state.device)
+    validated_at_once = at_once(splits.validation, max(config.batch_size, 256))
     raw = list(make_batches(evenly_spaced(splits.train, RAW_IMAGES), state.device).sequential(RAW_IMAGES))
     images = len(splits.train) // config.batch_size * config.batch_size
     counter = PassCounter(state.net)
@@ -73,7 +74,7 @@ def train(state: TrainState, splits: Splits, *, selections: bool = False, group:
                 }
                 trained = time.perf_counter() - started
                 leads = group is None or group.rank == 0
-                validated = validate(state, validation, raw) if leads else {}
+                validated = validate(state, validation.sequential(validated_at_once), raw) if leads else {}
             yield {
                 "epoch": state.epoch,
                 "spent": state.spent,
@@ -89,10 +90,9 @@ def train(state: TrainState, splits: Splits, *, selections: bool = False, group:
         counter.remove()
 
 
-def validate(state: TrainState, validation: Any, raw: Iterable[Batch]) -> Row:
+def validate(state: TrainState, validation: Iterable[Batch], raw: Iterable[Batch]) -> Row:
     """Accuracy on validation images, and the entropy of predictions on training images as they are."""
-    batches = validation.sequential(max(state.config.batch_size, 256))
-    return {"val_sa": accuracy(state.net, batches), **raw_entropy(state.net, raw)}
+    return {"val_sa": accuracy(state.net, validation), **raw_entropy(state.net, raw)}
 
 
 def train_epoch(state: TrainState, training: Any, steps: int, selections: bool) -> Row:

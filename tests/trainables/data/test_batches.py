@@ -1,5 +1,6 @@
 """Batches against slow loops with the same draws, their order, their layout and their repeatability."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ from PIL import Image
 from torch import Tensor
 
 from trainables.data import batches as module
-from trainables.data.batches import FileBatches, ImageBatches, make_batches, pixel_blocks
+from trainables.data.batches import ImageBatches, at_once, make_batches, pixel_blocks
+from trainables.data.file_batches import FileBatches
 from trainables.data.images import AUGMENTS, Files, Images
 
 IN_MEMORY = [name for name, how in AUGMENTS.items() if not how.resized_crop]
@@ -235,8 +237,7 @@ def test_the_workers_of_an_epoch_serve_the_next_one(files):
     epochs, processes = [], []
     for seed in (1, 2, 1):
         epochs.append(torch.cat([x for x, _, _ in batches.shuffled(4, seed)]))
-        (loader,) = batches.loaders.values()
-        processes.append([worker.pid for worker in loader._iterator._workers])
+        processes.append([worker.pid for worker in batches.loader._iterator._workers])
     assert processes[0] == processes[1] == processes[2]
     assert torch.equal(epochs[0], epochs[2])
     assert not torch.equal(epochs[0], epochs[1])
@@ -256,6 +257,31 @@ def test_paths_are_one_array_of_bytes_whatever_their_letters(tmp_path):
     assert (files.paths.dtype.kind, files.paths.shape) == ("S", (3,))
     assert [files.path(row) for row in range(3)] == [str(tmp_path / name) for name in names]
     assert files.take(np.array([2, 0])).path(1) == str(tmp_path / "a.png")
+
+
+def test_what_a_worker_gets_does_not_grow_with_the_number_of_files(files):
+    many = Files(files.paths.repeat(1000), files.labels.repeat(1000))
+    few, more = (FileBatches(each, "cpu", "resized_crop_flip", workers=2) for each in (files, many))
+    assert len(pickle.dumps(more.loader.dataset)) == len(pickle.dumps(few.loader.dataset)) < 10_000
+    next(more.shuffled(4, seed=0))
+    order, seeds = more.draws.order, more.draws.seeds
+    assert order.nbytes + seeds.nbytes == 16 * len(many)
+    (first, *_) = more.draws
+    assert [draw.path for draw in first] == [many.path(row) for row in order[:4]]
+    assert len(more.draws) == len(many) // 4
+
+
+def test_processes_that_share_a_batch_read_their_shares_of_it(files):
+    whole = next(make_batches(files, "cpu", "resized_crop_flip", workers=0).shuffled(6, seed=3))
+    for part in (0, 1):
+        mine = next(make_batches(files, "cpu", "resized_crop_flip", workers=0).shuffled(6, 3, part, 2))
+        for all_of_it, share in zip(whole, mine, strict=True):
+            assert torch.equal(all_of_it[part::2], share)
+
+
+def test_files_are_classified_few_at_once(images, files):
+    many = Files(files.paths.repeat(100), files.labels.repeat(100))
+    assert (at_once(images, 500), at_once(many, 500), at_once(many, 10)) == (500, 64, 10)
 
 
 def test_pixel_blocks_hold_everything_in_order_some_at_a_time(images, files, monkeypatch):

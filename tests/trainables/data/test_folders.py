@@ -1,5 +1,6 @@
 """Folders of one's own images: which recipe they get, how their sizes are unified, and the errors of each."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from PIL import Image
 
 from tests.support.data_files import pictures, write_folder, write_npz, write_picture
 from trainables.config import with_recipe
+from trainables.data import folders as module
 from trainables.data.batches import make_batches
 from trainables.data.datasets import dataset_entry, load_dataset
 from trainables.data.images import Files, Images
@@ -123,6 +125,27 @@ def test_one_message_names_every_bad_file_and_every_empty_class(tmp_path):
     assert text.count("is not a readable image") == 3
     assert text.count("cat must hold images, got none") == 2
     assert "\n" not in text
+
+
+def test_a_folder_is_looked_over_some_files_at_a_time(tmp_path, monkeypatch):
+    base = write_folder(tmp_path, side=140)
+    whole = load_dataset(f"folder:{base}")
+    waiting, most, look = [], [], module._look
+
+    class Pool(ThreadPoolExecutor):
+        def map(self, work, rows):
+            waiting.append(len(rows))
+            return super().map(work, rows)
+
+    monkeypatch.setattr(module, "LOOKED_AT", 5)
+    monkeypatch.setattr(module, "ThreadPoolExecutor", Pool)
+    monkeypatch.setattr(module, "_look", lambda path: most.append(path) or look(path))
+    assert load_dataset(f"folder:{base}").digest == whole.digest
+    assert waiting == [5, 5, 5, 5, 4]
+    assert sorted(most) == sorted(str(file) for file in base.rglob("*.png"))
+    (base / "test" / "bee" / "5.png").write_text("no picture")
+    with pytest.raises(ValueError, match=r"5\.png is not a readable image"):
+        load_dataset(f"folder:{base}")
 
 
 def test_the_digest_changes_with_a_picture_a_label_or_a_split(tmp_path):

@@ -1,6 +1,7 @@
 """`python -m trainables.evaluate`: a checkpoint becomes a table and a CSV."""
 
 import csv
+import dataclasses
 import json
 import weakref
 
@@ -9,14 +10,23 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.support.data_files import write_folder
 from trainables.__main__ import main as train_main
+from trainables.config import TrialConfig
 from trainables.corruptions.functions import REPORTED
-from trainables.data.batches import ImageBatches
+from trainables.data import batches
+from trainables.data.batches import ImageBatches, pixel_blocks
 from trainables.data.datasets import load_dataset
+from trainables.data.images import Files, Images
 from trainables.evaluate import __main__ as command
 from trainables.evaluate.__main__ import main
+from trainables.evaluate.measure import measure
+from trainables.evaluate.options import read_evaluation
 from trainables.measures.distribution_shift import read_class_map, right_among
+from trainables.methods.entprop import EntProp
 from trainables.models import modes
+from trainables.training.run_folder import Trained
+from trainables.training.state import TrainState
 
 
 @pytest.fixture(scope="module")
@@ -247,3 +257,23 @@ def test_evaluation_leaves_modes_alone(run):
         raise ZeroDivisionError
     assert net.training
     assert not net[1].training
+
+
+def test_images_that_are_read_while_they_are_measured_give_the_rows_of_images_in_memory(tmp_path, monkeypatch):
+    splits = load_dataset(f"folder:{write_folder(tmp_path, side=240, count=3)}")
+    assert isinstance(splits.test, Files)
+    pixels, labels = zip(*pixel_blocks(splits.test), strict=True)
+    in_memory = Images(torch.cat(pixels).numpy(), torch.cat(labels).numpy())
+    config = TrialConfig(EntProp(), splits.name, model="resnet8", batch_size=4, augment="none")
+    net = TrainState(config, splits).net
+    asked = read_evaluation({"run": tmp_path, "severities": "3"})
+    monkeypatch.setattr(batches, "FILES_AT_ONCE", 4)  # blocks of 4 and of 2
+    found = [
+        measure(asked, Trained(config, dataclasses.replace(splits, test=test), net, 1), lambda *line: None)
+        for test in (splits.test, in_memory)
+    ]
+    (streamed, kept) = ([row for row, _, _ in each.rows] for each in found)
+    assert [row.measure for row in streamed].count("corruption") == 15
+    assert [row[:3] for row in streamed] == [row[:3] for row in kept]
+    assert [row.value for row in streamed] == pytest.approx([row.value for row in kept], rel=1e-5)
+    assert found[0].tables["images"] == found[1].tables["images"]

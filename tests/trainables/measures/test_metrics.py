@@ -52,17 +52,22 @@ def logits_of(probabilities):
     return torch.tensor(probabilities, dtype=torch.float64).log()
 
 
+def calibration_of(logits, y):
+    found = metrics.predictions_of(logits, y)
+    return metrics.calibration_error(found.right, found.confidence)
+
+
 def test_calibration_error_by_hand():
     # two in the bin around 0.9 (one right), two in the bin around 0.6 (both right)
     logits = logits_of([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.6, 0.4]])
     y = torch.tensor([0, 1, 0, 0])
     expected = 100 * (0.5 * abs(0.5 - 0.9) + 0.5 * abs(1.0 - 0.6))
-    assert metrics.calibration_error(logits, y) == pytest.approx(expected)
+    assert calibration_of(logits, y) == pytest.approx(expected)
 
 
 def test_a_calibrated_network_has_no_calibration_error():
     logits = logits_of([[0.75, 0.25]] * 4)
-    assert metrics.calibration_error(logits, torch.tensor([0, 0, 0, 1])) == pytest.approx(0, abs=1e-9)
+    assert calibration_of(logits, torch.tensor([0, 0, 0, 1])) == pytest.approx(0, abs=1e-9)
 
 
 def test_calibration_error_agrees_with_a_loop_over_bins():
@@ -76,12 +81,13 @@ def test_calibration_error_agrees_with_a_loop_over_bins():
             confidence = sum(float(p[i].max()) for i in inside) / len(inside)
             right = sum(int(p[i].argmax() == y[i]) for i in inside) / len(inside)
             expected += len(inside) / 500 * abs(right - confidence)
-    assert metrics.calibration_error(logits, y) == pytest.approx(100 * expected)
+    assert calibration_of(logits, y) == pytest.approx(100 * expected)
 
 
 def test_entropy_of_a_uniform_prediction_is_the_logarithm_of_the_classes():
-    assert metrics.mean_entropy(torch.zeros(3, 7)) == pytest.approx(math.log(7))
+    found = metrics.predictions_of(torch.zeros(3, 7), torch.zeros(3).long())
+    assert found.entropy.tolist() == pytest.approx([math.log(7)] * 3)
 
 
 def test_percent_right():
-    assert metrics.top1_accuracy(torch.eye(4), torch.tensor([0, 1, 2, 0])) == 75
+    assert metrics.share_right(metrics.predictions_of(torch.eye(4), torch.tensor([0, 1, 2, 0])).right) == 75
