@@ -142,23 +142,35 @@ def _joined(words: Iterable[str]) -> list[str]:
     return found
 
 
+OF_A_FOLDER = {  # command -> what follows it, what it does
+    "show": ("DIR [--watch]", "Print the results of a finished or running study, and what is missing."),
+    "ls": ("[DIR]", "List the studies in a folder, by default runs/: state, budget or table, and the answer so far."),
+    "export": ("DIR --to mlflow", "Copy an existing study to MLflow, one run per trial; needs mlflow installed."),
+}
+
+
 def _read_command(words: list[str]) -> Command:
-    name, *folders = words
+    name, *rest = words
     if name == "confirm":
-        return _read_confirm(folders)
-    if name not in ("export", "show", "ls"):
-        raise ValueError(
-            unknown("command", name, ("confirm", "export", "ls", "show")) + "; a study begins with --budget"
-        )
-    if name == "export":
-        if folders[-2:] != ["--to", "mlflow"]:
-            raise ValueError(f"export takes a folder and --to mlflow, got {' '.join(folders) or 'nothing'}")
-        folders = folders[:-2]
-    if name == "ls" and not folders:
-        folders = ["runs"]
-    watch = False
+        return _read_confirm(rest)
+    if name not in OF_A_FOLDER:
+        raise ValueError(unknown("command", name, ("confirm", *OF_A_FOLDER)) + "; a study begins with --budget")
+    usage, description = OF_A_FOLDER[name]
+    parser = OneLineParser(prog=command(name), usage=f"{command(name)} {usage}", description=description)
+    parser.add_argument(
+        "folders", nargs="*", metavar="DIR", help="the folder of a study; of ls: one that holds studies"
+    )
     if name == "show":
-        folders, watch = _read_show(folders)
+        watch = (
+            "refresh every few seconds until the study ends or Ctrl-C; in a file or pipe, print after each new result"
+        )
+        parser.add_argument("--watch", action="store_true", help=watch)
+    if name == "export":
+        parser.add_argument("--to", metavar="mlflow", help="to MLFLOW_TRACKING_URI, or a database in DIR")
+    asked = parser.parse(rest)
+    if name == "export" and asked.to != "mlflow":
+        raise ValueError(f"export takes a folder and --to mlflow, got {' '.join(rest) or 'nothing'}")
+    folders = asked.folders or (["runs"] if name == "ls" else [])
     if len(folders) != 1:
         raise ValueError(f"{name} takes one folder, got {len(folders)}")
     folder = Path(folders[0])
@@ -166,24 +178,7 @@ def _read_command(words: list[str]) -> Command:
         raise ValueError(f"{name} takes an existing folder, got {folders[0]}")
     if name != "ls" and not (folder / "study.json").is_file():
         raise ValueError(not_a_study(folder))
-    return Command(name, folder, watch=watch)
-
-
-def _read_show(words: list[str]) -> tuple[list[str], bool]:
-    """The folders that are to be shown, and whether until the study ends."""
-    parser = OneLineParser(
-        prog=command("show"),
-        usage=f"{command('show')} DIR [--watch]",
-        description="Print the results of a finished or running study, and what is missing.",
-    )
-    parser.add_argument("folders", nargs="*", metavar="DIR", help="the folder of a study")
-    parser.add_argument(
-        "--watch",
-        action="store_true",
-        help="refresh every few seconds until the study ends or Ctrl-C; in a file or pipe, print after each new result",
-    )
-    asked = parser.parse(words)
-    return asked.folders, asked.watch
+    return Command(name, folder, watch=name == "show" and asked.watch)
 
 
 def _read_confirm(words: list[str]) -> Command:
@@ -191,9 +186,8 @@ def _read_confirm(words: list[str]) -> Command:
     parser = OneLineParser(
         prog=command("confirm"),
         usage=f"{command('confirm')} DIR [--confirm C] [--seeds S]",
-        description="Retrain the best settings of a finished search and evaluate them on test images. A larger C or S\n"
-        "trains only the runs that are missing.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Retrain the best settings of a finished search, or all rows of a table, and evaluate them on test "
+        "images. A larger C or S trains only the runs that are missing.",
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="the folder of a study")
     parser.add_argument("--confirm", metavar="C", help="best settings to retrain [as in the study]")

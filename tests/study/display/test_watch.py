@@ -146,3 +146,11 @@ def test_the_command_line_knows_it(results, capsys):
     with pytest.raises(SystemExit):
         read_study(["show", folder, "--wtach"])
     assert "did you mean --watch?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["show", "ls", "export", "confirm"])
+def test_each_command_has_a_help_of_its_own(name, capsys):
+    with pytest.raises(SystemExit) as ended:
+        read_study([name, "--help"])
+    assert ended.value.code == 0
+    assert f"run.py {name} " in capsys.readouterr().out
