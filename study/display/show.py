@@ -48,7 +48,7 @@ def list_studies(folder: Path | str) -> str:
     if (Path(folder) / "study.json").is_file():
         found = [Path(folder), *found]
     if not found:
-        return f"no studies in {folder}; {command('--budget', '4N')} starts one in runs/"
+        return f"no studies in {folder}; start one in runs/ with: {command('--budget', '4N')}"
     header = ("study", "state", "what", "trials", "best validation H", "confirmed H")
     return fitted([header, *map(_line, found)], ("confirmed H", "trials", "what"))
 

@@ -114,7 +114,7 @@ def test_all_methods_of_a_resumed_study_are_those_within_its_own_budget(tmp_path
         ("--budget 4N --scheduler asha --sampler gp", "sampler must be tpe or random"),
         ("--budget 4N --scheduler asha --objective pareto", "scheduler must be none"),
         ("--budget 4N --sampler grid --trials 24", "which tries all 400 settings"),
-        ("--budget 4N --sampler grid --methods mixup", "search must name something"),
+        ("--budget 4N --sampler grid --methods mixup", "search must name a parameter"),
         ("--budget 4N --sampler grid --methods mixup,cutmix", "one method with sampler grid"),
         ("--budget 4N --search k,q", "unknown searchable 'q'"),
         ("--budget 4N --search weights --fix weights=sum", "searched or fixed, got both"),
