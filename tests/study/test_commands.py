@@ -180,13 +180,31 @@ def test_studies_of_the_pages_run_on_images_that_are_there(tmp_path):
     )  # fmt: skip
     lines = [line for line in dict.fromkeys(page_lines("study/run.py")) if "--help" not in line and "auto" not in line]
     assert len(lines) >= 4
-    small = " --epochs 1 --batch-size 8 --trials 2 --seeds 1 --race 0 --controls false --quiet"
+    small = {
+        "--epochs": 1, "--batch-size": 8, "--trials": 2, "--seeds": 1, "--race": 0, "--controls": "false",
+        "--model": "resnet8", "--train-images": 40,
+    }  # fmt: skip
     for number, line in enumerate(lines):
-        words = line.replace("study/run.py", shlex.quote(str(ROOT / "study" / "run.py"))).replace(" --dry-run", "")
-        if "--dataset cifar" in line:  # nothing is downloaded here
-            words += " --dataset fashion"
-        extra = " --dry-run" if "--table" in line else f"{small} --model resnet8 --train-images 40 --out s{number}"
-        pasted(f"{shlex.quote(sys.executable)} {words}{extra}", tmp_path)
+        words = shlex.split(line.replace("study/run.py", str(ROOT / "study" / "run.py")))
+        if "--table" in words:
+            words = overridden(words, {"--dry-run": None})
+        else:
+            data = {"--dataset": "fashion"} if "cifar" in line else {}  # nothing is downloaded here
+            words = overridden(
+                [word for word in words if word != "--dry-run"], {**small, **data, "--out": f"s{number}"}
+            )
+        pasted(shlex.join([sys.executable, *words]), tmp_path)
+
+
+def overridden(words, options):
+    """Words with these options, which take the place of the same ones; None is an option without a value."""
+    kept = list(words)
+    for name, value in options.items():
+        if name in kept:
+            place = kept.index(name)
+            del kept[place : place + (1 if value is None else 2)]
+        kept += [name] if value is None else [name, str(value)]
+    return kept
 
 
 def test_the_analysis_of_the_pages_runs(tmp_path):
