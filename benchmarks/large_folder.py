@@ -95,13 +95,27 @@ def peaks_of(base: Path, images: int, steps: int, evaluated: int, watch: Watch) 
     worker = spawn.Process(target=work, args=(splits, out, steps, evaluated, phase))
     worker.start()
     watch.worker = worker.pid or 0
-    while found := phase.get():
+    for found in phases(phase, worker):
         watch.phase = f"{images:,} {found}"
     watch.worker = 0
     worker.join()
     index = sum(part.paths.nbytes + part.labels.nbytes for part in (splits.train, splits.validation, splits.test))  # type: ignore[union-attr]
     left = {path.name: path.stat().st_size for path in out.rglob("*")}
     return {"images": images, "reading_s": seconds, "index_bytes": index, "files_left": left}
+
+
+def phases(phase: Queue, worker: BaseProcess) -> Iterator[str]:
+    """What the worker says that it begins, until it says nothing more."""
+    while True:
+        try:
+            found = phase.get(timeout=1)
+        except queue.Empty:
+            if not worker.is_alive():
+                raise SystemExit("error: the worker has died") from None
+            continue
+        if not found:
+            return
+        yield found
 
 
 def memory_table(found: list[dict], peaks: dict[tuple[str, str], list[float]]) -> list[str]:
