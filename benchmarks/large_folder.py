@@ -13,9 +13,12 @@ import contextlib
 import csv
 import multiprocessing
 import os
+import queue
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from multiprocessing.process import BaseProcess
 from multiprocessing.queues import Queue
 from pathlib import Path
 
