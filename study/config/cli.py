@@ -166,7 +166,7 @@ def _read_command(words: list[str]) -> Command:
         )
         parser.add_argument("--watch", action="store_true", help=watch)
     if name == "export":
-        parser.add_argument("--to", metavar="mlflow", help="to MLFLOW_TRACKING_URI, or a database in DIR")
+        parser.add_argument("--to", nargs="?", metavar="mlflow", help="to MLFLOW_TRACKING_URI, or a database in DIR")
     asked = parser.parse(rest)
     if name == "export" and asked.to != "mlflow":
         raise ValueError(f"export takes a folder and --to mlflow, got {' '.join(rest) or 'nothing'}")
