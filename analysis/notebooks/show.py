@@ -23,6 +23,7 @@ from study.display.advice import recommended, to_settle
 from study.notebook import Results
 
 NOTEBOOK_DPI = 110
+PRINTED = ("printed",)  # figures that show nothing of ours
 FORMULAS = ("entprop/1", "mixprop/4")  # computed from the code
 
 
@@ -62,8 +63,8 @@ def show_figure(name: str, found: Collection) -> None:
     """A figure with its caption for each data set, or what it would need."""
     from IPython.display import Image, display
 
-    for part, folder in found.parts:
-        _heading(part, found)
+    for part, folder in found.parts[:1] if name in PRINTED else found.parts:
+        _heading("" if name in PRINTED else part, found)
         try:
             drawing = draw(name, folder)
         except Missing as error:
@@ -150,12 +151,12 @@ def _each(found: Collection, text: Callable[[StudyFrames], str]) -> None:
 
 
 def _table(found: Layout) -> str:
-    """A table below the headings of the notebook's sections."""
-    return "#" + markdown(found)
+    """A table below the headings of the notebook's sections; a number and its interval stay in one line."""
+    return "#" + markdown(found).replace(" ± ", "\u00a0±\u00a0")
 
 
 def _heading(title: str, found: Collection) -> None:
-    if len(found.parts) > 1:
+    if title and len(found.parts) > 1:
         _markdown(f"**{title}**")
 
 

@@ -333,7 +333,8 @@ def tests_text(lines: Iterable[Line]) -> str:
 
 def notes_of(lines: Sequence[Line]) -> tuple[str, ...]:
     """What is doubtful about a printed number, and what was inferred or lost."""
-    flagged = [f"{FLAG} {line['label']} ({_heading('', line)}): {line['flag']}." for line in lines if line.get("flag")]
+    flags = [f"{FLAG} {line['label']} ({_heading('', line)}): {line['flag']}." for line in lines if line.get("flag")]
+    flagged = dict.fromkeys(flags)
     noted: dict[str, list[str]] = {}
     for line in lines:
         if line.get("note"):

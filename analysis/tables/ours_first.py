@@ -131,10 +131,13 @@ def _is_printed(line: Line) -> bool:
 
 def _protocols(lines: Sequence[Line]) -> list[str]:
     """In what our training differs from the published one, once for all rows that share it."""
-    reasons: dict[str, list[str]] = {}
+    reasons: dict[str, dict[str, list[str]]] = {}  # by data set
     for line in lines:
         if line.get("why_not"):
-            reasons.setdefault(line["why_not"], []).append(line["label"])
-    if len(reasons) == 1:
-        return [f"Ours: {reason}." for reason in reasons]
-    return [f"Ours, {'; '.join(dict.fromkeys(labels))}: {reason}." for reason, labels in reasons.items()]
+            reasons.setdefault(line["dataset"], {}).setdefault(line["why_not"], []).append(line["label"])
+    said = []
+    for found in reasons.values():
+        for reason, labels in found.items():
+            rows = f", {'; '.join(dict.fromkeys(labels))}" if len(found) > 1 else ""
+            said.append(f"Ours{rows}: {reason}.")
+    return said

@@ -118,9 +118,10 @@ def _order(rows: Sequence[Line], measure: str) -> list[str]:
 
     pairs = [(line[measure], line[f"published_{measure}"]) for line in printed]
     rank = float(spearmanr(*zip(*pairs, strict=True)).statistic)
+    signed = f"{rank:+.2f}".replace("-", "−")
     top = max(printed, key=lambda line: line[f"published_{measure}"])
     return [
-        f"Rank correlation of our mean with the printed {WORDS[measure]}: {rank:+.2f} over {len(pairs)} rows. The "
+        f"Rank correlation of our mean with the printed {WORDS[measure]}: {signed} over {len(pairs)} rows. The "
         f"highest printed one is that of {top['label']}."
     ]
 
