@@ -119,7 +119,7 @@ def show_unsettled(found: Collection) -> None:
             return f"Nothing was confirmed on test images: `{PROGRAM} confirm {folder.name}`."
         lines = to_settle(by_place(confirmed)[top.place], top)
         if not lines:
-            return "Nothing: the recommended setting is told from both baselines."
+            return "Nothing: the recommended setting differs significantly from both baselines."
         return _bullets([*lines, f"More seeds of all confirmed settings: `{PROGRAM} confirm {folder.name} --seeds N`."])
 
     _each(found, text)
@@ -136,7 +136,7 @@ def _told(found: Collection) -> str:
     lines = [f"**Results:** {found.merged.name.replace(' + ', ', ')}"]
     if found.left_out:
         names = ", ".join(found.left_out)
-        lines += [f"Not shown: {names}, where each seed has its own cut of the training images (docs/results.md)."]
+        lines += [f"Not shown: {names}, in which each seed draws its own training images (docs/results.md)."]
     if lacking := missing(found.merged):
         lines += [_bullets([line[0].upper() + line[1:] + "." for line in lacking])]
     return "\n\n".join(lines)

@@ -32,7 +32,7 @@ def reading(table: str, runs: pd.DataFrame) -> list[str]:
 
 
 def still_open(table: str, runs: pd.DataFrame) -> list[str]:
-    """How many seeds would tell the rows from mixup alone, or the command that measures them at all."""
+    """How many seeds would show a difference from mixup alone, or the command that measures the rows at all."""
     again = f"`{PROGRAM} --table {table} --scale demo"
     rows, labels = _rows(table, runs), _labels(table)
     if not rows:
@@ -47,16 +47,16 @@ def still_open(table: str, runs: pd.DataFrame) -> list[str]:
     if not counts:
         return lines
     seeds = sorted(int(line["over_mixup_seeds"]) for line in unsettled)
-    told = f"{len(unsettled)} of {counted(len(rows), 'row')} not told from mixup alone with {_range(seeds)} seeds"
+    alike = f"no significant difference from mixup alone in {len(unsettled)} of {counted(len(rows), 'row')}"
     wanted = f"To show a true difference of {MARGIN} points with 80 % power takes {_range(counts)} seeds"
     own = next(iter(runs.loc[runs["table"] == table, "study"]), None) if "table" in runs else None
     again = f"`{PROGRAM} confirm {own}" if own else again
     more = f"{again} --seeds {min(counts[-1], MANY)}`"
-    return [*lines, f"Table {table}: {told}. {wanted}, depending on the row: {more}."]
+    return [*lines, f"Table {table}: {alike} ({_range(seeds)} seeds). {wanted}, depending on the row: {more}."]
 
 
 def _range(values: Sequence[int]) -> str:
-    """The smallest to the largest of sorted counts; more than nobody trains are not told apart."""
+    """The smallest to the largest of sorted counts, those above `MANY` as such."""
     shown = [f"{value}" if value <= MANY else f"more than {MANY}" for value in (values[0], values[-1])]
     return " to ".join(dict.fromkeys(shown))
 

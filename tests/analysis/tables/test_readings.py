@@ -63,8 +63,8 @@ def test_rows_like_mixup_need_as_many_seeds_as_their_spread_says():
     mixup, ours = (rows[rows["h"].between(63, 65)].groupby("config")["h"].apply(list)).tolist()
     seeds = seeds_to_settle(stdev(a - b for a, b in zip(ours, mixup, strict=True)), 0.5)
     assert still_open("entprop/16", rows)[1] == (
-        "Table entprop/16: 1 of 1 row not told from mixup alone with 6 seeds. To show a true difference of 0.5 points "
-        f"with 80 % power takes {seeds} seeds, depending on the row: "
+        "Table entprop/16: no significant difference from mixup alone in 1 of 1 row (6 seeds). To show a true "
+        f"difference of 0.5 points with 80 % power takes {seeds} seeds, depending on the row: "
         f"`python study/run.py --table entprop/16 --scale demo --seeds {seeds}`."
     )
 
