@@ -18,7 +18,7 @@ class Collection(NamedTuple):
 
 def open_collection(folder: Path) -> Collection:
     """A study's folder, or a folder of studies, which are joined where they share their data."""
-    found = read_named(_studies_in(folder))
+    found = read_named(studies_in(folder))
     kept = [each for each in found if not _resplit(each)] or found
     by_data: dict[tuple[str, ...], list[StudyFrames]] = {}
     for each in kept:
@@ -29,12 +29,13 @@ def open_collection(folder: Path) -> Collection:
 
 def open_searches(folder: Path) -> Collection:
     """The studies of a folder that searched, each by itself; all of them if none did."""
-    found = read_named(_studies_in(folder))
+    found = read_named(studies_in(folder))
     kept = [each for each in found if not each.trials.empty] or found
     return Collection(_joined(kept), tuple((each.name, each) for each in kept))
 
 
-def _studies_in(folder: Path) -> list[Path]:
+def studies_in(folder: Path) -> list[Path]:
+    """The folder itself if it is a study, otherwise the studies in it."""
     inside = sorted(each.parent for each in folder.glob("*/study.json"))
     return inside if inside and not (folder / "study.json").is_file() else [folder]
 

@@ -9,7 +9,7 @@ from analysis.figures.costs import shown_place
 from analysis.figures.registry import draw
 from analysis.figures.style import Missing, png_bytes
 from analysis.inputs.studies import StudyFrames, missing
-from analysis.notebooks.collection import Collection, open_collection, open_searches
+from analysis.notebooks.collection import Collection, open_collection, open_searches, studies_in
 from analysis.report.attacks import attack_reading, attack_table
 from analysis.report.sections import COMMON, CONFIRMED, TERMS
 from analysis.tables.layout import Layout, is_ours, layout
@@ -44,9 +44,7 @@ def open_search(path: str | Path) -> Collection:
 
 def open_study(path: str | Path) -> Results:
     """One study as `study.run` returns it; of a folder of studies the first."""
-    folder = _there(path)
-    inside = sorted(each.parent for each in folder.glob("*/study.json"))
-    return Results(inside[0] if inside and not (folder / "study.json").is_file() else folder)
+    return Results(studies_in(_there(path))[0])
 
 
 def show_answer(found: Collection) -> None:
