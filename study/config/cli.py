@@ -157,9 +157,8 @@ def _read_command(words: list[str]) -> Command:
         raise ValueError(unknown("command", name, ("confirm", *OF_A_FOLDER)) + "; a study begins with --budget")
     usage, description = OF_A_FOLDER[name]
     parser = OneLineParser(prog=command(name), usage=f"{command(name)} {usage}", description=description)
-    parser.add_argument(
-        "folders", nargs="*", metavar="DIR", help="the folder of a study; of ls: one that holds studies"
-    )
+    of = "the folder that holds studies [runs]" if name == "ls" else "the folder of a study"
+    parser.add_argument("folders", nargs="*", metavar="DIR", help=of)
     if name == "show":
         watch = (
             "refresh every few seconds until the study ends or Ctrl-C; in a file or pipe, print after each new result"
