@@ -6,6 +6,7 @@ without, docs/results.md is written anew, too.
 Nothing that changes from run to run is kept: executing twice gives the same bytes.
 """
 
+import argparse
 import os
 import re
 import sys
@@ -24,14 +25,20 @@ TIMEOUT = 170  # seconds, of one notebook
 
 def main(arguments: list[str] | None = None) -> int:
     """Execute all notebooks on the given results, by default those of the repository."""
-    given = sys.argv[1:] if arguments is None else arguments
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis.notebooks.execute",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("results", nargs="*", type=Path, help="a folder of studies [those of this repository]")
+    given = parser.parse_args(arguments).results
     if len(given) > 1:
-        print(f"error: one folder of results at most, got {' '.join(given)}", file=sys.stderr)
+        print(f"error: one folder of results at most, got {' '.join(map(str, given))}", file=sys.stderr)
         return 2
-    results = Path(given[0]).resolve() if given else None
-    if results is not None and not results.is_dir():
+    if given and not given[0].is_dir():
         print(f"error: RESULTS must be a folder, got {given[0]}", file=sys.stderr)
         return 2
+    results = given[0].resolve() if given else None
     out = FOLDER if results is None else results / "notebooks"
     out.mkdir(exist_ok=True)
     for script in scripts():

@@ -4,6 +4,7 @@ Takes about ten seconds and ends with `ok` (exit 0) or `N problems` (exit 1). It
 and Ray are imported in another process, which may crash.
 """
 
+import argparse
 import importlib
 import importlib.metadata
 import json
@@ -197,6 +198,7 @@ def examine() -> list[Finding]:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="python -m study.doctor", description=__doc__).parse_args()
     text, status = findings.report(examine())
     print(text)
     sys.exit(status)

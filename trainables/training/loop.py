@@ -49,7 +49,12 @@ def train(state: TrainState, splits: Splits, *, selections: bool = False, group:
     With `selections`, `state.selected` holds after each epoch the training images that the method selected in it.
     A `group` of processes shares every batch; all of them take the same steps, and the first one alone validates.
     """
-    config = state.config
+    config, processes = state.config, 1 if group is None else group.size
+    if config.processes_per_trial != processes:
+        raise ValueError(
+            f"processes_per_trial must be {processes}, the number of processes that train together here, "
+            f"got {config.processes_per_trial}; python -m trainables and a study start the others"
+        )
     check_batch_size(config, splits)
     training = make_batches(splits.train, state.device, config.augment)
     validation = make_batches(splits.validation, state.device)

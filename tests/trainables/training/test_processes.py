@@ -80,3 +80,6 @@ def test_processes_that_cannot_share_a_batch_are_refused():
         config_of(1, sync_norms=True)
     with pytest.raises(ValueError, match="compile must be false with sync_norms"):
         config_of(2, sync_norms=True, compile=True)
+    splits = load_splits(config_of(2))
+    with pytest.raises(ValueError, match="processes_per_trial must be 1, the number of processes that train together"):
+        next(train(TrainState(config_of(2), splits), splits))
