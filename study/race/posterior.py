@@ -103,7 +103,8 @@ def _most_likely(misfit, medians: Array) -> list[float]:  # type: ignore[no-unty
 
     bounds = [(median - 4, median + 4) for median in medians]
     found = minimize(misfit, medians, args=(medians,), method="L-BFGS-B", bounds=bounds)
-    return [float(value) for value in np.exp(found.x)]
+    # Rounded to a percent: further digits are those of the processor, and would show in figures and in ties.
+    return [float(value) for value in np.exp(np.round(found.x, 2))]
 
 
 def _half_solve(root: Array, right: Array) -> Array:
