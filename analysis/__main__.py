@@ -47,7 +47,7 @@ def report(folders: list[Path], out: Path | None, mix: bool, watch: bool = False
     """Read, print, write; returns whether a study is running."""
     if out and out.exists() and not out.is_dir():
         raise ValueError(f"out must be a folder, got {out}")
-    from analysis.inputs.studies import circumstances, protocol_differences, read_named, read_studies
+    from analysis.inputs.several import circumstances, protocol_differences, read_named, read_studies
     from analysis.report.report import summary, write_report
     from study.files.results import Results
 

@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.inputs.studies import circumstances, merge, missing, protocol_differences, read_folder, read_named
+from analysis.inputs.missing import missing
+from analysis.inputs.several import circumstances, merge, protocol_differences, read_named
+from analysis.inputs.studies import read_folder
 from study.config.budget import format_budget, parse_budget
 from study.config.make_study import make_study
 from study.files.columns import STATUSES

@@ -136,7 +136,7 @@ def test_every_option_in_a_manifest_is_one_that_the_help_names():
 
 @pytest.mark.slow
 def test_a_report_shows_what_it_is_given_as_text(tmp_path):
-    from analysis.inputs.studies import read_named, read_studies
+    from analysis.inputs.several import read_named, read_studies
     from analysis.report.report import write_report
     from tests.support.study_rows import CONFIRMED, trial
 

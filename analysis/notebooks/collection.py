@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from analysis.comparisons.settings import data_name
-from analysis.inputs.studies import StudyFrames, merge, read_named
+from analysis.inputs.several import merge, read_named
+from analysis.inputs.studies import StudyFrames
 
 
 class Collection(NamedTuple):

@@ -8,7 +8,8 @@ from analysis.comparisons.settings import records, settings
 from analysis.figures.costs import shown_place
 from analysis.figures.registry import draw
 from analysis.figures.style import Missing, png_bytes
-from analysis.inputs.studies import StudyFrames, missing
+from analysis.inputs.missing import missing
+from analysis.inputs.studies import StudyFrames
 from analysis.notebooks.collection import Collection, open_collection, open_searches, studies_in
 from analysis.report.attacks import attack_reading, attack_table
 from analysis.report.sections import COMMON, CONFIRMED, TERMS

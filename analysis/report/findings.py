@@ -54,6 +54,8 @@ STEPS = (  # what is added, one thing at a time
           "selection, MixUp"),
     Claim("a share of 0.6 instead of 0.2", "entprop/16", "k=0.6", "k=0.2"),
     Claim("five attack steps instead of one, at k = 0.6", "entprop/17", "n=5", "n=1"),
+    Claim("a radius of 8/255 instead of 1/255, at k = 0.6 and n = 1", "entprop/epsilon", "n=1, epsilon=8, alpha=4",
+          "n=1, epsilon=1, alpha=1"),
     Claim("all of EntProp (0.6, 5) against mixup alone", "entprop/17", "n=5", "Mixup alone"),
     Claim("EntProp (0.2, 1) against mixup alone", "entprop/16", "k=0.2", "Mixup alone"),
     Claim("entropy instead of the margin as uncertainty", "entprop/8", "entropy", "margin"),
@@ -119,7 +121,7 @@ def _steps(claims: Sequence[Claim], places: Mapping[Protocol, Sequence[Setting]]
     found, names = _judged(claims, places)
     yield f"Differences in {what}, points:"
     yield _by_data("what is added", claims, found, names, names)
-    yield " ".join(_in_words(found, names))
+    yield f"Significant: {', '.join(_in_words(found, names))}."
 
 
 def _judged(claims: Sequence[Claim], places: Mapping[Protocol, Sequence[Setting]]) -> tuple[list[Found], list[str]]:
@@ -141,16 +143,18 @@ def _by_data(
 
 def _cell(found: Judged) -> str:
     text = difference(found.difference)
-    return f"**{text}**" if found.verdict in (HIGHER, LOWER) else text
+    return f"**{text}**" if _significant(found) else text
+
+
+def _significant(found: Judged) -> bool:
+    return found.verdict in (HIGHER, LOWER)
 
 
 def _in_words(found: Sequence[Found], names: Sequence[str]) -> Iterator[str]:
-    """What is significant and what is not, data set by data set."""
+    """How many of the differences are significant, data set by data set."""
     for name in names:
-        for what, verdict in (("higher", HIGHER), ("lower", LOWER), ("not shown to differ", NOT_SHOWN)):
-            texts = [each.claim.text for each in found if each.data == name and each.judged.verdict == verdict]
-            if texts:
-                yield f"On {name}, {what}: {'; '.join(texts)}."
+        several = [_significant(each.judged) for each in found if each.data == name]
+        yield f"{sum(several)} of {len(several)} on {name}"
 
 
 def _attacks(places: Mapping[Protocol, Sequence[Setting]]) -> Iterator[str]:

@@ -8,7 +8,8 @@ from markupsafe import Markup
 
 from analysis.comparisons.answer import answer, between
 from analysis.comparisons.settings import data_name, settings
-from analysis.inputs.studies import StudyFrames, circumstances, protocol_differences
+from analysis.inputs.several import circumstances, protocol_differences
+from analysis.inputs.studies import StudyFrames
 from analysis.report import html
 from analysis.report.html import PIECES
 from analysis.tables.layout import Block, Cell, Layout

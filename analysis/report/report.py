@@ -11,7 +11,8 @@ from analysis.comparisons.settings import data_name, records
 from analysis.figures.costs import shown_place
 from analysis.figures.registry import FIGURES, draw_all, save_all
 from analysis.figures.style import Missing
-from analysis.inputs.studies import StudyFrames, missing
+from analysis.inputs.missing import missing
+from analysis.inputs.studies import StudyFrames
 from analysis.report import html
 from analysis.report.attacks import attack_table
 from analysis.report.html import PIECES

@@ -21,7 +21,8 @@ from analysis.comparisons.variance import paired_studies, spreads
 from analysis.figures.attacks import attack_text
 from analysis.figures.registry import draw
 from analysis.figures.style import svg_text
-from analysis.inputs.studies import StudyFrames, read_folder, read_studies
+from analysis.inputs.several import read_studies
+from analysis.inputs.studies import StudyFrames, read_folder
 from analysis.report.findings import findings, in_short
 from analysis.report.index import index
 from analysis.report.markdown import difference, table

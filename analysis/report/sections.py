@@ -8,7 +8,8 @@ from markupsafe import Markup
 from analysis.comparisons.answer import Answer
 from analysis.comparisons.settings import records, settings
 from analysis.figures.registry import FIGURES
-from analysis.inputs.studies import StudyFrames, missing
+from analysis.inputs.missing import missing
+from analysis.inputs.studies import StudyFrames
 from analysis.report import html
 from analysis.report.html import PIECES, Plot
 from analysis.tables.layout import Block, Cell, Layout

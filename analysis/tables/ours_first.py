@@ -6,18 +6,9 @@ import pandas as pd
 
 from analysis.comparisons.settings import data_name, records
 from analysis.inputs.published import NAMES
-from analysis.tables.layout import (
-    COMPARED,
-    LONG,
-    NONE,
-    Block,
-    Cell,
-    Layout,
-    Line,
-    is_ours,
-    notes_of,
-    ranks_of,
-)
+from analysis.tables.captions import notes_of
+from analysis.tables.columns import COMPARED, LONG, NONE, Line
+from analysis.tables.layout import Block, Cell, Layout, is_ours, ranks_of
 from analysis.tables.long_tables import BESIDE
 from analysis.tables.registry import title
 from study.config.budget import format_cost

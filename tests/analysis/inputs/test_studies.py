@@ -5,7 +5,9 @@ import json
 import pytest
 
 from analysis.comparisons.settings import records, settings
-from analysis.inputs.studies import circumstances, missing, protocol_differences, read_folder, read_named, read_studies
+from analysis.inputs.missing import missing
+from analysis.inputs.several import circumstances, protocol_differences, read_named, read_studies
+from analysis.inputs.studies import read_folder
 from study.files.results import Results
 from tests.support.analysis_folders import STORED, change_record, keep_rows, killed, stored
 

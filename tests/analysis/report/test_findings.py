@@ -2,7 +2,7 @@
 
 from analysis.comparisons.claims import Claim
 from analysis.comparisons.settings import settings
-from analysis.inputs.studies import read_studies
+from analysis.inputs.several import read_studies
 from analysis.report.findings import _best_and_cheapest, _rates, _steps, findings
 from analysis.report.results_page import FINDINGS, ROOT, stored
 from study.confirm.comparisons import by_place
@@ -21,7 +21,7 @@ def test_the_stored_page_is_that_of_the_stored_studies():
     assert FINDINGS.read_text() == findings(found, ROOT / "benchmarks" / "results")
 
 
-def test_a_difference_is_bold_and_named_only_if_it_is_significant():
+def test_a_difference_is_bold_and_counted_only_if_it_is_significant():
     frame = runs(*of(VANILLA, 70, 71, 72, 73), *of(MIXUP, 74, 75.1, 76, 77), *of(SMALL, 75, 70, 80, 77))
     claims = (
         Claim("mixup", "entprop/16", "Mixup alone", "k=0 (Vanilla)"),
@@ -32,7 +32,7 @@ def test_a_difference_is_bold_and_named_only_if_it_is_significant():
     assert "| mixup | **+4.02 ± 0.08** |" in table
     assert "| EntProp | −0.02 ± " in table
     assert "never run" not in table
-    assert words == "On digits, higher: mixup. On digits, not shown to differ: EntProp."
+    assert words == "Significant: 1 of 2 on digits."
 
 
 def test_the_cheapest_setting_that_is_not_shown_to_be_worse_is_found():

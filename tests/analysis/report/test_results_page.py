@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from analysis.comparisons.claims import CLAIMS, PGD, judge_claims, printed_difference
-from analysis.inputs.studies import read_studies
+from analysis.inputs.several import read_studies
 from analysis.report.index import index
 from analysis.report.results_page import (
     INDEX,

@@ -8,7 +8,8 @@ import subprocess
 import pytest
 
 from analysis.comparisons.settings import records
-from analysis.tables.layout import NONE, layout
+from analysis.tables.columns import NONE
+from analysis.tables.layout import layout
 from analysis.tables.registry import COMPARED, TABLES
 from analysis.tables.writers import latex, markdown, write_table
 from tests.support.analysis_rows import config, five_rows, run, runs
