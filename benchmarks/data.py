@@ -5,7 +5,7 @@
 All variants do the same to every image: pad by 4 black pixels, crop at random, flip with probability 1/2, convert to
 floats in [0, 1]. They run in one process and one thread and take turns in each round; the table has medians of CPU
 time over the rounds. Writes results/data.json and results/data.md. Expected for ours: well above 90,000 images per
-second on one core, and at least about fifty times the DataLoader's rate.
+second on one core, and forty to a hundred times the DataLoader's rate.
 """
 
 import argparse
