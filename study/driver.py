@@ -161,7 +161,7 @@ class StudyDriver:
             self.listeners.append(self.upload)
         remove_unfinished(self.folder)
         if self._resumable():
-            self.results.update_study(options=study.as_dict(), state="running", end=None)
+            self.results.update_study(options=study.as_dict(), seeds=seeds_of(study), state="running", end=None)
         else:
             self.results.write_study(
                 study_record(
@@ -287,7 +287,9 @@ def in_methods(study: Study) -> list[TrialConfig]:
 
 
 def seeds_of(study: Study) -> dict[str, Any]:
-    """The seeds of each phase, as study.json keeps them."""
+    """The seeds of each phase, or of a table's rows, as study.json keeps them."""
+    if study.table:
+        return {"table": sorted({seed for row in choose_table(study) for seed in row.seeds})}
     race = [seed for several in rounds(study) for seed in several] if study.race else []
     return {"trials": study.seed, "proposals": study.seed, "race": race, "confirm": list(confirm_seeds(study))}
 

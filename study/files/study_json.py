@@ -30,7 +30,7 @@ STUDY_ENTRIES: dict[str, Entry] = {
     "device": Entry((str,), "device of the trials"),
     "data": Entry((dict,), "where the data came from, and the digest of images, labels and split"),
     "own": Entry((dict,), "classes of a sampler or scheduler passed from Python; otherwise null"),
-    "seeds": Entry((dict,), "the seeds of trials, of the race and of the confirmation"),
+    "seeds": Entry((dict,), "the seeds of trials, of the race and of the confirmation, or of a table's rows"),
     "start": Entry((str,), "start time"),
     "end": Entry((str,), "end time; null while the study runs and after a kill"),
     "state": Entry((str,), "running, finished, interrupted or failed"),
@@ -77,7 +77,7 @@ def read_record(path: Path) -> dict[str, Any]:
 
 def study_id(record: Mapping[str, Any]) -> str:
     """Twelve letters that stay a study's own when its folder is moved, for the runs of loggers."""
-    identity = json.dumps([record.get(name) for name in ("start", "command", "seeds")], sort_keys=True)
+    identity = json.dumps([record.get(name) for name in ("start", "command", "host")], sort_keys=True)
     return hashlib.sha256(identity.encode()).hexdigest()[:12]
 
 

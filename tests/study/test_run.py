@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from study.files.results import Results
 from study.run import main
 from tests.support.study_process import StudyProcess, check_whole, statuses
 
+STORED = Path(__file__).parents[2] / "results"
 TINY = ("--epochs", "2", "--train-images", "128", "--budget", "2N")
 
 
@@ -73,7 +75,16 @@ def test_the_rows_of_a_published_table_are_trained_and_measured(tmp_path, capsys
     why = [row["why"] for row in Results(out).confirm]
     assert sorted(why) == sorted(["entropy", "cross_entropy", "confidence", "margin", "Vanilla", "Mixup alone"])
     assert not (out / "trials.csv").exists()
+    assert main(["confirm", str(out), "--seeds", "2", "--quiet"]) == 0
+    assert {row["seed"] for row in Results(out).confirm} == {0, 1}
+    assert json.loads((out / "study.json").read_text())["seeds"] == {"table": [0, 1]}
     assert "Mixup alone: mixup" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("file", sorted(STORED.glob("*/study.json")), ids=lambda file: file.parent.name)
+def test_the_seeds_that_a_stored_study_names_are_those_of_its_rows(file):
+    named, found = json.loads(file.read_text())["seeds"], {row["seed"] for row in Results(file.parent).confirm}
+    assert found == set(named["table"] if "table" in named else named["confirm"])
 
 
 def test_a_ray_that_does_not_start_is_one_line_and_nobodys_wrong_input(tmp_path):
