@@ -65,8 +65,8 @@ run, the one at which vanilla is nearest its printed 6.14 %, for the paper print
 mean ± half of the 95 % confidence interval, uncorrected. A claim holds if the first setting is significantly higher and
 fails if it is significantly lower (paired t test over common seeds, p < 0.05 after Holm's correction over all claims
 judged here); otherwise it is open. *Visible*: the smallest true difference that this test finds with 80 % power,
-uncorrected. *Excludes printed*: whether our interval excludes the printed difference. *Rows*: the studies;
-[results/README.md](../results/README.md) has the command of each."""
+uncorrected. *Excludes printed*: whether our interval excludes the printed difference. *Rows*: the studies,
+of several that hold a run the first; [results/README.md](../results/README.md) has the command of each."""
 ELSEWHERE = """\
 The claims of the CEB, mixture and uncertainty papers are about attacks:
 [benchmarks/results/claims-fashion.md](../benchmarks/results/claims-fashion.md). `claims-digits.md` beside it was made
@@ -134,7 +134,7 @@ def page(paths: Sequence[Path]) -> str:
     judged = judge_claims(done[~done["changes"].str.contains("resplit")])
     each = [read_folder(path) for path in paths]
     studies: dict[str, set[str]] = {}
-    for config, name in ((config, one.name) for one in each for config in one.done["config"]):
+    for config, name in zip(done["config"], done["study"], strict=True):
         studies.setdefault(config, set()).add(name)
     parts = [
         INTRODUCTION, "## Studies that are kept", _studies(each), "## What the EntProp paper says, and our runs",
@@ -167,7 +167,7 @@ def _counts(judged: Sequence[JudgedClaim]) -> str:
 
 
 def _claims(judged: Sequence[JudgedClaim], studies: Mapping[str, set[str]]) -> str:
-    """The claims; `studies` has the names of the studies that hold runs of each configuration."""
+    """The claims; `studies` has the names of the studies whose runs of each configuration are used."""
     rows = []
     for each in judged:
         found, place = each.judged and each.judged.difference, each.place
