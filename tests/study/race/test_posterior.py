@@ -77,3 +77,12 @@ def test_settings_lie_on_the_axes_on_which_they_differ():
     assert ((of[4][0] - of[4][1]) ** 2).sum() == pytest.approx(1.0)
     alike = Axes(("k", "n"), rows[:2]).points(rows[:2])
     assert alike.axes == (0,)  # one method, one n
+
+
+def test_the_last_digits_of_a_processor_change_nothing():
+    rng = np.random.default_rng(2)
+    values = surface(PLACES.values) + rng.normal(0, 0.3, 12)
+    found = Posterior(PLACES, range(12), range(12), values)
+    shaken = Posterior(PLACES, range(12), range(12), values * (1 + 1e-12 * rng.standard_normal(12)))
+    assert (shaken.signal, shaken.noise, shaken.shift) == (found.signal, found.noise, found.shift)
+    assert shaken.scales.tolist() == found.scales.tolist()
