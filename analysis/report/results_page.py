@@ -162,8 +162,10 @@ def _studies(folders: Iterable[StudyFrames]) -> str:
 
 def _counts(judged: Sequence[JudgedClaim]) -> str:
     verdicts = [each.verdict for each in judged if each.judged is not None]
-    words = ((HOLDS, "hold"), (OPEN, "are open"), (FAILS, "fail"))
-    return f"Of {len(verdicts)} judged here, {', '.join(f'{verdicts.count(name)} {word}' for name, word in words)}."
+    words = ((HOLDS, "holds", "hold"), (OPEN, "is open", "are open"), (FAILS, "fails", "fail"))
+    counts = [(verdicts.count(name), one, several) for name, one, several in words]
+    told = (f"{count} {one if count == 1 else several}" for count, one, several in counts)
+    return f"Of {len(verdicts)} judged here, {', '.join(told)}."
 
 
 def _claims(judged: Sequence[JudgedClaim], studies: Mapping[str, set[str]]) -> str:
