@@ -68,8 +68,13 @@ STEPS = (  # what is added, one thing at a time
 ATTACKED = (
     Claim("mixup alone against vanilla", "entprop/16", "Mixup alone", "k=0 (Vanilla)", PGD),
     Claim("the free attack on top of selection, no mixup", "entprop/11", "selection, free attack", "selection", PGD),
-    Claim("mixup on top of selection and the free attack", "entprop/11", "selection, MixUp, free attack",
-          "selection, free attack", PGD),
+    Claim(
+        "mixup on top of selection and the free attack",
+        "entprop/11",
+        "selection, MixUp, free attack",
+        "selection, free attack",
+        PGD,
+    ),
     Claim("EntProp (0.2, 1) against mixup alone", "entprop/16", "k=0.2", "Mixup alone", PGD),
     Claim("EntProp (0.6, 1) against mixup alone", "entprop/16", "k=0.6", "Mixup alone", PGD),
     Claim("EntProp (1, 1) against mixup alone", "entprop/16", "k=1", "Mixup alone", PGD),
@@ -80,8 +85,13 @@ SHORT = (  # of the README
     Claim("EntProp (0.2, 1) − mixup alone, H", "entprop/16", "k=0.2", "Mixup alone"),
     Claim("EntProp (0.6, 1) − mixup alone, H", "entprop/16", "k=0.6", "Mixup alone"),
     Claim("EntProp (0.6, 5) − mixup alone, H", "entprop/17", "n=5", "Mixup alone"),
-    Claim("mixup inside EntProp (0.2, 1) − none, accuracy under PGD-20", "entprop/11", "selection, MixUp, free attack",
-          "selection, free attack", PGD),
+    Claim(
+        "mixup inside EntProp (0.2, 1) − none, accuracy under PGD-20",
+        "entprop/11",
+        "selection, MixUp, free attack",
+        "selection, free attack",
+        PGD,
+    ),
     Claim("EntProp (0.2, 1) − mixup alone, accuracy under PGD-20", "entprop/16", "k=0.2", "Mixup alone", PGD),
     Claim("EntProp (1, 1) − mixup alone, accuracy under PGD-20", "entprop/16", "k=1", "Mixup alone", PGD),
 )
