@@ -85,13 +85,6 @@ SHORT = (  # of the README
     Claim("EntProp (0.2, 1) − mixup alone, H", "entprop/16", "k=0.2", "Mixup alone"),
     Claim("EntProp (0.6, 1) − mixup alone, H", "entprop/16", "k=0.6", "Mixup alone"),
     Claim("EntProp (0.6, 5) − mixup alone, H", "entprop/17", "n=5", "Mixup alone"),
-    Claim(
-        "mixup inside EntProp (0.2, 1) − none, accuracy under PGD-20",
-        "entprop/11",
-        "selection, MixUp, free attack",
-        "selection, free attack",
-        PGD,
-    ),
     Claim("EntProp (0.2, 1) − mixup alone, accuracy under PGD-20", "entprop/16", "k=0.2", "Mixup alone", PGD),
     Claim("EntProp (1, 1) − mixup alone, accuracy under PGD-20", "entprop/16", "k=1", "Mixup alone", PGD),
 )
