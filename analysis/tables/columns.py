@@ -88,15 +88,18 @@ def _label(line: Line) -> str:
     return line["label"] + (" (added)" if line["added"] else "")
 
 
+MEASURED = (
+    Column("seeds", _seeds),
+    Column("SA", lambda line: spread(line, "sa"), "sa"),
+    Column("RA", lambda line: spread(line, "ra"), "ra"),
+    Column("H", lambda line: spread(line, "h"), "h"),
+)
 COMPARED = (
     Column("row", _label),
     Column("cost / N", _cost("cost")),
     Column("work / N", _cost("measured_cost")),
     Column("epochs", _text("epochs")),
-    Column("seeds", _seeds),
-    Column("SA", lambda line: spread(line, "sa"), "sa"),
-    Column("RA", lambda line: spread(line, "ra"), "ra"),
-    Column("H", lambda line: spread(line, "h"), "h"),
+    *MEASURED,
     Column("PGD-20", lambda line: spread(line, "pgd20"), "pgd20"),
     Column("− Vanilla", _over("vanilla")),
     Column("− Mixup", _over("mixup")),
@@ -142,10 +145,7 @@ ALL = (
     Column("epochs", _text("epochs")),
     Column("spent / N", _cost("spent")),
     Column("seconds a run", _plain("seconds", 1)),
-    Column("seeds", _seeds),
-    Column("SA", lambda line: spread(line, "sa"), "sa"),
-    Column("RA", lambda line: spread(line, "ra"), "ra"),
-    Column("H", lambda line: spread(line, "h"), "h"),
+    *MEASURED,
     Column("H, interquartile", _plain("h_iqm")),
     Column("ECE", _plain("ece")),
     Column("− Vanilla", _over("vanilla")),
