@@ -7,7 +7,9 @@ import pytest
 from scipy import stats
 
 from analysis.comparisons.claims import CLAIMS, PGD, judge_claims, printed_difference
+from analysis.comparisons.settings import settings
 from analysis.inputs.several import read_studies
+from analysis.inputs.studies import read_folder
 from analysis.report.index import index
 from analysis.report.results_page import (
     INDEX,
@@ -21,7 +23,7 @@ from analysis.report.results_page import (
     pictures,
     stored,
 )
-from study.confirm.comparisons import Interval
+from study.confirm.comparisons import ALPHA, Interval, paired_test
 from study.papers import COMPUTED, GRIDS
 from tests.support.analysis_folders import stored as copy_of_a_study
 from tests.support.analysis_rows import config, run, runs
@@ -109,6 +111,15 @@ def test_the_stored_page_is_that_of_the_stored_studies():
 def test_the_readme_counts_the_claims_as_the_page_does():
     (counts,) = re.findall(r"Of \d+ judged here, .* fails?\.", PAGE.read_text())
     assert counts in README.read_text()
+
+
+def test_mixup_makes_entprop_more_robust_at_the_radius_that_the_readme_names():
+    every = settings(read_folder(ROOT / "results" / "cifar10-entprop-11").done)
+    found = {each.why: each.values["PGD20-2:entprop"] for each in every}
+    test = paired_test(found["selection, MixUp, free attack"], found["selection, free attack"])
+    assert test.difference.low > 0
+    assert 57 * test.p < ALPHA
+    assert "At 2/255, nearly as close to the printed accuracy, one fails: mixup" in README.read_text()
 
 
 def test_the_readme_shows_the_final_table_and_the_findings_of_the_stored_studies():
